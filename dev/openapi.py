@@ -1,0 +1,208 @@
+"""Writes the OpenAPI description from the table of endpoints; `--check` only compares."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from dev.settings import ROOT
+from imagelayer import schemas
+from imagelayer.endpoints import ENDPOINTS, Endpoint
+from imagelayer.errors import CATALOGUE
+
+TARGET = ROOT / "layers/common/imagelayer/static/openapi.json"
+Schema = dict[str, Any]
+
+_ID_PREFIXES = {
+    "key_id": "key",
+    "brand_id": "brd",
+    "upload_id": "upl",
+    "generation_id": "gen",
+    "asset_id": "ast",
+}
+_AUTH: Mapping[str, list[dict[str, list[str]]]] = {
+    "none": [],
+    "user": [{"accessToken": []}],
+    "key": [{"apiKey": []}],
+    "user_or_key": [{"apiKey": []}, {"accessToken": []}],
+}
+
+
+def problem_codes(endpoint: Endpoint) -> set[str]:
+    """Every error code an endpoint can answer with, by what it does."""
+    codes = {"rate_limited", "limiter_unavailable", "dependency_unavailable", "internal_error"}
+    codes |= {"edge_required", *endpoint.problems}
+    if endpoint.auth != "none":
+        codes |= {"unauthenticated", "insufficient_scope"}
+    if endpoint.body is not None:
+        codes |= {"malformed_json", "body_too_large", "unsupported_media_type", "validation_failed"}
+    if endpoint.query:
+        codes.add("validation_failed")
+    if "{" in endpoint.path or endpoint.operation == "createGeneration":
+        codes.add("not_found")
+    if endpoint.idempotent:
+        codes |= {"bad_request", "conflict"}
+    if endpoint.operation == "revokeKey":
+        codes.add("conflict")
+    return codes
+
+
+def build() -> Schema:
+    """The whole description, OpenAPI 3.1."""
+    shapes = {shape for each in ENDPOINTS.values() for shape in (each.body, each.answer) if shape}
+    _, components = msgspec.json.schema_components(
+        sorted({*shapes, schemas.ProblemAnswer}, key=lambda shape: shape.__name__),
+        ref_template="#/components/schemas/{name}",
+    )
+    paths: dict[str, Any] = {}
+    for endpoint in ENDPOINTS.values():
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ImageLayer",
+            "version": "1",
+            "summary": "On-brand generated images, behind signed links that expire.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "The address this description is served from"}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "apiKey": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key: il_live_… or il_test_…",
+                },
+                "accessToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A dashboard access token from login or refresh; ten minutes.",
+                },
+            },
+        },
+    }
+
+
+def _operation(endpoint: Endpoint) -> Schema:
+    operation: Schema = {
+        "operationId": endpoint.operation,
+        "summary": endpoint.summary,
+        "tags": [endpoint.function],
+        "security": _AUTH[endpoint.auth],
+        "x-rate-limit": {
+            "policy": endpoint.policy.name,
+            "quota": endpoint.policy.quota,
+            "window_seconds": endpoint.policy.window,
+            "burst": endpoint.policy.burst,
+            "per": "address" if endpoint.auth == "none" else "credential",
+        },
+        "responses": {str(endpoint.status): _success(endpoint), **_problems(endpoint)},
+    }
+    if endpoint.scope:
+        operation["x-scope"] = endpoint.scope
+    parameters = _parameters(endpoint)
+    if parameters:
+        operation["parameters"] = parameters
+    if endpoint.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(endpoint.body)}},
+        }
+    return operation
+
+
+def _parameters(endpoint: Endpoint) -> list[Schema]:
+    found: list[Schema] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "examples": [f"{_ID_PREFIXES[name]}_{'0' * 26}"]},
+        }
+        for name in re.findall(r"{(\w+)}", endpoint.path)
+    ]
+    if "limit" in endpoint.query:
+        found.append(
+            {
+                "name": "limit",
+                "in": "query",
+                "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+            }
+        )
+    if "cursor" in endpoint.query:
+        found.append({"name": "cursor", "in": "query", "schema": {"type": "string"}})
+    if endpoint.idempotent:
+        found.append(
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "description": "Same key and body: the same job. Kept for 24 hours.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 257},
+            }
+        )
+    return found
+
+
+def _success(endpoint: Endpoint) -> Schema:
+    response: Schema = {"description": endpoint.summary, "headers": _headers("RateLimit")}
+    if endpoint.answer is not None:
+        response["content"] = {endpoint.content_type: {"schema": _ref(endpoint.answer)}}
+    elif endpoint.status == 200:
+        kind = "object" if endpoint.content_type == "application/json" else "string"
+        response["content"] = {endpoint.content_type: {"schema": {"type": kind}}}
+    if endpoint.status == 302 or endpoint.operation == "createGeneration":
+        response["headers"] |= _headers("Location")
+    return response
+
+
+def _problems(endpoint: Endpoint) -> dict[str, Schema]:
+    by_status: dict[int, list[str]] = {}
+    for code in sorted(problem_codes(endpoint)):
+        by_status.setdefault(CATALOGUE[code][0], []).append(code)
+    return {
+        str(status): {
+            "description": "; ".join(CATALOGUE[code][1] for code in codes),
+            "x-codes": codes,
+            "headers": _headers(
+                *(["Retry-After"] if status in (429, 503) else []),
+                *(["WWW-Authenticate"] if status == 401 else []),
+            ),
+            "content": {
+                "application/problem+json": {"schema": _ref(schemas.ProblemAnswer)},
+            },
+        }
+        for status, codes in sorted(by_status.items())
+    }
+
+
+def _headers(*names: str) -> Schema:
+    return {name: {"schema": {"type": "string"}} for name in ("x-request-id", *names)}
+
+
+def _ref(shape: type) -> Schema:
+    return {"$ref": f"#/components/schemas/{shape.__name__}"}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the description, or with `--check` tell whether the written one is current."""
+    text = json.dumps(build(), indent=1, ensure_ascii=False, sort_keys=False) + "\n"
+    if "--check" not in arguments:
+        TARGET.parent.mkdir(parents=True, exist_ok=True)
+        TARGET.write_text(text, "utf-8")
+        return 0
+    if TARGET.exists() and TARGET.read_text("utf-8") == text:
+        return 0
+    print("openapi.json is not what endpoints.py says; run `make openapi`", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

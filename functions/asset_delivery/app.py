@@ -1,0 +1,19 @@
+"""Finished images: their records and signed links."""
+
+from imagelayer.http import App, Call, Reply
+
+app = App("asset_delivery")
+
+
+@app.route("GET /v1/assets/{asset_id}")
+def get(call: Call) -> Reply:
+    return Reply(call.wiring.assets.get(call.principal, call.path["asset_id"], call.now))
+
+
+@app.route("GET /v1/assets/{asset_id}/content")
+def content(call: Call) -> Reply:
+    asset = call.wiring.assets.get(call.principal, call.path["asset_id"], call.now)
+    return Reply(headers={"Location": asset["url"]})
+
+
+handler = app.handler

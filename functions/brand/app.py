@@ -1,0 +1,56 @@
+"""Brands and the files uploaded for them."""
+
+from imagelayer.http import App, Call, Reply
+from imagelayer.http.body import given
+from imagelayer.http.paging import page, page_request
+
+app = App("brand")
+
+
+@app.route("POST /v1/brands")
+def create(call: Call) -> Reply:
+    return Reply(call.wiring.brands.create(call.principal, call.now, given(call.body)))
+
+
+@app.route("GET /v1/brands")
+def list_brands(call: Call) -> Reply:
+    limit, after = page_request(call.query, "brd")
+    return Reply(page(*call.wiring.brands.page(call.principal, limit=limit, after=after)))
+
+
+@app.route("GET /v1/brands/{brand_id}")
+def get(call: Call) -> Reply:
+    return Reply(call.wiring.brands.get(call.principal, call.path["brand_id"]))
+
+
+@app.route("PATCH /v1/brands/{brand_id}")
+def change(call: Call) -> Reply:
+    changed = call.wiring.brands.change(
+        call.principal, call.now, call.path["brand_id"], given(call.body)
+    )
+    return Reply(changed)
+
+
+@app.route("DELETE /v1/brands/{brand_id}")
+def delete(call: Call) -> Reply:
+    call.wiring.brands.delete(call.principal, call.path["brand_id"])
+    return Reply()
+
+
+@app.route("POST /v1/brands/{brand_id}/assets")
+def announce(call: Call) -> Reply:
+    upload = call.wiring.brands.announce(
+        call.principal, call.now, call.path["brand_id"], **given(call.body)
+    )
+    return Reply(upload)
+
+
+@app.route("GET /v1/brands/{brand_id}/assets/{upload_id}")
+def get_upload(call: Call) -> Reply:
+    upload = call.wiring.brands.get_upload(
+        call.principal, call.path["brand_id"], call.path["upload_id"]
+    )
+    return Reply(upload)
+
+
+handler = app.handler

@@ -1,0 +1,13 @@
+"""S3 events of uploaded brand files."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from imagelayer.wiring import current
+
+
+def handler(event: Mapping[str, Any], context: object) -> None:
+    for record in event["Records"]:
+        outcome = current().brand_intake.receive(record["s3"]["object"]["key"], time.time())
+        current().count(f"Upload{outcome.title()}")

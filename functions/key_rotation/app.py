@@ -1,0 +1,57 @@
+"""The life of API keys: create, read, rotate, revoke."""
+
+from imagelayer.http import App, Call, Reply
+from imagelayer.http.paging import page, page_request
+
+app = App("key_rotation")
+
+
+@app.route("POST /v1/keys")
+def create(call: Call) -> Reply:
+    key = call.wiring.api_keys.create(
+        call.principal,
+        call.origin,
+        call.now,
+        name=call.body.name,
+        scopes=call.body.scopes,
+        mode=call.body.mode,
+        expires_at=call.body.expires_at,
+    )
+    return Reply(key)
+
+
+@app.route("GET /v1/keys")
+def list_keys(call: Call) -> Reply:
+    limit, after = page_request(call.query, "key")
+    return Reply(page(*call.wiring.api_keys.page(call.principal, limit=limit, after=after)))
+
+
+@app.route("GET /v1/keys/self")
+def get_own(call: Call) -> Reply:
+    return Reply(call.wiring.api_keys.own(call.principal))
+
+
+@app.route("GET /v1/keys/{key_id}")
+def get(call: Call) -> Reply:
+    return Reply(call.wiring.api_keys.get(call.principal, call.path["key_id"]))
+
+
+@app.route("DELETE /v1/keys/{key_id}")
+def revoke(call: Call) -> Reply:
+    call.wiring.api_keys.revoke(call.principal, call.origin, call.path["key_id"])
+    return Reply()
+
+
+@app.route("POST /v1/keys/{key_id}/rotate")
+def rotate(call: Call) -> Reply:
+    rotated = call.wiring.api_keys.rotate(
+        call.principal,
+        call.origin,
+        call.now,
+        call.path["key_id"],
+        grace_seconds=call.body.grace_seconds,
+    )
+    return Reply(rotated)
+
+
+handler = app.handler

@@ -1,0 +1,49 @@
+"""Which addresses may register, and which two spellings are one address."""
+
+from __future__ import annotations
+
+import functools
+
+import email_validator
+
+from imagelayer.errors import Problem, invalid
+
+
+def canonical_address(address: str) -> str:
+    """The form that is unique: domain in IDNA lower case without a trailing dot, local part
+    casefolded. `+tags` stay, because they are different mailboxes to some hosts and OWASP advises
+    against stripping them.
+
+    Raises Problem 422 for what is no address. Syntax is email-validator's; it looks nothing up.
+    """
+    local, at, domain = address.strip().rpartition("@")
+    try:
+        checked = email_validator.validate_email(
+            f"{local}{at}{domain.removesuffix('.')}",
+            check_deliverability=False,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+            test_environment=False,
+        )
+    except email_validator.EmailNotValidError:
+        raise invalid("body.email", "is not an email address") from None
+    return f"{checked.local_part.casefold()}@{checked.ascii_domain.lower()}"
+
+
+def refuse_disposable(canonical: str) -> None:
+    """Raise Problem 422 when the domain, or one it is under, hands out throw-away addresses."""
+    labels = canonical.rpartition("@")[2].split(".")
+    listed = _disposable_domains()
+    if any(".".join(labels[start:]) in listed for start in range(len(labels) - 1)):
+        raise Problem(
+            "disposable_email",
+            "Disposable email addresses cannot register. If yours is not one, write to us.",
+        )
+
+
+@functools.cache
+def _disposable_domains() -> frozenset[str]:
+    """The kept list, loaded on first use: it is large and only sign-ups need it."""
+    from disposable_email_domains import blocklist
+
+    return frozenset(blocklist)

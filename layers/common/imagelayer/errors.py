@@ -1,0 +1,94 @@
+"""The one error type the product answers with, and the catalogue of its stable codes.
+
+Rules raise `Problem(code, detail)`. The catalogue fixes the status and the title, so that one code
+always means one thing; `http.problems` alone turns a Problem into bytes. `detail` is public text:
+it must never hold a stack trace, a table name, an ARN, a library's message or an echoed secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+# code -> (HTTP status, title). Codes are public contract: add, never rename.
+CATALOGUE: Mapping[str, tuple[int, str]] = {
+    "malformed_json": (400, "The body is not valid JSON"),
+    "bad_request": (400, "The request is malformed"),
+    "captcha_failed": (400, "The captcha was not accepted"),
+    "invalid_token": (400, "The token is invalid, used or expired"),
+    "unauthenticated": (401, "Credentials are missing or not valid"),
+    "invalid_credentials": (401, "The email address or password is wrong"),
+    "insufficient_credits": (402, "The organization is out of credits"),
+    "insufficient_scope": (403, "The credential lacks the scope"),
+    "email_not_verified": (403, "The email address is not verified"),
+    "edge_required": (403, "Requests must come through the edge"),
+    "not_found": (404, "There is no such resource"),
+    "conflict": (409, "The resource is in a conflicting state"),
+    "request_in_flight": (409, "The same request is still being processed"),
+    "expired": (410, "The media has expired"),
+    "body_too_large": (413, "The body is too large"),
+    "unsupported_media_type": (415, "The content type is not supported"),
+    "validation_failed": (422, "The request breaks a rule"),
+    "disposable_email": (422, "Disposable email addresses cannot register"),
+    "idempotency_mismatch": (422, "The idempotency key was used with another body"),
+    "rate_limited": (429, "Too many requests"),
+    "registration_limit": (429, "Too many registrations from this address today"),
+    "internal_error": (500, "Something went wrong on our side"),
+    "limiter_unavailable": (503, "The rate limiter cannot answer"),
+    "dependency_unavailable": (503, "A service we depend on cannot answer"),
+}
+
+# A retry of these can only fail again, so clients that retry by status are told not to.
+DO_NOT_RETRY = frozenset({"insufficient_credits", "registration_limit"})
+
+RETRY_AFTER_UNAVAILABLE_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One broken rule: `location` is a dotted path such as `body.palette.0`."""
+
+    location: str
+    message: str
+
+
+class Problem(Exception):
+    """A refusal the caller is told about.
+
+    `code` is a key of `CATALOGUE`; `detail` is public; `headers` are sent along (for example
+    `Retry-After`); `param` names the offending field for OpenAI-style readers.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.status, self.title = CATALOGUE[code]
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.reason = reason  # for the log alone
+
+    @property
+    def param(self) -> str | None:
+        """The first offending field without its `body.` prefix."""
+        return self.errors[0].location.partition(".")[2] or None if self.errors else None
+
+
+def not_found(what: str) -> Problem:
+    """The one answer for a missing id and for an id of another organization."""
+    return Problem("not_found", f"There is no such {what}.")
+
+
+def invalid(location: str, message: str) -> Problem:
+    """A single broken rule of the request body or query."""
+    return Problem(
+        "validation_failed", f"{location}: {message}", errors=[FieldError(location, message)]
+    )

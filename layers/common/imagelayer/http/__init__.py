@@ -1,0 +1,5 @@
+"""The edge kit: what every HTTP function does before and after its one call into the layer."""
+
+from imagelayer.http.app import App, Call, Reply
+
+__all__ = ["App", "Call", "Reply"]

@@ -1,0 +1,241 @@
+"""One HTTP function: admit, authenticate, check the body, call the route, answer.
+
+API Gateway has already matched the route, so dispatch is a look-up of `routeKey`; there is no
+second router to disagree with the first (docs/decisions/0003-msgspec-and-own-dispatch.md).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+import msgspec
+
+from imagelayer.endpoints import ENDPOINTS, ROLE_SCOPES, Endpoint
+from imagelayer.errors import Problem
+from imagelayer.http import body, problems
+from imagelayer.http.client_address import client_address
+from imagelayer.principals import Origin, Principal
+from imagelayer.rate_limits import Admission, Limited
+from imagelayer.stores.table import StoreUnavailable
+from imagelayer.wiring import Wiring, current
+
+# On every answer. The API serves no page that needs scripts, so nothing may load anything
+# (OWASP REST security cheat sheet; ASVS 5.0 3.4).
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains; preload",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a route answers; the status is the endpoint's unless given."""
+
+    body: msgspec.Struct | Mapping[str, Any] | str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: tuple[str, ...] = ()
+    status: int | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One admitted request, parsed."""
+
+    endpoint: Endpoint
+    wiring: Wiring
+    origin: Origin
+    now: float
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    cookies: Mapping[str, str]
+    body: Any
+    _principal: Principal | None
+
+    @property
+    def principal(self) -> Principal:
+        """Who calls. Only endpoints that authenticate have one."""
+        if self._principal is None:
+            raise LookupError(f"{self.endpoint.route} does not authenticate")
+        return self._principal
+
+
+Route = Callable[[Call], Reply]
+
+
+class App:
+    """The Lambda handler of one function; routes are bound with `@app.route("GET /v1/…")`."""
+
+    def __init__(self, function: str) -> None:
+        self._function = function
+        self._routes: dict[str, Route] = {}
+
+    def route(self, route: str) -> Callable[[Route], Route]:
+        """Bind a route that `endpoints.py` gives to this function."""
+        if ENDPOINTS[route].function != self._function:
+            raise LookupError(f"{route} belongs to {ENDPOINTS[route].function}")
+
+        def bind(target: Route) -> Route:
+            self._routes[route] = target
+            return target
+
+        return bind
+
+    @property
+    def routes(self) -> frozenset[str]:
+        """The routes bound so far."""
+        return frozenset(self._routes)
+
+    def handler(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
+        """Answer one API Gateway HTTP API event (payload format 2.0)."""
+        wiring = current()
+        request_id = str(event["requestContext"]["requestId"])
+        headers = {"x-request-id": request_id}
+        try:
+            reply, endpoint, admission = self._answer(event, request_id, wiring)
+            headers |= admission.headers()
+            return _response(reply, reply.status or endpoint.status, endpoint.content_type, headers)
+        except Problem as problem:
+            refusal = problem
+        except Limited as limited:
+            refusal = Problem(
+                "rate_limited",
+                "Too many requests. Wait as long as Retry-After says.",
+                headers=limited.headers(),
+                reason=limited.policy.name,
+            )
+        except StoreUnavailable as fault:
+            wiring.log.error("dependency failed", operation=fault.operation, cause=fault.reason)
+            refusal = Problem("dependency_unavailable", "Please try again in a moment.")
+        except Exception:
+            # The last resort: whatever it was, it is in the log and not in the answer.
+            wiring.log.exception("unhandled error")
+            refusal = Problem("internal_error", "Something went wrong on our side.")
+        wiring.log.info(
+            "refused",
+            route=event["routeKey"],
+            status=refusal.status,
+            code=refusal.code,
+            reason=refusal.reason or "",
+            request_id=request_id,
+        )
+        wiring.count(f"Refused{refusal.status}")
+        answer, extra = problems.render(refusal, request_id=request_id)
+        return _response(Reply(answer), refusal.status, problems.CONTENT_TYPE, headers | extra)
+
+    def _answer(
+        self, event: Mapping[str, Any], request_id: str, wiring: Wiring
+    ) -> tuple[Reply, Endpoint, Admission]:
+        ip = client_address(event, wiring.settings.edge_secret_sha256)
+        route = self._routes.get(event["routeKey"])
+        if route is None:
+            raise Problem("not_found", "There is no such route.")
+        endpoint = ENDPOINTS[event["routeKey"]]
+        now = time.time()
+        origin = Origin(ip, request_id)
+        principal, admission = _admit(endpoint, event, origin, now, wiring)
+        fields = (
+            body.parse(event, endpoint.body, endpoint.max_body_bytes) if endpoint.body else None
+        )
+        call = Call(
+            endpoint=endpoint,
+            wiring=wiring,
+            origin=origin,
+            now=now,
+            path=event.get("pathParameters") or {},
+            query=event.get("queryStringParameters") or {},
+            headers=event.get("headers") or {},
+            cookies=_cookies(event),
+            body=fields,
+            _principal=principal,
+        )
+        return route(call), endpoint, admission
+
+
+def _admit(
+    endpoint: Endpoint, event: Mapping[str, Any], origin: Origin, now: float, wiring: Wiring
+) -> tuple[Principal | None, Admission]:
+    """Meter the call and, where the endpoint asks for it, authenticate and authorize it.
+
+    Fails closed: a limiter that cannot answer is a 503 on every endpoint.
+    """
+    try:
+        if endpoint.auth == "none":
+            admission = wiring.counters.admit(origin.ip, endpoint.policy, int(now * 1000))
+            return None, admission
+        principal, admission = wiring.credentials.identify(
+            (event.get("headers") or {}).get("authorization"), endpoint, origin, now
+        )
+    except StoreUnavailable as fault:
+        wiring.security.record("limit.unavailable", "denied", origin, reason=fault.reason)
+        wiring.count("LimiterUnavailable")
+        raise Problem(
+            "limiter_unavailable", "The request could not be metered, so it was not admitted."
+        ) from None
+    except Limited as limited:
+        wiring.security.record("limit.denied", "denied", origin, reason=limited.policy.name)
+        raise
+    allowed = ROLE_SCOPES.get(principal.role, principal.scopes)
+    if endpoint.scope is not None and endpoint.scope not in allowed:
+        wiring.security.record(
+            "authz.denied",
+            "denied",
+            origin,
+            org_id=principal.org_id,
+            actor=principal.actor,
+            reason=endpoint.scope,
+        )
+        raise Problem(
+            "insufficient_scope",
+            f"This needs the scope {endpoint.scope}.",
+            headers={
+                "WWW-Authenticate": 'Bearer realm="imagelayer", error="insufficient_scope", '
+                f'scope="{endpoint.scope}"'
+            },
+        )
+    return principal, admission
+
+
+def _cookies(event: Mapping[str, Any]) -> dict[str, str]:
+    """The request's cookies: the event's list, or the header where a gateway sends only that."""
+    parts = event.get("cookies") or [(event.get("headers") or {}).get("cookie", "")]
+    jar: SimpleCookie = SimpleCookie()
+    try:
+        for part in parts:
+            jar.load(part)
+    except CookieError:
+        return {}
+    return {name: morsel.value for name, morsel in jar.items()}
+
+
+def _response(
+    reply: Reply, status: int, content_type: str, headers: Mapping[str, str]
+) -> dict[str, Any]:
+    text = (
+        reply.body
+        if isinstance(reply.body, str)
+        else ""
+        if reply.body is None
+        else msgspec.json.encode(reply.body).decode()
+    )
+    sent = {**SECURITY_HEADERS, **headers}
+    if text:
+        sent["Content-Type"] = f"{content_type}; charset=utf-8"
+    response: dict[str, Any] = {
+        "statusCode": status,
+        "headers": sent | dict(reply.headers),
+        "body": text,
+    }
+    if reply.cookies:
+        response["cookies"] = list(reply.cookies)
+    return response

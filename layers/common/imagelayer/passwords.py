@@ -1,0 +1,89 @@
+"""Passwords: their rules, and the only form in which they are kept.
+
+bcrypt stops at 72 bytes and bcrypt 5 raises past them, so what is hashed is a keyed digest:
+base64(HMAC-SHA-256(pepper, NFC(password))), 44 bytes without NULs (OWASP Password Storage cheat
+sheet on pre-hashing). Stored as `<pepper id>$2b$12$…`. Nothing is truncated or folded.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import bcrypt
+
+MIN_LENGTH = 15  # NIST SP 800-63B-4 §3.1.1.2, password as the single factor
+MAX_LENGTH = 128
+MIN_CONTEXT_WORD = 4
+PRODUCT_WORDS = ("imagelayer", "image-layer", "image layer")
+
+
+def broken_rule(password: str, context: Iterable[str]) -> str | None:
+    """The rule a new password breaks, in words for its owner, or None.
+
+    Lengths count code points after NFC. `context` holds words an attacker would try first: the
+    parts of the address, the person's and the organization's name. A word counts when little is
+    left of the password without it; there are no composition rules (ASVS 5.0 6.2.5, 6.2.11).
+    """
+    normal = unicodedata.normalize("NFC", password)
+    if len(normal) < MIN_LENGTH:
+        return f"must have at least {MIN_LENGTH} characters"
+    if len(normal) > MAX_LENGTH:
+        return f"must have at most {MAX_LENGTH} characters"
+    if len(set(normal)) < 5:
+        return "repeats too few characters"
+    folded = normal.casefold()
+    for word in (*PRODUCT_WORDS, *context):
+        needle = word.casefold()
+        rest = folded.replace(needle, "")
+        if len(needle) >= MIN_CONTEXT_WORD and rest != folded and len(rest) < MIN_LENGTH - 5:
+            return "must not be built on your name, your address or ours"
+    return None
+
+
+@dataclass(frozen=True)
+class Peppers:
+    """Secret keys of the digest by id; new hashes use `current`, old ones name theirs."""
+
+    current: str
+    keys: Mapping[str, bytes] = field(repr=False)
+
+    @classmethod
+    def of(cls, *secrets: str) -> Peppers:
+        """Peppers from their texts, the current one first. Ids are fingerprints, not secrets."""
+        keys = {
+            hashlib.sha256(b"pepper id\x00" + text.encode()).hexdigest()[:8]: text.encode()
+            for text in secrets
+        }
+        return cls(next(iter(keys)), keys)
+
+
+def hash_password(password: str, peppers: Peppers, *, cost: int) -> str:
+    """The stored form; `cost` is bcrypt's log2 rounds (12 in production)."""
+    digest = _digest(password, peppers.keys[peppers.current])
+    return peppers.current + bcrypt.hashpw(digest, bcrypt.gensalt(cost)).decode()
+
+
+def verify_password(password: str, stored: str | None, peppers: Peppers, *, cost: int) -> bool:
+    """Whether `password` is the stored one.
+
+    Without a stored hash (no such account) the same work is done against a throw-away salt, so
+    that the time does not tell.
+    """
+    if stored is None:
+        bcrypt.hashpw(_digest(password, b"no account"), bcrypt.gensalt(cost))
+        return False
+    pepper_id, _, rest = stored.partition("$")
+    pepper = peppers.keys.get(pepper_id)
+    if pepper is None:
+        return False
+    return bcrypt.checkpw(_digest(password, pepper), f"${rest}".encode())
+
+
+def _digest(password: str, pepper: bytes) -> bytes:
+    normal = unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")
+    return base64.b64encode(hmac.new(pepper, normal, hashlib.sha256).digest())

@@ -1,0 +1,1 @@
+"""The only code that calls services other than AWS data services."""

@@ -1,0 +1,106 @@
+"""Cloudflare Turnstile's siteverify.
+
+https://developers.cloudflare.com/turnstile/get-started/server-side-validation/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+
+ATTEMPTS = 3
+TIMEOUT_SECONDS = 4.0
+_TEST_SECRET_PREFIXES = ("1x0000", "2x0000", "3x0000")
+_MISCONFIGURED = frozenset({"missing-input-secret", "invalid-input-secret", "bad-request"})
+
+
+class CaptchaRefused(Exception):
+    """The token is not acceptable; `reason` is for the log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class CaptchaUnavailable(Exception):
+    """No verdict could be had; the caller must deny."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Turnstile:
+    """Verifies tokens. `secret` is called for each verification, so a rotated one is picked up."""
+
+    http: urllib3.PoolManager
+    url: str
+    secret: Callable[[], str]
+    hostnames: Collection[str]
+    action: str
+    allow_test_secrets: bool
+    sleep: Callable[[float], None] = time.sleep
+
+    def verify(self, token: str, ip: str) -> None:
+        """Accept `token` or raise CaptchaRefused or CaptchaUnavailable.
+
+        One idempotency key belongs to one token, so verifying again after a lost answer does not
+        spend it twice. Only `internal-error` and transport faults are tried again. A verdict
+        counts only for our own hostname and for the sign-up form's action: a token solved
+        elsewhere with a shared sitekey is refused.
+        """
+        secret = self.secret()
+        if secret.startswith(_TEST_SECRET_PREFIXES) and not self.allow_test_secrets:
+            raise CaptchaUnavailable("a Turnstile test secret is configured")
+        fields = {
+            "secret": secret,
+            "response": token,
+            "remoteip": ip,
+            "idempotency_key": str(uuid.UUID(bytes=hashlib.sha256(token.encode()).digest()[:16])),
+        }
+        reason = "no attempt"
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self.sleep(0.2 * attempt)
+            verdict = self._ask(fields)
+            codes = verdict.get("error-codes") or []
+            if verdict.get("success") is True:
+                return self._check(verdict)
+            if _MISCONFIGURED.intersection(codes):
+                raise CaptchaUnavailable(f"misconfigured: {', '.join(map(str, codes))}")
+            if "internal-error" not in codes:
+                raise CaptchaRefused(", ".join(map(str, codes)) or "refused")
+            reason = str(verdict.get("cause", "internal-error"))
+        raise CaptchaUnavailable(reason)
+
+    def _ask(self, fields: dict[str, str]) -> dict[str, Any]:
+        try:
+            answer = self.http.request(
+                "POST",
+                self.url,
+                body=json.dumps(fields),
+                headers={"Content-Type": "application/json"},
+                timeout=urllib3.Timeout(total=TIMEOUT_SECONDS),
+                retries=False,
+                redirect=False,
+            )
+            verdict = json.loads(answer.data) if answer.status < 500 else None
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            return {"error-codes": ["internal-error"], "cause": type(error).__name__}
+        if not isinstance(verdict, dict):
+            return {"error-codes": ["internal-error"], "cause": f"HTTP {answer.status}"}
+        return verdict
+
+    def _check(self, verdict: dict[str, Any]) -> None:
+        if self.hostnames and verdict.get("hostname") not in self.hostnames:
+            raise CaptchaRefused("solved on another hostname")
+        if verdict.get("action") != self.action:
+            raise CaptchaRefused("solved for another action")

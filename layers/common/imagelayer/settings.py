@@ -1,0 +1,66 @@
+"""Configuration of one function: read from the environment once, checked, frozen.
+
+There is no insecure default: what is missing raises, and stand-ins are refused outside the local
+stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+TURNSTILE_URL = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
+
+
+class Misconfigured(Exception):
+    """The environment does not describe a system that may run."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a function is told by the template. Names of tables and buckets are looked up lazily,
+    because each function is given only its own."""
+
+    stage: str
+    base_url: str
+    region: str
+    environment: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """Read and check. Raises Misconfigured."""
+        stage = environment.get("STAGE", "")
+        if stage not in ("local", "dev", "prod"):
+            raise Misconfigured("STAGE must be local, dev or prod")
+        base_url = environment.get("BASE_URL", "").rstrip("/")
+        if not base_url.startswith("http://" if stage == "local" else "https://"):
+            raise Misconfigured("BASE_URL must be the public https address")
+        if environment.get("TURNSTILE_URL") and stage != "local":
+            raise Misconfigured("TURNSTILE_URL is for the local stage only")
+        return cls(stage, base_url, environment.get("AWS_REGION", "us-east-1"), dict(environment))
+
+    def need(self, name: str) -> str:
+        """A setting that this function cannot do without. Raises Misconfigured."""
+        value = self.environment.get(name)
+        if not value:
+            raise Misconfigured(f"{name} is not set")
+        return value
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number with a default."""
+        return int(self.environment.get(name) or default)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether stand-ins may be used."""
+        return self.stage == "local"
+
+    @property
+    def turnstile_url(self) -> str:
+        """Cloudflare's siteverify, or its local stand-in."""
+        return self.environment.get("TURNSTILE_URL") or TURNSTILE_URL
+
+    @property
+    def edge_secret_sha256(self) -> str:
+        """Hex SHA-256 of the edge's secret header; empty when no edge is configured."""
+        return self.environment.get("EDGE_SECRET_SHA256", "")

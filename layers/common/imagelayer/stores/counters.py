@@ -1,0 +1,180 @@
+"""Conditional-write counters: the rate limiter's times and the calendar allowances."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from imagelayer.rate_limits import Admission, Branch, Limited, Policy, advance, branch, denial
+from imagelayer.stores.table import ConditionFailed, Item, StoreUnavailable, Table
+
+# A loser of the race below tries again with what it learned; each failure means that another call
+# was admitted meanwhile, so only a storm on one subject runs out of attempts, and is then denied.
+RACE_ATTEMPTS = 12
+REMEMBERED_DENIALS = 4096
+
+
+class GuardFailed(Exception):
+    """The item is not there or its guard does not hold; `item` is what stands there."""
+
+    def __init__(self, item: Item | None) -> None:
+        super().__init__("guard failed")
+        self.item = item
+
+
+@dataclass
+class DenialMemory:
+    """Denials this process already knows, so that a flood is answered without a write.
+
+    A TAT only ever moves forward, so a denial stays true until the moment it names.
+    """
+
+    until_ms: OrderedDict[tuple[str, str], int] = field(default_factory=OrderedDict)
+
+    def check(self, subject: tuple[str, str], policy: Policy, now_ms: int) -> None:
+        """Raise Limited when the subject is known to be denied until later than now."""
+        until = self.until_ms.get(subject)
+        if until is not None and until > now_ms:
+            raise Limited(policy, until - now_ms)
+
+    def remember(self, subject: tuple[str, str], until_ms: int) -> None:
+        """Keep the newest denials; forgetting one only costs a write."""
+        self.until_ms[subject] = until_ms
+        self.until_ms.move_to_end(subject)
+        while len(self.until_ms) > REMEMBERED_DENIALS:
+            self.until_ms.popitem(last=False)
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One item's rate limits, each an attribute `tat_<policy>`, moved by one conditional write.
+
+    `guard` is a condition on the same item that must hold as well: for a credential, that it
+    exists, is not revoked and has not expired. One write then authenticates and meters.
+    """
+
+    table: Table
+    memory: DenialMemory
+
+    def admit(
+        self,
+        pk: str,
+        sk: str,
+        policy: Policy,
+        now_ms: int,
+        *,
+        guard: str | None = None,
+        mark: tuple[str, int] | None = None,
+        **values: object,
+    ) -> tuple[Item, Admission]:
+        """Admit one call and return the item as it stands afterwards.
+
+        `mark` is an attribute and a number that the same write sets, at no further cost.
+
+        Raises Limited, GuardFailed, or StoreUnavailable (which the caller must treat as a denial).
+
+        States of the TAT and the write that moves it:
+
+            absent or past ──IDLE──▶ now + interval
+            ahead, within tolerance ──BUSY──▶ itself + interval
+            further ahead ── no write fits: denied
+
+        Two callers that see the same state race on its condition. DynamoDB orders writes to one
+        item: the first wins, the second's condition is evaluated against the first's result, so
+        either it still fits (and is a lawful admission) or it fails and hands back the new state,
+        from which the loser picks the other write or learns that it is denied. The first guess
+        is IDLE, which is right for every subject that is not in the middle of a burst.
+        """
+        attribute = f"tat_{policy.name.replace('-', '_')}"
+        subject = (pk, attribute)
+        self.memory.check(subject, policy, now_ms)
+        guess = Branch.IDLE
+        for _ in range(RACE_ATTEMPTS):
+            try:
+                item = self._write(guess, pk, sk, attribute, policy, now_ms, guard, mark, values)
+                return item, Admission.after(policy, item[attribute], now_ms)
+            except ConditionFailed as failure:
+                if failure.item is None:  # only a guard can refuse a missing item
+                    raise GuardFailed(None) from None
+                tat = failure.item.get(attribute)
+                state = branch(policy, tat, now_ms)
+                if state is Branch.DENIED and tat is not None:
+                    refusal = denial(policy, tat, now_ms)
+                    self.memory.remember(subject, now_ms + refusal.retry_ms)
+                    raise refusal from None
+                if state is guess:  # the rate condition held, so the guard did not
+                    raise GuardFailed(failure.item) from None
+                guess = state
+        raise StoreUnavailable("update_item", "the subject is too contended")
+
+    def _write(
+        self,
+        guess: Branch,
+        pk: str,
+        sk: str,
+        attribute: str,
+        policy: Policy,
+        now_ms: int,
+        guard: str | None,
+        mark: tuple[str, int] | None,
+        values: dict[str, object],
+    ) -> Item:
+        if guess is Branch.IDLE:
+            change = f"SET #{attribute} = :next"
+            condition = f"(attribute_not_exists(#{attribute}) OR #{attribute} <= :now_ms)"
+            bounds = {"next": advance(policy, None, now_ms), "now_ms": now_ms}
+        else:
+            change = f"SET #{attribute} = #{attribute} + :interval"
+            condition = f"(#{attribute} > :now_ms AND #{attribute} <= :latest)"
+            bounds = {
+                "interval": policy.interval_ms,
+                "now_ms": now_ms,
+                "latest": now_ms + policy.tolerance_ms,
+            }
+        if guard is not None:
+            condition = f"{condition} AND {guard}"
+        if mark is not None:
+            change += f", #{mark[0]} = :mark"
+            bounds["mark"] = mark[1]
+        return self.table.update(pk, sk, change, condition=condition, **bounds, **values)
+
+
+class CounterStore:
+    """Limits on subjects that have no item of their own, such as client addresses."""
+
+    def __init__(self, table: Table, memory: DenialMemory) -> None:
+        self._table = table
+        self._meter = Meter(table, memory)
+
+    def admit(self, subject: str, policy: Policy, now_ms: int) -> Admission:
+        """Count one call of `subject`. Raises Limited or StoreUnavailable."""
+        # The item is of no use once its TAT is past; TTL removes it a window later.
+        expires_at = now_ms // 1000 + 2 * policy.window
+        _, admission = self._meter.admit(
+            f"LIMIT#{policy.name}#{subject}",
+            "TAT",
+            policy,
+            now_ms,
+            mark=("expires_at", expires_at),
+        )
+        return admission
+
+    def take(self, name: str, subject: str, day: str, *, limit: int, expires_at: int) -> bool:
+        """Take one of `limit` from a calendar allowance; False when none is left.
+
+        The condition and the increment are one write, so of any number of racing callers exactly
+        `limit` succeed. A retry after a lost answer may count twice, which errs closed.
+        """
+        try:
+            self._table.update(
+                f"ALLOWANCE#{name}#{subject}",
+                day,
+                "ADD #taken :one SET #expires_at = :expires_at",
+                condition="attribute_not_exists(#taken) OR #taken < :limit",
+                one=1,
+                limit=limit,
+                expires_at=expires_at,
+            )
+        except ConditionFailed:
+            return False
+        return True

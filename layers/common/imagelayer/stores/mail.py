@@ -1,0 +1,39 @@
+"""Sends mail through SES."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from imagelayer.mails import Mail
+from imagelayer.stores.table import StoreUnavailable
+
+
+class Mailer:
+    """SES v2. A lost answer may send twice, which is harmless: links are single use."""
+
+    def __init__(self, client: Any, sender: str) -> None:
+        self._client = client
+        self._sender = sender
+
+    def send(self, mail: Mail) -> None:
+        """Send one mail. Raises StoreUnavailable."""
+        try:
+            self._client.send_email(
+                FromEmailAddress=self._sender,
+                Destination={"ToAddresses": [mail.to]},
+                Content={
+                    "Simple": {
+                        "Subject": {"Data": mail.subject, "Charset": "UTF-8"},
+                        "Body": {
+                            "Text": {"Data": mail.text, "Charset": "UTF-8"},
+                            "Html": {"Data": mail.html, "Charset": "UTF-8"},
+                        },
+                    }
+                },
+            )
+        except ClientError as error:
+            raise StoreUnavailable("send_email", error.response["Error"]["Code"]) from None
+        except BotoCoreError as error:
+            raise StoreUnavailable("send_email", type(error).__name__) from None

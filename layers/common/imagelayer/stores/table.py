@@ -1,0 +1,308 @@
+"""One DynamoDB table as Python values in and out, with its failures named.
+
+Expressions are written by hand where the decision is: `#name` stands for the attribute `name` and
+`:name` for the value passed under that name. Everything that is not a clean answer becomes
+`StoreUnavailable`, and callers let it rise: the request is denied, never waved through.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+Item = dict[str, Any]
+_NAME = re.compile(r"#(\w+)")
+
+# Enough for one run of the sweep; the next run sees the rest.
+SWEEP_PAGE = 200
+
+# Two callers who touch one item inside transactions collide without either being wrong; DynamoDB
+# asks the caller to try again and the SDK does not (developer guide, "Transaction conflict
+# handling"). A few short pauses are enough for hot items; after that the caller is told 503.
+CONFLICT_ATTEMPTS = 8
+CONFLICT_PAUSE_SECONDS = 0.02
+
+
+class StoreUnavailable(Exception):
+    """A data service did not give a clean answer; whether it acted is unknown."""
+
+    def __init__(self, operation: str, reason: str) -> None:
+        super().__init__(f"{operation}: {reason}")
+        self.operation = operation
+        self.reason = reason
+
+
+class ConditionFailed(Exception):
+    """The condition of a write did not hold. `item` is what stands there, or None."""
+
+    def __init__(self, item: Item | None) -> None:
+        super().__init__("condition failed")
+        self.item = item
+
+
+class TransactionRefused(Exception):
+    """A transaction was canceled because conditions failed.
+
+    `refused[i]` tells whether the i-th action's condition failed, `items[i]` what stood there.
+    """
+
+    def __init__(self, refused: list[bool], items: list[Item | None]) -> None:
+        super().__init__("transaction refused")
+        self.refused = refused
+        self.items = items
+
+
+def encode(value: Any) -> dict[str, Any]:
+    """A Python value as a DynamoDB attribute value."""
+    match value:
+        case None:
+            return {"NULL": True}
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int() | Decimal():
+            return {"N": str(value)}
+        case float():
+            return {"N": repr(value)}
+        case bytes():
+            return {"B": value}
+        case list() | tuple():
+            return {"L": [encode(each) for each in value]}
+        case dict():
+            return {"M": {name: encode(each) for name, each in value.items()}}
+    raise TypeError(f"cannot store {type(value).__name__}")
+
+
+def decode(value: Mapping[str, Any]) -> Any:
+    """The inverse of `encode`; whole numbers come back as int, others as float."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "S" | "BOOL" | "B":
+            return content
+        case "N":
+            return int(content) if content.lstrip("-").isdigit() else float(content)
+        case "NULL":
+            return None
+        case "L":
+            return [decode(each) for each in content]
+        case "M":
+            return {name: decode(each) for name, each in content.items()}
+    raise TypeError(f"cannot read {kind}")
+
+
+def encode_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Encode a whole item; None attributes are left out."""
+    return {name: encode(value) for name, value in item.items() if value is not None}
+
+
+def decode_item(item: Mapping[str, Any]) -> Item:
+    """Decode a whole item."""
+    return {name: decode(value) for name, value in item.items()}
+
+
+@dataclass(frozen=True)
+class Action:
+    """One member of a transaction; make them with `Table.put_action` and its siblings."""
+
+    kind: str
+    request: dict[str, Any] = field(repr=False)
+
+
+class Table:
+    """A table whose key is `pk` and `sk`, both strings."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """Read one item, strongly consistent."""
+        answer = self._call("get_item", Key=_key(pk, sk), ConsistentRead=True)
+        return decode_item(answer["Item"]) if "Item" in answer else None
+
+    def put(self, item: Item, *, condition: str | None = None, **values: Any) -> None:
+        """Write one item. Raises ConditionFailed."""
+        self._call("put_item", Item=encode_item(item), **_expressions(None, condition, values))
+
+    def update(
+        self, pk: str, sk: str, expression: str, *, condition: str | None = None, **values: Any
+    ) -> Item:
+        """Update one item and return it whole as it is afterwards. Raises ConditionFailed."""
+        answer = self._call(
+            "update_item",
+            Key=_key(pk, sk),
+            ReturnValues="ALL_NEW",
+            **_expressions(expression, condition, values),
+        )
+        return decode_item(answer.get("Attributes", {}))
+
+    def delete(self, pk: str, sk: str, *, condition: str | None = None, **values: Any) -> None:
+        """Delete one item. Raises ConditionFailed."""
+        self._call("delete_item", Key=_key(pk, sk), **_expressions(None, condition, values))
+
+    def query(
+        self,
+        pk: str,
+        *,
+        prefix: str = "",
+        after: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> list[Item]:
+        """Items of one partition whose sort key starts with `prefix`, past the key `after`."""
+        condition, values = "#pk = :pk", {"pk": pk}
+        if prefix:
+            condition, values = (
+                f"{condition} AND begins_with(#sk, :prefix)",
+                {
+                    **values,
+                    "prefix": prefix,
+                },
+            )
+        request: dict[str, Any] = {
+            "KeyConditionExpression": condition,
+            **_placeholders(condition, values),
+            "ConsistentRead": True,
+            "ScanIndexForward": not newest_first,
+        }
+        if after is not None:
+            request["ExclusiveStartKey"] = _key(pk, after)
+        return self._pages(request, limit)
+
+    def query_index(self, index: str, name: str, value: str, upto: tuple[str, int]) -> list[Item]:
+        """Items of a secondary index with `name = value` and the number `upto[0] <= upto[1]`."""
+        return self._pages(
+            {
+                "IndexName": index,
+                "KeyConditionExpression": f"#{name} = :value AND #{upto[0]} <= :upto",
+                **_placeholders(f"#{name} #{upto[0]}", {"value": value, "upto": upto[1]}),
+            },
+            limit=SWEEP_PAGE,
+        )
+
+    def put_action(self, item: Item, *, condition: str | None = None, **values: Any) -> Action:
+        """A conditional put inside a transaction."""
+        return self._action("Put", {"Item": encode_item(item)}, None, condition, values)
+
+    def update_action(
+        self, pk: str, sk: str, expression: str, *, condition: str | None = None, **values: Any
+    ) -> Action:
+        """A conditional update inside a transaction."""
+        return self._action("Update", {"Key": _key(pk, sk)}, expression, condition, values)
+
+    def delete_action(
+        self, pk: str, sk: str, *, condition: str | None = None, **values: Any
+    ) -> Action:
+        """A conditional delete inside a transaction."""
+        return self._action("Delete", {"Key": _key(pk, sk)}, None, condition, values)
+
+    def check_action(self, pk: str, sk: str, *, condition: str, **values: Any) -> Action:
+        """A condition on an item that the transaction leaves alone."""
+        return self._action("ConditionCheck", {"Key": _key(pk, sk)}, None, condition, values)
+
+    def _action(
+        self,
+        kind: str,
+        request: dict[str, Any],
+        expression: str | None,
+        condition: str | None,
+        values: Mapping[str, Any],
+    ) -> Action:
+        request = {
+            "TableName": self._name,
+            **request,
+            **_expressions(expression, condition, values),
+        }
+        return Action(kind, request)
+
+    def _pages(self, request: dict[str, Any], limit: int | None) -> list[Item]:
+        found: list[Item] = []
+        while True:
+            if limit is not None:
+                request["Limit"] = limit - len(found)
+            page = self._call("query", **request)
+            found += [decode_item(item) for item in page["Items"]]
+            last = page.get("LastEvaluatedKey")
+            if last is None or (limit is not None and len(found) >= limit):
+                return found
+            request["ExclusiveStartKey"] = last
+
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self._client, operation)(
+                TableName=self._name, **request
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                raise ConditionFailed(_old_item(error.response)) from None
+            raise StoreUnavailable(operation, error.response["Error"]["Code"]) from None
+        except BotoCoreError as error:
+            raise StoreUnavailable(operation, type(error).__name__) from None
+        return answer
+
+
+def transact(client: Any, actions: Sequence[Action]) -> None:
+    """Do all actions or none. Raises TransactionRefused or StoreUnavailable.
+
+    The SDK adds a client token, so a retry after a lost answer does not act twice
+    (API reference, TransactWriteItems: idempotent for ten minutes).
+    """
+    items = [{action.kind: action.request} for action in actions]
+    for attempt in range(CONFLICT_ATTEMPTS):
+        try:
+            client.transact_write_items(TransactItems=items)
+        except ClientError as error:
+            reasons = error.response.get("CancellationReasons", [])
+            codes = {reason.get("Code") for reason in reasons}
+            if "ConditionalCheckFailed" in codes:
+                raise TransactionRefused(
+                    [reason.get("Code") == "ConditionalCheckFailed" for reason in reasons],
+                    [_old_item(reason) for reason in reasons],
+                ) from None
+            if "TransactionConflict" in codes and attempt + 1 < CONFLICT_ATTEMPTS:
+                time.sleep(CONFLICT_PAUSE_SECONDS * (attempt + 1))
+                continue
+            code = error.response["Error"]["Code"]
+            raise StoreUnavailable("transact_write_items", code) from None
+        except BotoCoreError as error:
+            raise StoreUnavailable("transact_write_items", type(error).__name__) from None
+        return
+
+
+def _key(pk: str, sk: str) -> dict[str, Any]:
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def _old_item(source: Mapping[str, Any]) -> Item | None:
+    return decode_item(source["Item"]) if source.get("Item") else None
+
+
+def _expressions(
+    expression: str | None, condition: str | None, values: Mapping[str, Any]
+) -> dict[str, Any]:
+    request: dict[str, Any] = {}
+    if expression:
+        request["UpdateExpression"] = expression
+    if condition:
+        request["ConditionExpression"] = condition
+        request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    return request | _placeholders(f"{expression or ''} {condition or ''}", values)
+
+
+def _placeholders(expressions: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    placeholders: dict[str, Any] = {}
+    names = set(_NAME.findall(expressions))
+    if names:
+        placeholders["ExpressionAttributeNames"] = {f"#{name}": name for name in names}
+    if values:
+        placeholders["ExpressionAttributeValues"] = {
+            f":{name}": encode(value) for name, value in values.items()
+        }
+    return placeholders

@@ -1,0 +1,34 @@
+"""RFC 3339 in UTC, to the second, for everything the API shows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def rfc3339(seconds: float) -> str:
+    """`1767225600` -> `2026-01-01T00:00:00Z`."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def utc_day(seconds: float) -> str:
+    """`1767225600` -> `2026-01-01`."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%d")
+
+
+def utc_month(seconds: float) -> str:
+    """`1767225600` -> `2026-01`."""
+    return utc_day(seconds)[:7]
+
+
+def end_of_utc_day(seconds: float) -> int:
+    """The first second of the next UTC day."""
+    return (int(seconds) // 86_400 + 1) * 86_400
+
+
+def parse_rfc3339(text: str) -> float | None:
+    """Seconds since the epoch, or None when `text` is no RFC 3339 time with a zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo is not None else None

@@ -1,0 +1,342 @@
+"""The one place that builds clients and hands them to stores, and stores to use cases.
+
+Everything is made on first use and kept for the life of the process. Building a client reads its
+service description; importing this module does neither that nor any network call.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from imagelayer.security_events import SecurityLog
+from imagelayer.settings import Settings
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+
+    from imagelayer.api_keys import ApiKeys
+    from imagelayer.assets import Assets
+    from imagelayer.brand_intake import BrandIntake
+    from imagelayer.brands import Brands
+    from imagelayer.cleanup import Cleanup
+    from imagelayer.credentials import Credentials
+    from imagelayer.generation_worker import GenerationWorker
+    from imagelayer.generations import Generations
+    from imagelayer.login import Login
+    from imagelayer.passwords import Peppers
+    from imagelayer.registration import Registration
+    from imagelayer.stores.accounts import AccountStore
+    from imagelayer.stores.brands import BrandStore
+    from imagelayer.stores.counters import CounterStore, DenialMemory
+    from imagelayer.stores.credits import CreditStore
+    from imagelayer.stores.generations import GenerationStore
+    from imagelayer.stores.keys import KeyStore
+    from imagelayer.stores.mail import Mailer
+    from imagelayer.stores.objects import ObjectStore
+    from imagelayer.stores.queue import Queue
+    from imagelayer.stores.secrets import SecretStore
+    from imagelayer.stores.sessions import SessionStore
+    from imagelayer.stores.table import Table
+    from imagelayer.tokens import SigningKey
+
+# Short, because a caller waits and a limiter that hangs must become a denial; two attempts,
+# because every write is safe to repeat (docs/architecture.md, "Retries").
+_TIMEOUTS: Mapping[str, tuple[float, float]] = {
+    "dynamodb": (0.5, 1.5),
+    "sqs": (0.5, 2.0),
+    "secretsmanager": (0.5, 2.0),
+    "sesv2": (1.0, 5.0),
+    "s3": (1.0, 15.0),
+}
+
+
+class Wiring:
+    """Settings, clients, stores and use cases of one function."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def log(self) -> Logger:
+        """Structured logs; the service is the function's name."""
+        return Logger(service=self.settings.need("FUNCTION"), log_uncaught_exceptions=False)
+
+    @cached_property
+    def security(self) -> SecurityLog:
+        """Security events, as log lines of their own."""
+        return SecurityLog(lambda event: self.log.info("security_event", **event))
+
+    @cached_property
+    def _metrics(self) -> Metrics:
+        return Metrics(namespace="ImageLayer", service=self.settings.need("FUNCTION"))
+
+    def count(self, name: str) -> None:
+        """Count one occurrence in CloudWatch's embedded metric format."""
+        self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+        self._metrics.flush_metrics()
+
+    @cached_property
+    def _session(self) -> Session:
+        from botocore.session import Session
+
+        return Session()
+
+    @cached_property
+    def _clients(self) -> dict[str, Any]:
+        return {}
+
+    def client(self, service: str) -> Any:
+        """A client of an AWS service, made once."""
+        if service not in self._clients:
+            from botocore.config import Config
+
+            connect, read = _TIMEOUTS[service]
+            self._clients[service] = self._session.create_client(
+                service,
+                region_name=self.settings.region,
+                config=Config(
+                    connect_timeout=connect,
+                    read_timeout=read,
+                    retries={"mode": "standard", "total_max_attempts": 2},
+                    # Without this botocore signs S3 links with SigV2 in older regions.
+                    signature_version="s3v4" if service == "s3" else None,
+                    tcp_keepalive=True,
+                ),
+            )
+        return self._clients[service]
+
+    def _table(self, setting: str) -> Table:
+        from imagelayer.stores.table import Table
+
+        return Table(self.client("dynamodb"), self.settings.need(setting))
+
+    @cached_property
+    def _denials(self) -> DenialMemory:
+        from imagelayer.stores.counters import DenialMemory
+
+        return DenialMemory()
+
+    @cached_property
+    def secrets(self) -> SecretStore:
+        from imagelayer.stores.secrets import SecretStore
+
+        return SecretStore(self.client("secretsmanager"))
+
+    @cached_property
+    def counters(self) -> CounterStore:
+        from imagelayer.stores.counters import CounterStore
+
+        return CounterStore(self._table("COUNTERS_TABLE"), self._denials)
+
+    @cached_property
+    def accounts(self) -> AccountStore:
+        from imagelayer.stores.accounts import AccountStore
+
+        return AccountStore(self.client("dynamodb"), self._table("ACCOUNTS_TABLE"))
+
+    @cached_property
+    def sessions(self) -> SessionStore:
+        from imagelayer.stores.sessions import SessionStore
+
+        return SessionStore(self._table("SESSIONS_TABLE"), self._denials)
+
+    @cached_property
+    def keys(self) -> KeyStore:
+        from imagelayer.stores.keys import KeyStore
+
+        return KeyStore(self.client("dynamodb"), self._table("KEYS_TABLE"), self._denials)
+
+    @cached_property
+    def brand_store(self) -> BrandStore:
+        from imagelayer.stores.brands import BrandStore
+
+        return BrandStore(self.client("dynamodb"), self._table("BRANDS_TABLE"))
+
+    @cached_property
+    def generation_store(self) -> GenerationStore:
+        from imagelayer.stores.generations import GenerationStore
+
+        return GenerationStore(self.client("dynamodb"), self._table("GENERATIONS_TABLE"))
+
+    @cached_property
+    def credits(self) -> CreditStore:
+        from imagelayer.stores.credits import CreditStore
+
+        return CreditStore(self._table("CREDITS_TABLE"))
+
+    @cached_property
+    def media(self) -> ObjectStore:
+        from imagelayer.stores.objects import ObjectStore
+
+        return ObjectStore(self.client("s3"), self.settings.need("MEDIA_BUCKET"))
+
+    @cached_property
+    def brand_objects(self) -> ObjectStore:
+        from imagelayer.stores.objects import ObjectStore
+
+        return ObjectStore(self.client("s3"), self.settings.need("BRAND_BUCKET"))
+
+    @cached_property
+    def queue(self) -> Queue:
+        from imagelayer.stores.queue import Queue
+
+        return Queue(self.client("sqs"), self.settings.need("GENERATION_QUEUE_URL"))
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        from imagelayer.stores.mail import Mailer
+
+        return Mailer(self.client("sesv2"), self.settings.need("MAIL_FROM"))
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Who calls."""
+        from imagelayer.credentials import Credentials
+
+        return Credentials(
+            self.keys, self.sessions, self.counters, self.security, self.settings.base_url
+        )
+
+    @cached_property
+    def registration(self) -> Registration:
+        """Sign-up."""
+        import urllib3
+
+        from imagelayer.providers.turnstile import Turnstile
+        from imagelayer.registration import Registration
+
+        turnstile = Turnstile(
+            http=urllib3.PoolManager(),
+            url=self.settings.turnstile_url,
+            secret=lambda: self.secrets.read(self.settings.need("TURNSTILE_SECRET_ID"))["secret"],
+            hostnames=self.settings.need("TURNSTILE_HOSTNAMES").split(","),
+            action="register",
+            allow_test_secrets=self.settings.is_local,
+        )
+        return Registration(
+            accounts=self.accounts,
+            counters=self.counters,
+            mailer=self.mailer,
+            turnstile=turnstile,
+            security=self.security,
+            peppers=self._peppers,
+            bcrypt_cost=self.settings.number("BCRYPT_COST", 12),
+            daily_cap=self.settings.number("REGISTRATIONS_PER_IP_PER_DAY", 10),
+            base_url=self.settings.base_url,
+        )
+
+    @cached_property
+    def login(self) -> Login:
+        """Sessions."""
+        from imagelayer.login import Login
+
+        return Login(
+            accounts=self.accounts,
+            sessions=self.sessions,
+            counters=self.counters,
+            security=self.security,
+            peppers=self._peppers,
+            signing_key=self._signing_key,
+            bcrypt_cost=self.settings.number("BCRYPT_COST", 12),
+            issuer=self.settings.base_url,
+        )
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        """The life of API keys."""
+        from imagelayer.api_keys import ApiKeys
+
+        return ApiKeys(self.keys, self.security)
+
+    @cached_property
+    def brands(self) -> Brands:
+        """Brands and their files."""
+        from imagelayer.brands import Brands
+
+        return Brands(self.brand_store, self.brand_objects)
+
+    @cached_property
+    def brand_intake(self) -> BrandIntake:
+        """What was uploaded."""
+        from imagelayer.brand_intake import BrandIntake
+
+        return BrandIntake(self.brand_store, self.brand_objects, self.security)
+
+    @cached_property
+    def assets(self) -> Assets:
+        """Finished images."""
+        from imagelayer.assets import Assets
+
+        return Assets(self.generation_store, self.media)
+
+    @cached_property
+    def generations(self) -> Generations:
+        """Jobs, on the request side."""
+        from imagelayer.generations import Generations
+
+        return Generations(
+            store=self.generation_store,
+            brands=self.brand_store,
+            credits=self.credits,
+            queue=self.queue,
+            assets=self.assets,
+            security=self.security,
+            monthly_credits=self.settings.number("MONTHLY_CREDITS", 1000),
+            warn=self.log.warning,
+        )
+
+    @cached_property
+    def generation_worker(self) -> GenerationWorker:
+        """Jobs, on the queue's side."""
+        import time
+
+        from imagelayer.generation_worker import GenerationWorker
+        from imagelayer.providers.studio import Studio
+
+        return GenerationWorker(
+            store=self.generation_store,
+            credits=self.credits,
+            brands=self.brand_store,
+            brand_objects=self.brand_objects,
+            media=self.media,
+            providers={"studio": Studio()},
+            clock=time.time,
+        )
+
+    @cached_property
+    def cleanup(self) -> Cleanup:
+        """The sweep."""
+        from imagelayer.cleanup import Cleanup
+
+        return Cleanup(
+            store=self.generation_store,
+            credits=self.credits,
+            media=self.media,
+            queue=self.queue,
+            security=self.security,
+            warn=self.log.warning,
+        )
+
+    def _peppers(self) -> Peppers:
+        from imagelayer.passwords import Peppers
+
+        secret = self.secrets.read(self.settings.need("PEPPER_SECRET_ID"))
+        previous = secret.get("previous")
+        return Peppers.of(secret["current"], *([previous] if previous else []))
+
+    def _signing_key(self) -> SigningKey:
+        from imagelayer.tokens import signing_key
+
+        return signing_key(self.secrets.read(self.settings.need("SIGNING_SECRET_ID"))["seed"])
+
+
+@cache
+def current() -> Wiring:
+    """The wiring of this process, from its environment."""
+    return Wiring(Settings.read(os.environ))
