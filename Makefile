@@ -1,0 +1,123 @@
+# Every target works as the first command after `git clone`, with python3, make and git alone.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DELETE_ON_ERROR:
+
+OUT ?= demo.png
+ARCHITECTURE ?= arm64
+
+DEV := .venv/.stamp
+SAM := .tools/sam/.stamp
+CLOUD := .tools/cloud/.stamp
+PY := .venv/bin/python
+UV := .tools/uv/bin/uv
+LAYER_PATH := PYTHONPATH=layers/common
+
+export PYTHONDONTWRITEBYTECODE := 1
+export SAM_CLI_TELEMETRY := 0
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "; print "ImageLayer\n"} \
+	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\n  PORT, AUTH and STATE_DIR steer `make run`; OUT names the image of `make demo`.\n'
+
+# ─── Run it ────────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: run
+run: $(DEV) $(SAM) $(CLOUD) ## Start the local cloud, deploy the template to it, serve on one port
+	@exec $(PY) -m dev.run
+
+.PHONY: demo
+demo: $(DEV) $(SAM) $(CLOUD) ## From sign-up to a signed, branded image in OUT (demo.png)
+	@exec $(PY) -m dev.demo --out "$(OUT)"
+
+.PHONY: build
+build: $(DEV) $(SAM) ## Build layers and functions for Lambda (ARCHITECTURE=arm64 or x86_64)
+	@$(PY) -m dev.build --architecture $(ARCHITECTURE)
+	@$(PY) -m dev.imports --build-dir .aws-sam/build --sizes-only
+
+# ─── Check it ──────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: test
+test: lint $(CLOUD) ## Everything CI runs: lint, then every test and the promises they prove
+	@rm -f .promises.json
+	@$(PY) -m pytest
+	@$(LAYER_PATH) $(PY) -m dev.promises check
+
+.PHONY: lint
+lint: $(DEV) $(SAM) ## Style, types, template and API description
+	@echo "  · ruff";            $(PY) -m ruff check --quiet . && $(PY) -m ruff format --check --quiet .
+	@echo "  · mypy";            $(PY) -m mypy
+	@echo "  · sam validate";    .tools/sam/bin/sam validate --lint --region us-east-1 2>&1 | { said=$$(cat); grep -q "is a valid SAM" <<<"$$said" || { echo "$$said"; exit 1; }; }
+	@echo "  · openapi";         $(LAYER_PATH) $(PY) -m dev.openapi --check
+	@echo "  · security page";   $(LAYER_PATH) $(PY) -m dev.promises page --check
+
+.PHONY: promises
+promises: $(DEV) ## The security page's promises and the tests that prove them
+	@$(LAYER_PATH) $(PY) -m dev.promises
+
+.PHONY: benchmarks
+benchmarks: $(DEV) $(SAM) $(CLOUD) ## Measure cold starts and round trips
+	@$(PY) -m benchmarks
+
+# ─── Write it ──────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: format
+format: $(DEV) ## Format and fix what can be fixed
+	@$(PY) -m ruff check --quiet --fix . ; $(PY) -m ruff format --quiet .
+
+.PHONY: openapi
+openapi: $(DEV) ## Write the API description from the endpoints
+	@$(LAYER_PATH) $(PY) -m dev.openapi
+
+.PHONY: gallery
+gallery: $(DEV) ## Draw the studio model's styles into docs/images
+	@$(LAYER_PATH) $(PY) -m dev.gallery
+
+COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.13
+LAYER = --only-binary :all: --python-platform aarch64-manylinux_2_28
+
+.PHONY: requirements
+requirements: .tools/uv/bin/uv ## Resolve every requirements file anew
+	@$(COMPILE) $(LAYER) pyproject.toml --output-file layers/common/requirements.txt
+	@$(PY_TOML) | $(COMPILE) $(LAYER) - --output-file layers/render/requirements.txt
+	@$(COMPILE) pyproject.toml --extra render --group dev --constraints layers/common/requirements.txt \
+	  --constraints layers/render/requirements.txt --output-file requirements/dev.txt
+	@$(COMPILE) --group sam --output-file requirements/sam.txt
+	@$(COMPILE) --group cloud --output-file requirements/cloud.txt
+
+# The render layer holds its extra alone: the common layer already carries the rest.
+PY_TOML = $(DEV_PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["render"], sep="\n")'
+DEV_PYTHON = $(UV) run --quiet --no-project --python 3.13 python
+
+# ─── Set it up ─────────────────────────────────────────────────────────────────────────────────
+
+.PHONY: setup
+setup: $(DEV) $(SAM) $(CLOUD) ## Make every environment now rather than when first needed
+
+.tools/uv/bin/uv: dev/bootstrap.sh
+	@dev/bootstrap.sh .tools/uv -
+
+$(DEV): requirements/dev.txt dev/bootstrap.sh .python-version
+	@dev/bootstrap.sh .venv requirements/dev.txt
+
+$(SAM): requirements/sam.txt dev/bootstrap.sh .python-version
+	@dev/bootstrap.sh .tools/sam requirements/sam.txt
+
+$(CLOUD): requirements/cloud.txt dev/bootstrap.sh .python-version
+	@dev/bootstrap.sh .tools/cloud requirements/cloud.txt
+
+.PHONY: browser-deps
+browser-deps: ## Install a headless Chromium for the browser tests (Debian, as root)
+	@command -v chromium >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+	@chromium --version --no-sandbox 2>/dev/null
+
+.PHONY: clean
+clean: ## Remove what was built and the tools' environments
+	@rm -rf .aws-sam .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis demo.png
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

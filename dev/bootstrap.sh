@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Make one of the project's environments: dev/bootstrap.sh FOLDER REQUIREMENTS
+# Starts from any python3 that can make a virtual environment; brings uv and Python 3.13 itself.
+set -euo pipefail
+
+folder=$1 requirements=$2
+version=$(<.python-version)
+uv=.tools/uv/bin/uv
+unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
+
+runs() { "$@" >/dev/null 2>&1; }
+
+# A version manager's shim may be on PATH and still refuse to run under .python-version.
+bring_uv() {
+  runs "$uv" --version && return
+  echo "  · uv"
+  local python
+  for python in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
+    runs env PYENV_VERSION="${PYENV_VERSION:-}" "$python" -c 'import ensurepip, venv' || continue
+    rm -rf .tools/uv
+    "$python" -m venv .tools/uv && .tools/uv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9 && return
+  done
+  if runs uv --version; then
+    mkdir -p .tools/uv/bin && ln -sf "$(command -v uv)" "$uv" && return
+  fi
+  echo "No python3 here can make a virtual environment; install python3-venv or uv." >&2
+  exit 1
+}
+
+# Prints the real interpreter, never a shim: the SAM CLI wants its folder on PATH.
+find_python() {
+  local candidate check="import sys; assert '%d.%d' % sys.version_info[:2] == '$version'; print(sys._base_executable or sys.executable)"
+  for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version"*/bin/"python$version" \
+    /usr/bin/"python$version" /usr/local/bin/"python$version" /opt/homebrew/bin/"python$version"; do
+    "$candidate" -c "$check" 2>/dev/null && return
+  done
+  "$uv" python find --managed-python "$version" 2>/dev/null && return
+  echo "  · Python $version" >&2
+  "$uv" python install --quiet "$version" >&2 && "$uv" python find --managed-python "$version"
+}
+
+bring_uv
+[ "$folder" = .tools/uv ] && exit 0
+python=$(find_python)
+echo "  · $folder"
+"$uv" venv --quiet --clear --python "$python" "$folder"
+"$uv" pip install --quiet --python "$folder" --require-hashes --requirements "$requirements"
+touch "$folder/.stamp"

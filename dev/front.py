@@ -1,0 +1,180 @@
+"""The stand-in for CloudFront, and the paths by which the local cloud is watched and steered."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import ClientError, ClientSession, web
+from multidict import CIMultiDict
+from yarl import URL
+
+from dev import mail
+from dev.cloud import Deployment, info
+from dev.pages import PAGE_HEADERS, page
+from dev.proxy import end_to_end, relay, welcome
+from dev.turnstile import Siteverify
+from dev.wire import Fault, Wire
+
+_API_PATHS: Final = ("/v1/", "/.well-known/")
+_API_EXACT: Final = {"/openapi.json", "/security"}
+_GATEWAY_BODY_LIMIT: Final = 10 * 1024 * 1024
+_EDGE_HEADERS: Final = ("x-edge-secret", "cloudfront-viewer-address", "x-amzn-trace-id", "host")
+
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Front:
+    """One port for the site, the API and the local paths."""
+
+    def __init__(
+        self, wire: Wire, session: ClientSession, *, base_url: str, auth: bool, concurrency: int
+    ) -> None:
+        self._wire = wire
+        self._session = session
+        self._base_url = base_url
+        self._auth = auth
+        # Lambda would start an environment per request in flight; one machine queues instead.
+        self._slots = asyncio.Semaphore(concurrency)
+        self._siteverify = Siteverify()
+        self._deployment: Deployment | None = None
+        self._edge_secret = ""
+        self._local: dict[tuple[str, str], Answer] = {
+            ("GET", "/"): self._home,
+            ("GET", "/verify-email"): self._verify_page,
+            ("GET", "/_local/style.css"): _style,
+            ("GET", "/_local/verify-email.js"): _script,
+            ("GET", "/_local/info"): self._info,
+            ("GET", "/_local/mail"): self._mail,
+            ("GET", "/_local/faults"): self._list_faults,
+            ("POST", "/_local/faults"): self._set_faults,
+            ("GET", "/_local/calls"): self._calls,
+            ("POST", "/_local/turnstile/siteverify"): self._turnstile,
+        }
+
+    def serve(self, deployment: Deployment, *, edge_secret: str) -> None:
+        """Begin to forward: the template is deployed."""
+        self._deployment, self._edge_secret = deployment, edge_secret
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        path = request.path
+        answer = self._local.get((request.method, path))
+        if answer and path == "/_local/turnstile/siteverify":
+            return await answer(request)
+        if self._deployment is None:
+            return web.json_response(
+                {"status": "starting"}, status=503, headers={"Retry-After": "5"}
+            )
+        if path.startswith(_API_PATHS) or path in _API_EXACT:
+            return await self._forward(request, self._deployment)
+        return await answer(request) if answer else web.Response(status=404, text="Not found\n")
+
+    async def _forward(
+        self, request: web.BaseRequest, deployment: Deployment
+    ) -> web.StreamResponse:
+        if (request.content_length or 0) > _GATEWAY_BODY_LIMIT:
+            return web.json_response({"message": "Request Entity Too Large"}, status=413)
+        await welcome(request)
+        trace = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+        async with self._slots:
+            try:
+                async with self._session.request(
+                    request.method,
+                    URL(f"{deployment.endpoint}{request.raw_path}", encoded=True),
+                    headers=self._edge_headers(request, deployment, trace),
+                    data=request.content if request.can_read_body else None,
+                    allow_redirects=False,
+                ) as upstream:
+                    if request_id := upstream.headers.get("x-request-id"):
+                        self._wire.name_request(request_id, trace)
+                    return await relay(request, upstream, deployment.response_headers)
+            except ClientError:
+                return web.json_response({"message": "Service Unavailable"}, status=503)
+
+    def _edge_headers(
+        self, request: web.BaseRequest, deployment: Deployment, trace: str
+    ) -> CIMultiDict[str]:
+        headers = end_to_end(request.headers)
+        for name in _EDGE_HEADERS:
+            headers.popall(name, None)
+        peer = request.transport.get_extra_info("peername") if request.transport else None
+        address, port = (peer or ("127.0.0.1", 0))[:2]
+        port_of_cloud = deployment.endpoint.rpartition(":")[2]
+        headers["host"] = f"{deployment.api_id}.execute-api.localhost:{port_of_cloud}"
+        headers["x-edge-secret"] = self._edge_secret
+        headers["cloudfront-viewer-address"] = f"{address}:{port}"
+        headers["x-forwarded-for"] = ", ".join(
+            [*headers.popall("x-forwarded-for", ()), str(address)]
+        )
+        headers["x-forwarded-proto"] = "https"
+        headers["x-amzn-trace-id"] = f"Root={trace}"
+        return headers
+
+    async def _home(self, _request: web.BaseRequest) -> web.StreamResponse:
+        text = page(
+            "home.html",
+            BASE_URL=self._base_url,
+            AWS_ENDPOINT=self._deployment.endpoint if self._deployment else "",
+            AUTH="enforced from the template's roles" if self._auth else "not enforced",
+        )
+        return web.Response(text=text, content_type="text/html", headers=PAGE_HEADERS)
+
+    async def _verify_page(self, _request: web.BaseRequest) -> web.StreamResponse:
+        text = page("verify-email.html")
+        return web.Response(text=text, content_type="text/html", headers=PAGE_HEADERS)
+
+    async def _info(self, _request: web.BaseRequest) -> web.StreamResponse:
+        if self._deployment is None:
+            raise RuntimeError("answered only once deployed")
+        body = info(self._deployment, base_url=self._base_url, edge_secret=self._edge_secret)
+        return web.json_response(body)
+
+    async def _mail(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._deployment is None:
+            raise RuntimeError("answered only once deployed")
+        url = f"{self._deployment.endpoint}/_ministack/ses/messages"
+        async with self._session.get(url) as captured:
+            found = mail.messages(await captured.json(), request.query.get("to"))
+        return web.json_response(found)
+
+    async def _list_faults(self, _request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response([fault.describe() for fault in self._wire.faults])
+
+    async def _set_faults(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            body = json.loads(await request.read())
+            if not isinstance(body, list):
+                raise ValueError("the body is a list of faults")  # noqa: TRY004, TRY301
+            faults = [Fault.parse(item) for item in body]
+        except ValueError as error:
+            return web.json_response({"error": str(error)}, status=422)
+        self._wire.faults = faults
+        return await self._list_faults(request)
+
+    async def _calls(self, request: web.BaseRequest) -> web.StreamResponse:
+        found = self._wire.calls(request.query.get("request_id", ""))
+        if found is None:
+            return web.json_response({"error": "no request of that id passed here"}, status=404)
+        return web.json_response(found)
+
+    async def _turnstile(self, request: web.BaseRequest) -> web.StreamResponse:
+        fields: dict[str, Any]
+        if request.content_type == "application/json":
+            fields = json.loads(await request.read())
+        else:
+            fields = dict(await request.post())
+        return web.json_response(self._siteverify.answer(fields))
+
+
+async def _style(_request: web.BaseRequest) -> web.StreamResponse:
+    return web.Response(text=page("style.css"), content_type="text/css", headers=PAGE_HEADERS)
+
+
+async def _script(_request: web.BaseRequest) -> web.StreamResponse:
+    text = page("verify-email.js")
+    return web.Response(text=text, content_type="text/javascript", headers=PAGE_HEADERS)
