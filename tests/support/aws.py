@@ -85,7 +85,15 @@ def environment(function: str, names: dict[str, str]) -> dict[str, str]:
     shared = DOCUMENT["Globals"]["Function"]["Environment"]["Variables"]
     own = DOCUMENT["Resources"][logical]["Properties"]["Environment"]["Variables"]
     variables = resolver.resolve({**shared, **own})
-    return {
-        name: names[value["Ref"]] if isinstance(value, dict) else str(value)
-        for name, value in variables.items()
+    # A bucket that must not be referred to (its notification needs the function) goes by its name.
+    named = {
+        str(properties["BucketName"]): logical
+        for logical, properties in resources("AWS::S3::Bucket").items()
     }
+
+    def physical(value: Any) -> str:
+        if not isinstance(value, dict):
+            return str(value)
+        return names[value["Ref"] if "Ref" in value else named[str(value)]]
+
+    return {name: physical(value) for name, value in variables.items()}

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import json
+import logging
 import os
+import urllib.parse
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import boto3
+import requests  # type: ignore[import-untyped]
+from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from moto.ses.models import ses_backends
 
 from imagelayer.endpoints import ENDPOINTS
 from imagelayer.providers.turnstile import Turnstile
 from imagelayer.settings import Settings
+from imagelayer.stores.table import decode_item, encode_item
 from imagelayer.wiring import Wiring
-from tests.support import aws
+from tests.support import aws, contract
 from tests.support.events import http_event, route_of
 
 CAPTCHA = "XXXX.DUMMY.TOKEN.XXXX"
-PASSWORD = "correct horse battery staple"  # noqa: S105
+PASSWORD = "correct horse battery staple"
+ALL_SCOPES = (
+    "assets:read",
+    "brands:read",
+    "brands:write",
+    "generations:read",
+    "generations:write",
+    "keys:rotate",
+)
+HTTP_FUNCTIONS = sorted({endpoint.function for endpoint in ENDPOINTS.values()})
+
+
+def bearer(key: dict[str, Any]) -> dict[str, str]:
+    """What a client sends with a created key."""
+    return {"authorization": f"Bearer {key['key']}"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +84,9 @@ class Product:
     siteverify: dict[str, Any] = field(
         default_factory=lambda: {"success": True, "hostname": "localhost", "action": "register"}
     )
+    output: io.StringIO = field(default_factory=io.StringIO)  # what the functions print and log
+    internal_errors_expected: bool = False
+    parameters: dict[str, str] = field(default_factory=dict)  # overrides of the environment
     _requests: int = 0
 
     def __enter__(self) -> Self:
@@ -92,24 +117,32 @@ class Product:
         self._mock.stop()
         os.environ.clear()
         os.environ.update(self._saved)
+        print(self.output.getvalue())  # pytest shows it when the test failed
 
     def wiring(self, function: str) -> Wiring:
         """One function's wiring, kept as a warm process would."""
         if function not in self._wirings:
             environment = aws.environment(function, self.names) | {"AWS_REGION": aws.REGION}
-            self._wirings[function] = Wiring(Settings.read(environment))
+            overrides = {
+                name: value for name, value in self.parameters.items() if name in environment
+            }
+            self._wirings[function] = Wiring(Settings.read(environment | overrides))
         return self._wirings[function]
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
         """Call a function's handler with an event."""
         module = importlib.import_module(f"functions.{function}.app")
         wired = self.wiring(function)
+        handler = wired.log.registered_handler
+        assert isinstance(handler, logging.StreamHandler)
+        handler.setStream(self.output)
         targets: list[Any] = [importlib.import_module("imagelayer.http.app"), module]
         saved = [(target, target.current) for target in targets if hasattr(target, "current")]
         try:
             for target, _ in saved:
                 target.current = lambda: wired
-            return module.handler(event, object())
+            with contextlib.redirect_stdout(self.output):
+                return module.handler(event, object())
         finally:
             for target, original in saved:
                 target.current = original
@@ -120,13 +153,28 @@ class Product:
         parts.setdefault("request_id", f"req-{self._requests}")
         route, _ = route_of(method, path)
         function = ENDPOINTS[route].function
-        response = self.invoke(function, http_event(method, path, **parts))
-        return Answer(
+        return self.answer(function, http_event(method, path, **parts))
+
+    def answer(self, function: str, event: dict[str, Any]) -> Answer:
+        """Send an event to a function; the response must be as the API's description says."""
+        response = self.invoke(function, event)
+        answer = Answer(
             response["statusCode"],
             {name.lower(): value for name, value in response["headers"].items()},
             response["body"],
             response.get("cookies", []),
         )
+        assert answer.status != 500 or self.internal_errors_expected, self.output.getvalue()
+        if event["routeKey"] in ENDPOINTS:
+            broken = contract.violations(
+                event["routeKey"],
+                answer.status,
+                answer.headers,
+                answer.text,
+                event["requestContext"]["requestId"],
+            )
+            assert not broken, "\n".join([f"{event['routeKey']} -> {answer.status}", *broken])
+        return answer
 
     def mails(self) -> list[Any]:
         """Captured mails, oldest first."""
@@ -211,3 +259,98 @@ class Product:
             },
             default=str,
         )
+
+    def items(self, table: str) -> list[dict[str, Any]]:
+        """Every item of one table, decoded."""
+        scanned = boto3.client("dynamodb", aws.REGION).scan(TableName=table)["Items"]
+        return [decode_item(item) for item in scanned]
+
+    def item(self, table: str, sk: str) -> dict[str, Any]:
+        """The one item whose sort key starts with `sk`."""
+        (found,) = [item for item in self.items(table) if item["sk"].startswith(sk)]
+        return found
+
+    def edit(self, table: str, item: dict[str, Any], **values: Any) -> dict[str, Any]:
+        """Put an item back with other values, as if time or somebody else had changed it."""
+        edited = {**item, **values}
+        boto3.client("dynamodb", aws.REGION).put_item(TableName=table, Item=encode_item(edited))
+        return edited
+
+    def counts(self) -> dict[str, int]:
+        """How many items each table but the counters holds: what a refused call leaves alone."""
+        return {
+            table: len(self.items(table))
+            for table in aws.resources("AWS::DynamoDB::Table")
+            if table != "CountersTable"
+        }
+
+    def objects(self, bucket: str) -> list[str]:
+        """The keys of a bucket."""
+        listed = boto3.client("s3", aws.REGION).list_objects_v2(Bucket=self.names[bucket])
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+
+    def queued(self) -> int:
+        """How many messages wait in the generation queue."""
+        attributes = boto3.client("sqs", aws.REGION).get_queue_attributes(
+            QueueUrl=self.names["GenerationQueue"], AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
+
+    def logs(self) -> list[dict[str, Any]]:
+        """The structured lines that the functions wrote, metrics included."""
+        return [json.loads(line) for line in self.output.getvalue().splitlines() if line]
+
+    def security_events(self, event: str) -> list[dict[str, Any]]:
+        """The security events of one name, oldest first."""
+        return [line for line in self.logs() if line.get("event") == event]
+
+    @contextlib.contextmanager
+    def broken(self, service: str, operation: str = "") -> Iterator[None]:
+        """No call of that kind reaches AWS while this lasts."""
+
+        def fail(**_: object) -> None:
+            raise EndpointConnectionError(endpoint_url="https://unreachable.invalid")
+
+        event = f"before-call.{service}" + (f".{operation}" if operation else "")
+        functions = (*HTTP_FUNCTIONS, "generation_worker", "brand_intake", "cleanup")
+        clients = [self.wiring(name).client(service).meta.events for name in functions]
+        for events in clients:
+            events.register(event, fail)
+        try:
+            yield
+        finally:
+            for events in clients:
+                events.unregister(event, fail)
+
+    def upload(
+        self,
+        headers: dict[str, str],
+        brand_id: str,
+        data: bytes,
+        *,
+        kind: str = "logo",
+        content_type: str = "image/png",
+    ) -> dict[str, Any]:
+        """Announce a file and post it with the form of the answer, as a client does."""
+        announced = self.call(
+            "POST",
+            f"/v1/brands/{brand_id}/assets",
+            headers=headers,
+            body={"kind": kind, "content_type": content_type, "size_bytes": len(data)},
+        )
+        assert announced.status == 201, announced.text
+        form = announced.json["upload"]
+        sent = requests.post(form["url"], data=form["fields"], files={"file": data}, timeout=5)
+        assert sent.status_code in (200, 204), sent.text
+        return dict(announced.json)
+
+    def deliver_upload(self, upload: dict[str, Any]) -> None:
+        """The S3 event that a posted file causes; keys in events are encoded like form fields."""
+        key = urllib.parse.quote_plus(upload["upload"]["fields"]["key"])
+        record = {"eventName": "ObjectCreated:Post", "s3": {"object": {"key": key}}}
+        self.invoke("brand_intake", {"Records": [record]})
+
+    def fetch(self, url: str) -> tuple[int, bytes]:
+        """Follow a signed link."""
+        answer = requests.get(url, timeout=5)
+        return int(answer.status_code), bytes(answer.content)

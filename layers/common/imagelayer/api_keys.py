@@ -30,7 +30,7 @@ _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_LENGTH = 32
 _CHECKSUM_LENGTH = 6
 _SHAPE = re.compile(rf"(il_(?:live|test)_)([0-9A-Za-z]{{{_RANDOM_LENGTH}}})([0-9A-Za-z]{{6}})")
-PAGE_SIZE_MAX = 100
+MAX_LIFETIME_SECONDS = 10 * 366 * 86_400
 
 
 def checksum(random_part: str) -> str:
@@ -194,6 +194,6 @@ def _expiry(expires_at: str | None, now: float) -> int:
     if expires_at is None:
         return 0
     moment = parse_rfc3339(expires_at)
-    if moment is None or moment <= now:
-        raise invalid("body.expires_at", "must be an RFC 3339 time in the future")
+    if moment is None or not now < moment <= now + MAX_LIFETIME_SECONDS:
+        raise invalid("body.expires_at", "must be an RFC 3339 time within the next ten years")
     return int(moment)

@@ -23,6 +23,9 @@ def canonical_address(address: str) -> str:
             check_deliverability=False,
             allow_quoted_local=False,
             allow_domain_literal=False,
+            # SES takes ASCII mailboxes only, and folding others could name another person's.
+            allow_smtputf8=False,
+            strict=True,
             test_environment=False,
         )
     except email_validator.EmailNotValidError:

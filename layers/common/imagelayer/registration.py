@@ -166,7 +166,11 @@ class Registration:
             raise Problem(
                 "registration_limit",
                 "There were too many registrations from this address today.",
-                headers={"Retry-After": str(midnight - int(now))},
+                headers={
+                    "Retry-After": str(midnight - int(now)),
+                    "RateLimit-Policy": f'"registrations";q={self.daily_cap};w=86400',
+                    "RateLimit": f'"registrations";r=0;t={midnight - int(now)}',
+                },
             )
 
     def _pending(self, password: str, name: str, now: float) -> tuple[str, dict[str, Any]]:

@@ -25,9 +25,10 @@ Email = Annotated[str, Meta(min_length=3, max_length=254, examples=["dev@example
 Password = Annotated[
     str, Meta(min_length=1, max_length=512, extra_json_schema={"format": "password"})
 ]
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f<>]+$")]
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f<>]+$(?!\n)")]
 Token = Annotated[str, Meta(min_length=20, max_length=200)]
-HexColor = Annotated[str, Meta(pattern=r"^#[0-9A-Fa-f]{6}$", examples=["#1B4DFF"])]
+# In Python's patterns `$` also matches before a last newline; hence `(?!\n)` and `max_length`.
+HexColor = Annotated[str, Meta(max_length=7, pattern=r"^#[0-9A-Fa-f]{6}$", examples=["#1B4DFF"])]
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
 Scope = Literal[
@@ -269,7 +270,9 @@ class CreatedUpload(Upload):
 
 # Generations
 
-Size = Annotated[str, Meta(pattern=r"^[1-9][0-9]{2,3}x[1-9][0-9]{2,3}$", examples=["1024x1024"])]
+Size = Annotated[
+    str, Meta(pattern=r"^[1-9][0-9]{2,3}x[1-9][0-9]{2,3}$(?!\n)", examples=["1024x1024"])
+]
 OutputFormat = Literal["png", "jpeg", "webp"]
 LogoPosition = Literal["auto", "none", "top-left", "top-right", "bottom-left", "bottom-right"]
 

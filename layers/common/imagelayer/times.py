@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+
+_DATE_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 
 
 def rfc3339(seconds: float) -> str:
@@ -26,9 +31,13 @@ def end_of_utc_day(seconds: float) -> int:
 
 
 def parse_rfc3339(text: str) -> float | None:
-    """Seconds since the epoch, or None when `text` is no RFC 3339 time with a zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+    """Seconds since the epoch, or None when `text` is no RFC 3339 `date-time`.
+
+    `fromisoformat` reads more than RFC 3339 allows, such as week dates, so the form comes first.
+    """
+    if not _DATE_TIME.fullmatch(text):
         return None
-    return moment.timestamp() if moment.tzinfo is not None else None
+    try:
+        return datetime.fromisoformat(text.upper()).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -215,7 +215,9 @@ class Wiring:
             http=urllib3.PoolManager(),
             url=self.settings.turnstile_url,
             secret=lambda: self.secrets.read(self.settings.need("TURNSTILE_SECRET_ID"))["secret"],
-            hostnames=self.settings.need("TURNSTILE_HOSTNAMES").split(","),
+            hostnames=[
+                name.strip() for name in self.settings.need("TURNSTILE_HOSTNAMES").split(",")
+            ],
             action="register",
             allow_test_secrets=self.settings.is_local,
         )

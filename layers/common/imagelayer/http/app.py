@@ -101,13 +101,17 @@ class App:
         wiring = current()
         request_id = str(event["requestContext"]["requestId"])
         headers = {"x-request-id": request_id}
+        origin = Origin("unknown", request_id)
         try:
-            reply, endpoint, admission = self._answer(event, request_id, wiring)
+            ip = client_address(event, wiring.settings.edge_secret_sha256)
+            origin = Origin(ip, request_id)
+            reply, endpoint, admission = self._answer(event, origin, wiring)
             headers |= admission.headers()
             return _response(reply, reply.status or endpoint.status, endpoint.content_type, headers)
         except Problem as problem:
             refusal = problem
         except Limited as limited:
+            wiring.security.record("limit.denied", "denied", origin, reason=limited.policy.name)
             refusal = Problem(
                 "rate_limited",
                 "Too many requests. Wait as long as Retry-After says.",
@@ -134,15 +138,13 @@ class App:
         return _response(Reply(answer), refusal.status, problems.CONTENT_TYPE, headers | extra)
 
     def _answer(
-        self, event: Mapping[str, Any], request_id: str, wiring: Wiring
+        self, event: Mapping[str, Any], origin: Origin, wiring: Wiring
     ) -> tuple[Reply, Endpoint, Admission]:
-        ip = client_address(event, wiring.settings.edge_secret_sha256)
         route = self._routes.get(event["routeKey"])
         if route is None:
             raise Problem("not_found", "There is no such route.")
         endpoint = ENDPOINTS[event["routeKey"]]
         now = time.time()
-        origin = Origin(ip, request_id)
         principal, admission = _admit(endpoint, event, origin, now, wiring)
         fields = (
             body.parse(event, endpoint.body, endpoint.max_body_bytes) if endpoint.body else None
@@ -182,9 +184,6 @@ def _admit(
         raise Problem(
             "limiter_unavailable", "The request could not be metered, so it was not admitted."
         ) from None
-    except Limited as limited:
-        wiring.security.record("limit.denied", "denied", origin, reason=limited.policy.name)
-        raise
     allowed = ROLE_SCOPES.get(principal.role, principal.scopes)
     if endpoint.scope is not None and endpoint.scope not in allowed:
         wiring.security.record(

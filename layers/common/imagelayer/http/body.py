@@ -78,6 +78,8 @@ def convert[Body: msgspec.Struct](fields: dict[str, Any], shape: type[Body]) -> 
 def _field_error(name: str, message: str) -> FieldError:
     """msgspec says ``rule - at `$[0].x```; keep the rule and point at the place."""
     rule, _, place = message.partition(" - at `$")
+    if rule.startswith("Invalid enum value"):  # msgspec would quote the value
+        rule = "Is not one of the allowed values"
     path = place.rstrip("`").replace("[", ".").replace("]", "")
     return FieldError(f"body.{name}{path}", rule.replace("`", ""))
 

@@ -18,6 +18,9 @@ from imagelayer.rate_limits import Admission, Policy
 from imagelayer.stores.counters import DenialMemory, Meter
 from imagelayer.stores.table import Action, Item, Table, TransactionRefused, transact
 
+# The current secret and those in their grace. A transaction may hold 100 actions (DynamoDB quotas).
+LIVING_SECRETS = 6
+
 
 class KeyStore:
     """Keys and their secrets."""
@@ -82,11 +85,14 @@ class KeyStore:
 
         The condition is the set of secrets as it was read. Of two rotations that read the same
         set the first changes it and the second is refused whole: no secret of the loser exists.
-        Secrets that have run out meanwhile are dropped.
+        Secrets that have run out meanwhile are dropped, and so are the oldest past the bound:
+        revoking must always fit one transaction.
         """
         old: dict[str, int] = key["secrets"]
         current = key["current_secret"]
-        kept = {each: end for each, end in old.items() if each != current and end > now}
+        others = {each: end for each, end in old.items() if each != current and end > now}
+        newest = sorted(others.items(), key=lambda secret: -secret[1])[: LIVING_SECRETS - 2]
+        kept = dict(newest)
         living = {**kept, secret_hash: key["valid_until"]}
         actions = [self._put_secret(key, secret_hash)]
         if previous_ends > now:

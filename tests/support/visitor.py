@@ -1,0 +1,168 @@
+"""A user of the running product: everything over HTTP, as a browser or a server would."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from dev.settings import ROOT
+
+PASSWORD = "a quiet harbour at dawn"  # noqa: S105
+CAPTCHA = "XXXX.DUMMY.TOKEN.XXXX"
+ALL_SCOPES = (
+    "assets:read",
+    "brands:read",
+    "brands:write",
+    "generations:read",
+    "generations:write",
+    "keys:rotate",
+)
+LOGO = ROOT / "dev" / "assets" / "demo-logo.png"
+
+
+@dataclass
+class Visitor:
+    """One person with an organization, a dashboard token, a brand and a key."""
+
+    base_url: str
+    mail: Callable[[str], list[dict[str, Any]]]
+    address: str  # of the socket: another one is another client to the per-address limits
+    email: str
+    access_token: str = ""
+    org_id: str = ""
+    key: dict[str, Any] = field(default_factory=dict)
+    brand: dict[str, Any] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        transport = httpx.HTTPTransport(local_address=self.address)
+        self.http = httpx.Client(base_url=self.base_url, transport=transport, timeout=30)
+
+    def call(
+        self, method: str, path: str, *, token: str | None = None, **parts: Any
+    ) -> httpx.Response:
+        """One request; `token` None sends no credentials."""
+        headers = parts.pop("headers", {})
+        if token is not None:
+            headers = {**headers, "Authorization": f"Bearer {token}"}
+        return self.http.request(method, path, headers=headers, **parts)
+
+    def register(self, **changes: Any) -> httpx.Response:
+        """Sign up."""
+        self.secrets.add(PASSWORD)
+        body = {
+            "email": self.email,
+            "password": PASSWORD,
+            "name": "Vera Visitor",
+            "organization_name": "Solstice Coffee",
+            "turnstile_token": CAPTCHA,
+        }
+        return self.call("POST", "/v1/auth/register", json={**body, **changes})
+
+    def verify(self) -> httpx.Response:
+        """Follow the newest mail's link the way its page does."""
+        link = next(link for link in self.mail(self.email)[0]["links"] if "#token=" in link)
+        token = link.partition("#token=")[2]
+        self.secrets.add(token.partition(".")[2])
+        return self.call("POST", "/v1/auth/verify-email", json={"token": token})
+
+    def log_in(self) -> httpx.Response:
+        """Log in and keep the tokens."""
+        answer = self.call(
+            "POST", "/v1/auth/login", json={"email": self.email, "password": PASSWORD}
+        )
+        if answer.status_code == 200:
+            self.access_token = answer.json()["access_token"]
+            self.org_id = answer.json()["organization"]["id"]
+            cookie = re.search(r"__Host-il_refresh=([^;]+)", answer.headers["set-cookie"])
+            assert cookie is not None
+            self.secrets |= {self.access_token, cookie[1].partition(".")[2]}
+        return answer
+
+    def sign_up(self) -> Visitor:
+        """From nothing to logged in."""
+        for step in (self.register, self.verify, self.log_in):
+            answer = step()
+            assert answer.is_success, answer.text
+        return self
+
+    def make_key(self, *scopes: str, mode: str = "live") -> dict[str, Any]:
+        """Create a key; the first one made is kept as `key`."""
+        answer = self.call(
+            "POST",
+            "/v1/keys",
+            token=self.access_token,
+            json={"name": "tests", "scopes": list(scopes or ALL_SCOPES), "mode": mode},
+        )
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()
+        self.secrets.add(created["key"])
+        self.key = self.key or created
+        return created
+
+    def make_brand(self) -> dict[str, Any]:
+        """Create a brand without a logo."""
+        answer = self.call(
+            "POST",
+            "/v1/brands",
+            token=self.access_token,
+            json={"name": "Solstice", "palette": ["#FF6B35", "#1A2B4C", "#F5E6D3"]},
+        )
+        assert answer.status_code == 201, answer.text
+        self.brand = answer.json()
+        return self.brand
+
+    def upload(self, data: bytes, content_type: str = "image/png") -> dict[str, Any]:
+        """Send a logo and wait until it was taken in or refused."""
+        path = f"/v1/brands/{self.brand['id']}/assets"
+        announced = self.call(
+            "POST",
+            path,
+            token=self.access_token,
+            json={"kind": "logo", "content_type": content_type, "size_bytes": len(data)},
+        )
+        assert announced.status_code == 201, announced.text
+        form = announced.json()["upload"]
+        sent = httpx.post(form["url"], data=form["fields"], files={"file": data})
+        assert sent.status_code in (200, 201, 204), sent.text
+        return self.poll(
+            f"{path}/{announced.json()['id']}", lambda found: found["status"] != "pending"
+        )
+
+    def upload_demo_logo(self) -> dict[str, Any]:
+        """The demo logo, ready for use."""
+        return self.upload(Path(LOGO).read_bytes())
+
+    def generate(self, **body: Any) -> dict[str, Any]:
+        """Ask with the key and wait for the end."""
+        asked = self.call(
+            "POST",
+            "/v1/generations",
+            token=self.key["key"],
+            json={"prompt": "warm paper waves at sunrise", **body},
+        )
+        assert asked.status_code == 202, asked.text
+        return self.poll(
+            f"/v1/generations/{asked.json()['id']}",
+            lambda found: found["status"] not in ("queued", "running"),
+        )
+
+    def poll(
+        self, path: str, done: Callable[[dict[str, Any]], bool], seconds: float = 40
+    ) -> dict[str, Any]:
+        """Read with the access token until `done`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self.call("GET", path, token=self.access_token)
+            assert answer.status_code == 200, answer.text
+            found: dict[str, Any] = answer.json()
+            if done(found):
+                return found
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
