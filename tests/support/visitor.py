@@ -13,7 +13,7 @@ import httpx
 
 from dev.settings import ROOT
 
-PASSWORD = "a quiet harbour at dawn"  # noqa: S105
+PASSWORD = "a quiet harbour at dawn"
 CAPTCHA = "XXXX.DUMMY.TOKEN.XXXX"
 ALL_SCOPES = (
     "assets:read",

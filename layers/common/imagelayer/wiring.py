@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from imagelayer.registration import Registration
     from imagelayer.stores.accounts import AccountStore
     from imagelayer.stores.brands import BrandStore
-    from imagelayer.stores.counters import CounterStore, DenialMemory
+    from imagelayer.stores.counters import CounterStore, TatMemory
     from imagelayer.stores.credits import CreditStore
     from imagelayer.stores.generations import GenerationStore
     from imagelayer.stores.keys import KeyStore
@@ -117,10 +117,10 @@ class Wiring:
         return Table(self.client("dynamodb"), self.settings.need(setting))
 
     @cached_property
-    def _denials(self) -> DenialMemory:
-        from imagelayer.stores.counters import DenialMemory
+    def _tats(self) -> TatMemory:
+        from imagelayer.stores.counters import TatMemory
 
-        return DenialMemory()
+        return TatMemory()
 
     @cached_property
     def secrets(self) -> SecretStore:
@@ -132,7 +132,7 @@ class Wiring:
     def counters(self) -> CounterStore:
         from imagelayer.stores.counters import CounterStore
 
-        return CounterStore(self._table("COUNTERS_TABLE"), self._denials)
+        return CounterStore(self._table("COUNTERS_TABLE"), self._tats)
 
     @cached_property
     def accounts(self) -> AccountStore:
@@ -144,13 +144,13 @@ class Wiring:
     def sessions(self) -> SessionStore:
         from imagelayer.stores.sessions import SessionStore
 
-        return SessionStore(self._table("SESSIONS_TABLE"), self._denials)
+        return SessionStore(self._table("SESSIONS_TABLE"), self._tats)
 
     @cached_property
     def keys(self) -> KeyStore:
         from imagelayer.stores.keys import KeyStore
 
-        return KeyStore(self.client("dynamodb"), self._table("KEYS_TABLE"), self._denials)
+        return KeyStore(self.client("dynamodb"), self._table("KEYS_TABLE"), self._tats)
 
     @cached_property
     def brand_store(self) -> BrandStore:

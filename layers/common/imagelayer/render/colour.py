@@ -165,8 +165,8 @@ class Palette:
     def steps(self, count: int) -> list[Floats]:
         """Return `count` flat tones from dark to light that never leave the brand's own hues.
 
-        Blending a green into a red passes through mud; here each tone keeps the hue of the
-        nearest anchor and takes only its lightness from in between.
+        Blending a green into a red passes through mud; between anchors of distant hues a tone
+        keeps the hue of the nearer one and takes only its lightness from in between.
         """
         tones = []
         last = len(self.anchors) - 1
@@ -175,8 +175,12 @@ class Palette:
             nearest = math.floor(place + 0.5)
             low = min(math.floor(place), max(last - 1, 0))
             below, above = self.anchors[low], self.anchors[min(low + 1, last)]
-            lightness = float(below[0] + (above[0] - below[0]) * (place - low))
-            tones.append(toned(self.anchors[nearest], lightness))
+            between = below + (above - below) * (place - low)
+            tone = toned(self.anchors[nearest], float(between[0]))
+            spans = float(np.hypot(below[1], below[2]) * np.hypot(above[1], above[2]))
+            kinship = float(below[1] * above[1] + below[2] * above[2]) / max(spans, 1e-9)
+            tone[1:] += (between[1:] - tone[1:]) * min(max(kinship, 0.0), 1.0)
+            tones.append(tone)
         return tones
 
     def narrowed(self, random: np.random.Generator) -> "Palette":

@@ -30,6 +30,8 @@ MIN_CONTRAST: Final = 3.0
 # Mean OKLab distance x100. About 2 is just noticeable; the studio stays under 4.
 MAX_PALETTE_DISTANCE: Final = 8.0
 MIN_LEGIBLE_SHARE: Final = 0.5
+# A plate that has to be laid anyway may as well do its job well.
+_PLATE_CONTRAST: Final = 4.5
 
 VARIANTS: Final = ("logo", "logo_dark", "logo_mono")
 CORNERS: Final[tuple[Corner, ...]] = ("top-left", "top-right", "bottom-left", "bottom-right")
@@ -334,11 +336,12 @@ def _lay_plate(
             chosen, contrast, share = _choose(
                 candidates, *_luminances_at(attempt, size, place)
             )
-            if _reads(contrast, share):
+            worth = min(contrast, _PLATE_CONTRAST) * share
+            if best is None or worth > best[0] * 1.02:
+                best = (worth, attempt, chosen, contrast, share)
+            if _reads(contrast, share) and contrast >= _PLATE_CONTRAST:
                 canvas.paste(attempt)
                 return chosen, contrast, share
-            if best is None or contrast * share > best[0]:
-                best = (contrast * share, attempt, chosen, contrast, share)
     assert best is not None
     canvas.paste(best[1])
     return best[2:]

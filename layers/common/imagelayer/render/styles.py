@@ -280,14 +280,18 @@ def sunrise(scene: Scene) -> Image.Image:
     ranges = 5
     tones = palette.steps(ranges + 3)
     haze = palette.at(0.80 if night else 0.97)
-    zenith = palette.at(0.14) if night else tones[-2]
+    if night:
+        zenith = palette.at(0.14)
+    else:
+        skies = [lab for lab in palette.anchors if 0.66 < float(lab[0]) < 0.94] or [tones[-2]]
+        zenith = max(skies, key=lambda lab: float(np.hypot(lab[1], lab[2])))
     canvas = _vertical(scene, zenith, haze, 0.9)
     warmest = max(palette.colours, key=lambda lab: float(lab[1] + lab[2] * 0.6 + lab[0] * 0.15))
     if night or warmest[1] + warmest[2] < 0.06:
         sun_lab = palette.at(1.0)
     else:
         sun_lab = warmest
-    if float(((sun_lab - palette.at(0.8)) ** 2).sum()) < 0.006:
+    if float(((sun_lab - (zenith + haze) / 2) ** 2).sum()) < 0.004:
         sun_lab = toned(warmest, 0.80, 2.6) if warmest[0] > 0.8 else palette.at(0.55)
     radius = short * scene.between(0.13, 0.19)
     sun_x = scene.width * scene.one_of((scene.between(0.26, 0.4), scene.between(0.6, 0.74)))
@@ -632,15 +636,27 @@ def contours(scene: Scene) -> Image.Image:
         small = mask.reduce(4).filter(ImageFilter.GaussianBlur(short * 0.0042))
         strength = 0.55 if lightness > 0.5 else 0.7
         small = small.point([round(level * strength) for level in range(256)])
-        shade = small.resize(canvas.size, Image.Resampling.BILINEAR)
+        shade = _shifted(small, canvas.size, drop)
         dark = as_rgb(toned(palette.at(0.0), max(0.08, 0.4 * lightness - 0.06), 0.8))
-        canvas.paste(dark, (drop // 2, drop), shade)
+        canvas.paste(dark, (0, 0), shade)
         np.subtract(inside, np.float32(128 + short * 0.4), out=inside)
         lip = _mask(np.clip(inside, 0, 255, out=clipped).astype(np.uint8))
         rim = toned(lab, min(0.99, lightness + 0.07), 0.95)
         along = np.linspace(0, 1, 256)[:, None]
         canvas.paste(_coloured(lip, lab_to_rgb(rim * (1 - along) + lab * along)), (0, 0), mask)
     return grained(canvas)
+
+
+def _shifted(small: Image.Image, size: tuple[int, int], drop: int) -> Image.Image:
+    """Enlarge a quarter-size mask, moved down by `drop` pixels and right by half of that.
+
+    Its border pixels are repeated outwards first, so that the move uncovers no unshaded strip.
+    """
+    pad = drop // 4 + 2
+    wide = Image.fromarray(np.pad(np.asarray(small), pad, mode="edge"))
+    left, top = pad - drop / 8, pad - drop / 4
+    box = (left, top, left + size[0] / 4, top + size[1] / 4)
+    return wide.resize(size, Image.Resampling.BILINEAR, box=box)
 
 
 @lru_cache(maxsize=1)
@@ -697,9 +713,12 @@ def orbs(scene: Scene) -> Image.Image:
     _, outline = _sphere()
     light = palette.at(1.0)
     shadow = as_rgb(toned(palette.at(0.0), 0.12 if palette.dark else 0.3, 0.9))
-    colours = [
-        lab for lab in palette.flats if float(((lab - ground) ** 2).sum()) > 0.012
-    ] or palette.flats
+    # A ball of pastel needs body to be seen before a pastel ground.
+    bodies = [
+        toned(lab, float(lab[0]) - 0.12, 2.2) if float(lab[0]) > 0.86 and not palette.dark else lab
+        for lab in palette.flats
+    ]
+    colours = [lab for lab in bodies if float(((lab - ground) ** 2).sum()) > 0.012] or bodies
     lively = sorted(colours, key=lambda lab: -float(np.hypot(lab[1], lab[2])))[:5]
     sizes = [0.26, 0.19, 0.15, 0.12, 0.09, 0.07, 0.055, 0.045, 0.035, 0.028, 0.022]
     if scene.width != scene.height:
@@ -825,14 +844,16 @@ def isometric(scene: Scene) -> Image.Image:
     steps = np.clip(np.rint(ups**1.3 * 12) / 16 + own, 0, 1)
     hues = tint(x / units, y / units)
     hues = (hues - hues.min()) / max(float(hues.max() - hues.min()), 1e-9)
-    place = np.clip(0.08 + 0.62 * steps + 0.24 * hues + (jitter - 0.5) * 0.08, 0, 1)
-    tones = np.array(palette.steps(9)[1:])
-    lab = tones[np.rint(place * (len(tones) - 1)).astype(np.int64)]
+    place = _spread(0.5 * steps + 0.5 * hues + (jitter - 0.5) * 0.1, 0.6)
+    tones = np.array(palette.steps(10))
+    index = 1 + np.rint(place * (len(tones) - 2)).astype(np.int64)
+    lab, beneath = tones[index], tones[index - 1]
     faces = []
-    for change, chroma in ((0.03, 0.97), (-0.06, 1.0), (-0.17, 0.98), (0.055, 0.95)):
-        face = lab.copy()
-        face[..., 0] = np.clip(face[..., 0] + change * (0.55 + face[..., 0]), 0.06, 0.985)
-        face[..., 1:] *= chroma
+    # Faces turned away borrow hue from the next darker tone: a yellow merely darkened is olive.
+    for change, borrowed in ((0.03, 0.0), (-0.06, 0.3), (-0.17, 0.6), (0.055, 0.0)):
+        face = lab * (1 - borrowed) + beneath * borrowed
+        face[..., 0] = lab[..., 0] + change * (0.55 + lab[..., 0])
+        face[..., 0] = np.clip(face[..., 0], 0.06, 0.985)
         faces.append(lab_to_rgb(face).tolist())
     for row in range(rows):
         for column in range(columns):
@@ -877,13 +898,13 @@ def retro_stripes(scene: Scene) -> Image.Image:
     inner = short * scene.between(0.12, 0.2)
     outer = inner + thickness * len(bands)
     bend_x = scene.width - outer - short * scene.between(0.06, 0.16)
-    bend_y = scene.height - short * scene.between(0.30, 0.42)
+    bend_y = scene.height * (1 - scene.between(0.30, 0.42))
     _lay_bands(canvas, bend_x, bend_y, inner, thickness, bands, flip_x, flip_y)
     second = short * scene.between(0.03, 0.08)
     _lay_bands(
         canvas,
         scene.width - short * scene.between(0.62, 0.8),
-        scene.height - short * 0.02,
+        min(scene.height - short * 0.02, bend_y + outer * 0.95),
         second,
         thickness * 0.72,
         bands[::-1],

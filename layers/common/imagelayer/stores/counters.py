@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from imagelayer.rate_limits import Admission, Branch, Limited, Policy, advance, branch, denial
+from imagelayer.rate_limits import Admission, Branch, Policy, advance, branch, denial
 from imagelayer.stores.table import ConditionFailed, Item, StoreUnavailable, Table
 
 # A loser of the race below tries again with what it learned; each failure means that another call
 # was admitted meanwhile, so only a storm on one subject runs out of attempts, and is then denied.
 RACE_ATTEMPTS = 12
-REMEMBERED_DENIALS = 4096
+REMEMBERED_SUBJECTS = 4096
 
 
 class GuardFailed(Exception):
@@ -23,26 +23,26 @@ class GuardFailed(Exception):
 
 
 @dataclass
-class DenialMemory:
-    """Denials this process already knows, so that a flood is answered without a write.
+class TatMemory:
+    """The newest TAT this process has seen of each subject.
 
-    A TAT only ever moves forward, so a denial stays true until the moment it names.
+    A TAT only ever moves forward. So a remembered one that denies goes on denying until the moment
+    it names, and a flood is answered without a write; one that lies ahead of now tells that the
+    subject is in a burst, and the first write tried is the one that fits.
     """
 
-    until_ms: OrderedDict[tuple[str, str], int] = field(default_factory=OrderedDict)
+    tats_ms: OrderedDict[tuple[str, str], int] = field(default_factory=OrderedDict)
 
-    def check(self, subject: tuple[str, str], policy: Policy, now_ms: int) -> None:
-        """Raise Limited when the subject is known to be denied until later than now."""
-        until = self.until_ms.get(subject)
-        if until is not None and until > now_ms:
-            raise Limited(policy, until - now_ms)
+    def recall(self, subject: tuple[str, str]) -> int | None:
+        """The newest TAT seen, or None."""
+        return self.tats_ms.get(subject)
 
-    def remember(self, subject: tuple[str, str], until_ms: int) -> None:
-        """Keep the newest denials; forgetting one only costs a write."""
-        self.until_ms[subject] = until_ms
-        self.until_ms.move_to_end(subject)
-        while len(self.until_ms) > REMEMBERED_DENIALS:
-            self.until_ms.popitem(last=False)
+    def remember(self, subject: tuple[str, str], tat_ms: int) -> None:
+        """Keep the newest subjects; forgetting one only costs a write."""
+        self.tats_ms[subject] = max(tat_ms, self.tats_ms.get(subject, 0))
+        self.tats_ms.move_to_end(subject)
+        while len(self.tats_ms) > REMEMBERED_SUBJECTS:
+            self.tats_ms.popitem(last=False)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Meter:
     """
 
     table: Table
-    memory: DenialMemory
+    memory: TatMemory
 
     def admit(
         self,
@@ -83,26 +83,30 @@ class Meter:
         item: the first wins, the second's condition is evaluated against the first's result, so
         either it still fits (and is a lawful admission) or it fails and hands back the new state,
         from which the loser picks the other write or learns that it is denied. The first guess
-        is IDLE, which is right for every subject that is not in the middle of a burst.
+        comes from what this process saw last, and is IDLE for a subject it does not know.
         """
         attribute = f"tat_{policy.name.replace('-', '_')}"
         subject = (pk, attribute)
-        self.memory.check(subject, policy, now_ms)
-        guess = Branch.IDLE
+        seen = self.memory.recall(subject)
+        guess = branch(policy, seen, now_ms)
+        if guess is Branch.DENIED and seen is not None:
+            raise denial(policy, seen, now_ms)
         for _ in range(RACE_ATTEMPTS):
             try:
                 item = self._write(guess, pk, sk, attribute, policy, now_ms, guard, mark, values)
+                self.memory.remember(subject, item[attribute])
                 return item, Admission.after(policy, item[attribute], now_ms)
             except ConditionFailed as failure:
-                if failure.item is None:  # only a guard can refuse a missing item
-                    raise GuardFailed(None) from None
-                tat = failure.item.get(attribute)
+                old = failure.item or {}
+                tat = old.get(attribute)
                 state = branch(policy, tat, now_ms)
+                if tat is not None:
+                    self.memory.remember(subject, tat)
                 if state is Branch.DENIED and tat is not None:
-                    refusal = denial(policy, tat, now_ms)
-                    self.memory.remember(subject, now_ms + refusal.retry_ms)
-                    raise refusal from None
-                if state is guess:  # the rate condition held, so the guard did not
+                    raise denial(policy, tat, now_ms) from None
+                # A guard cannot hold on a missing item; and where the rate condition held, it was
+                # the guard that did not.
+                if guard is not None and (failure.item is None or state is guess):
                     raise GuardFailed(failure.item) from None
                 guess = state
         raise StoreUnavailable("update_item", "the subject is too contended")
@@ -142,7 +146,7 @@ class Meter:
 class CounterStore:
     """Limits on subjects that have no item of their own, such as client addresses."""
 
-    def __init__(self, table: Table, memory: DenialMemory) -> None:
+    def __init__(self, table: Table, memory: TatMemory) -> None:
         self._table = table
         self._meter = Meter(table, memory)
 

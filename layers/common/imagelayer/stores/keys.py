@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagelayer.rate_limits import Admission, Policy
-from imagelayer.stores.counters import DenialMemory, Meter
+from imagelayer.stores.counters import TatMemory, Meter
 from imagelayer.stores.table import Action, Item, Table, TransactionRefused, transact
 
 # The current secret and those in their grace. A transaction may hold 100 actions (DynamoDB quotas).
@@ -25,7 +25,7 @@ LIVING_SECRETS = 6
 class KeyStore:
     """Keys and their secrets."""
 
-    def __init__(self, client: Any, table: Table, memory: DenialMemory) -> None:
+    def __init__(self, client: Any, table: Table, memory: TatMemory) -> None:
         self._client = client
         self._table = table
         self._meter = Meter(table, memory)

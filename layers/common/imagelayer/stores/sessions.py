@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imagelayer.rate_limits import Admission, Policy
-from imagelayer.stores.counters import DenialMemory, Meter
+from imagelayer.stores.counters import TatMemory, Meter
 from imagelayer.stores.table import ConditionFailed, Item, Table
 
 
 class SessionStore:
     """Sessions; an ended one is deleted, and its access tokens fail on their next use."""
 
-    def __init__(self, table: Table, memory: DenialMemory) -> None:
+    def __init__(self, table: Table, memory: TatMemory) -> None:
         self._table = table
         self._meter = Meter(table, memory)
         self._public_keys: dict[str, Mapping[str, str]] = {}

@@ -1,0 +1,200 @@
+"""Each function's role can do what that function does and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from dev.local_cloud import LocalCloud
+
+R, W, U, D, Q, C = "GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "ConditionCheckItem"
+
+# Written by hand from what each function does, and not read from the template: a policy that
+# grows beyond this table fails here.
+TABLES: dict[str, dict[str, set[str]]] = {
+    "RegistrationFunction": {"CountersTable": {U}, "AccountsTable": {R, W, U}},
+    "LoginFunction": {
+        "CountersTable": {U},
+        "AccountsTable": {R},
+        "KeysTable": {U},
+        "SessionsTable": {R, W, U, D},
+    },
+    "KeyRotationFunction": {
+        "CountersTable": {U},
+        "SessionsTable": {R, U},
+        "KeysTable": {R, W, U, D, Q},
+    },
+    "BrandFunction": {
+        "CountersTable": {U},
+        "KeysTable": {U},
+        "SessionsTable": {R, U},
+        "BrandsTable": {R, W, U, D, Q},
+    },
+    "BrandIntakeFunction": {"BrandsTable": {R, U}},
+    "GenerationFunction": {
+        "CountersTable": {U},
+        "KeysTable": {U},
+        "SessionsTable": {R, U},
+        "BrandsTable": {C},
+        "GenerationsTable": {R, W, Q},
+        "CreditsTable": {W, U},
+    },
+    "GenerationWorkerFunction": {
+        "BrandsTable": {R},
+        "GenerationsTable": {R, W, U},
+        "CreditsTable": {W, U},
+    },
+    "AssetDeliveryFunction": {
+        "CountersTable": {U},
+        "KeysTable": {U},
+        "SessionsTable": {R, U},
+        "GenerationsTable": {R},
+    },
+    "CleanupFunction": {"GenerationsTable": {R, U, D}, "CreditsTable": {W, U}},
+    "DiscoveryFunction": {"CountersTable": {U}, "SessionsTable": {Q}},
+}
+SECRETS = {
+    "RegistrationFunction": {"PepperSecret", "TurnstileSecret"},
+    "LoginFunction": {"PepperSecret", "SigningSecret"},
+}
+OBJECTS = {
+    "BrandFunction": {("BrandBucket", "incoming/x", "put"), ("BrandBucket", "incoming/x", "delete"),
+                      ("BrandBucket", "logos/x", "delete")},
+    "BrandIntakeFunction": {
+        ("BrandBucket", "incoming/x", "get"),
+        ("BrandBucket", "incoming/x", "delete"),
+        ("BrandBucket", "logos/x", "put"),
+        ("BrandBucket", "logos/x", "delete"),
+    },
+    "GenerationFunction": {("MediaBucket", "x", "get")},
+    "GenerationWorkerFunction": {
+        ("BrandBucket", "logos/x", "get"),
+        ("MediaBucket", "x", "put"),
+        ("MediaBucket", "x", "delete"),
+    },
+    "AssetDeliveryFunction": {("MediaBucket", "x", "get")},
+    "CleanupFunction": {("MediaBucket", "x", "delete")},
+}  # fmt: skip
+SENDERS = {"GenerationFunction", "CleanupFunction"}
+
+NOWHERE = {"pk": {"S": "NOBODY"}, "sk": {"S": "NOTHING"}}
+FALSE = {
+    "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(pk)",
+}
+
+
+def allowed(call: Callable[[], Any]) -> bool:
+    """Whether IAM lets a call through; a condition that fails or a missing thing is let through."""
+    try:
+        call()
+    except ClientError as error:
+        return error.response["Error"]["Code"] not in (
+            "AccessDeniedException",
+            "AccessDenied",
+            "403",
+        )
+    return True
+
+
+def table_calls(dynamodb: Any, table: str) -> dict[str, Callable[[], Any]]:
+    """Every data action on a table, none of which changes anything."""
+    return {
+        R: lambda: dynamodb.get_item(TableName=table, Key=NOWHERE),
+        W: lambda: dynamodb.put_item(TableName=table, Item=NOWHERE, **FALSE),
+        U: lambda: dynamodb.update_item(TableName=table, Key=NOWHERE, **FALSE),
+        D: lambda: dynamodb.delete_item(TableName=table, Key=NOWHERE, **FALSE),
+        Q: lambda: dynamodb.query(
+            TableName=table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": "NOBODY"}},
+        ),
+        C: lambda: dynamodb.transact_write_items(
+            TransactItems=[{"ConditionCheck": {"TableName": table, "Key": NOWHERE, **FALSE}}]
+        ),
+        "Scan": lambda: dynamodb.scan(TableName=table, Limit=1),
+        "UpdateTable": lambda: dynamodb.update_table(
+            TableName=table, DeletionProtectionEnabled=False
+        ),
+    }
+
+
+@pytest.mark.promise("least-privilege")
+@pytest.mark.parametrize("function", TABLES)
+def test_a_role_is_refused_every_table_action_the_function_does_not_need(
+    cloud: LocalCloud, function: str
+) -> None:
+    dynamodb = cloud.client_as(function, "dynamodb")
+    granted = {
+        logical: {
+            action for action, call in table_calls(dynamodb, physical).items() if allowed(call)
+        }
+        for logical, physical in cloud.info["tables"].items()
+    }
+    needed = {name: TABLES[function].get(name, set()) for name in cloud.info["tables"]}
+    assert granted == needed
+
+
+@pytest.mark.promise("least-privilege")
+@pytest.mark.promise("passwords-bcrypt")
+@pytest.mark.parametrize("function", TABLES)
+def test_a_role_reads_only_its_own_secrets(cloud: LocalCloud, function: str) -> None:
+    stack = cloud.client("cloudformation").describe_stack_resources(
+        StackName=cloud.info.get("stack", "imagelayer-local")
+    )["StackResources"]
+    manager = cloud.client_as(function, "secretsmanager")
+    granted = {
+        each["LogicalResourceId"]
+        for each in stack
+        if each["ResourceType"] == "AWS::SecretsManager::Secret"
+        and allowed(partial(manager.get_secret_value, SecretId=each["PhysicalResourceId"]))
+    }
+    assert granted == SECRETS.get(function, set())
+    assert not allowed(manager.list_secrets)
+
+
+@pytest.mark.promise("least-privilege")
+@pytest.mark.promise("assets-signed")
+@pytest.mark.parametrize("function", TABLES)
+def test_a_role_touches_only_its_own_objects(cloud: LocalCloud, function: str) -> None:
+    s3 = cloud.client_as(function, "s3")
+    buckets = cloud.info["buckets"]
+    granted = set()
+    for logical in ("BrandBucket", "MediaBucket"):
+        for key in ("x", "incoming/x", "logos/x"):
+            target = {"Bucket": buckets[logical], "Key": key}
+            calls: dict[str, Callable[[], Any]] = {
+                "get": partial(s3.get_object, **target),
+                "put": partial(s3.put_object, **target, Body=b"", IfMatch='"none"'),
+                "delete": partial(s3.delete_object, **target),
+            }
+            granted |= {(logical, key, verb) for verb, call in calls.items() if allowed(call)}
+        assert not allowed(partial(s3.list_objects_v2, Bucket=buckets[logical]))
+    expected = {
+        (bucket, key, verb)
+        for bucket, key, verb in OBJECTS.get(function, set())
+        if bucket == "BrandBucket"
+    } | {
+        (bucket, key, verb)
+        for bucket, _, verb in OBJECTS.get(function, set())
+        if bucket == "MediaBucket"
+        for key in ("x", "incoming/x", "logos/x")
+    }
+    assert granted == expected
+
+
+@pytest.mark.promise("least-privilege")
+@pytest.mark.parametrize("function", TABLES)
+def test_a_role_sends_only_where_the_function_sends(cloud: LocalCloud, function: str) -> None:
+    sqs = cloud.client_as(function, "sqs")
+    queue = cloud.info["queues"]["GenerationQueue"]
+    may_send = allowed(lambda: sqs.send_message(QueueUrl=queue, MessageBody="{}"))
+    assert may_send == (function in SENDERS)
+    dead = cloud.info["queues"]["GenerationDeadLetters"]
+    assert not allowed(lambda: sqs.send_message(QueueUrl=dead, MessageBody="{}"))
+    assert not allowed(lambda: sqs.purge_queue(QueueUrl=queue))
+    iam = cloud.client_as(function, "iam")
+    assert not allowed(lambda: iam.create_user(UserName="mallory"))

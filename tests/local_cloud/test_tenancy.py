@@ -1,0 +1,75 @@
+"""A foreign id looks exactly like a missing one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dev.local_cloud import LocalCloud
+from imagelayer.endpoints import ENDPOINTS
+from tests.local_cloud.visitors import new_owner
+
+BODIES: dict[str, dict[str, Any]] = {
+    "rotateKey": {"grace_seconds": 0},
+    "updateBrand": {"name": "Taken over"},
+    "createUpload": {"kind": "logo", "content_type": "image/png", "size_bytes": 10},
+}
+MISSING = "00000000000000000000000000"
+
+
+@pytest.mark.promise("org-scoped")
+@pytest.mark.promise("brand-isolated")
+def test_every_route_answers_a_foreign_id_like_a_missing_one(cloud: LocalCloud) -> None:
+    owner, stranger = new_owner(cloud), new_owner(cloud)
+    upload = owner.upload_demo_logo()
+    job = owner.generate(size="256x256", brand_id=owner.brand["id"])
+    ids = {
+        "key_id": owner.key["id"],
+        "brand_id": owner.brand["id"],
+        "upload_id": upload["id"],
+        "generation_id": job["id"],
+        "asset_id": job["assets"][0]["id"],
+    }
+    tried = 0
+    for endpoint in ENDPOINTS.values():
+        if "{" not in endpoint.path:
+            continue
+        tokens = [stranger.access_token]
+        if endpoint.auth == "user_or_key":
+            tokens.append(stranger.key["key"])
+        for token in tokens:
+            body = BODIES.get(endpoint.operation)
+            foreign = stranger.call(
+                endpoint.method, endpoint.path.format_map(ids), token=token, json=body
+            )
+            missing_ids = {
+                name: value.partition("_")[0] + "_" + MISSING for name, value in ids.items()
+            }
+            missing = stranger.call(
+                endpoint.method, endpoint.path.format_map(missing_ids), token=token, json=body
+            )
+            assert foreign.status_code == missing.status_code == 404, (endpoint.route, foreign.text)
+            answers = [answer.json() for answer in (foreign, missing)]
+            for answer in answers:
+                del answer["request_id"]
+            assert answers[0] == answers[1]
+            tried += 1
+    assert tried >= 15
+    named = stranger.call(
+        "POST",
+        "/v1/generations",
+        token=stranger.key["key"],
+        json={"prompt": "a foreign brand", "brand_id": owner.brand["id"]},
+    )
+    assert named.status_code == 404
+    for path in ("/v1/keys", "/v1/brands", "/v1/generations"):
+        listed = stranger.call("GET", path, token=stranger.access_token).json()["data"]
+        assert not {each["id"] for each in listed} & set(ids.values())
+    # And all of it is still there for its owner.
+    for path in (
+        f"/v1/keys/{ids['key_id']}",
+        f"/v1/brands/{ids['brand_id']}",
+        f"/v1/assets/{ids['asset_id']}",
+    ):
+        assert owner.call("GET", path, token=owner.access_token).status_code == 200

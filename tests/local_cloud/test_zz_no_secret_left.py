@@ -1,0 +1,70 @@
+"""Runs last by its name: after everything, nothing anywhere holds a secret that was used."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dev.local_cloud import LocalCloud
+from tests.local_cloud.visitors import ALL, new_owner
+
+
+@pytest.mark.promise("keys-hashed")
+@pytest.mark.promise("passwords-bcrypt")
+def test_no_table_queue_bucket_or_log_holds_a_password_key_or_token(cloud: LocalCloud) -> None:
+    owner = new_owner(cloud)
+    owner.generate(size="256x256", brand_id=owner.brand["id"])
+    used = {secret for visitor in ALL for secret in visitor.secrets}
+    assert len(used) > 5
+    places = {
+        **{name: _table(cloud, name) for name in cloud.info["tables"]},
+        **{name: _bucket(cloud, name) for name in cloud.info["buckets"]},
+        **{name: _queue(cloud, name) for name in cloud.info["queues"]},
+        "logs": _logs(cloud),
+    }
+    assert owner.org_id in places["GenerationsTable"]
+    assert "security_event" in places["logs"]
+    assert owner.org_id in places["MediaBucket"]
+    for place, text in places.items():
+        for secret in used:
+            assert secret not in text, f"{place} holds a secret that starts with {secret[:12]}"
+    for prompt in ("warm paper waves at sunrise", "three calls"):
+        assert prompt not in places["logs"]
+    for visitor in ALL:
+        assert visitor.email not in places["logs"]
+
+
+def _table(cloud: LocalCloud, name: str) -> str:
+    pages = cloud.client("dynamodb").get_paginator("scan")
+    found = pages.paginate(TableName=cloud.info["tables"][name])
+    return json.dumps([page["Items"] for page in found], default=str)
+
+
+def _bucket(cloud: LocalCloud, name: str) -> str:
+    s3, bucket = cloud.client("s3"), cloud.info["buckets"][name]
+    text = []
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for each in page.get("Contents", []):
+            found = s3.get_object(Bucket=bucket, Key=each["Key"])
+            text.append(each["Key"] + json.dumps(found["Metadata"]))
+            text.append(found["Body"].read().decode("latin-1"))
+    return "".join(text)
+
+
+def _queue(cloud: LocalCloud, name: str) -> str:
+    answer = cloud.client("sqs").receive_message(
+        QueueUrl=cloud.info["queues"][name], MaxNumberOfMessages=10, VisibilityTimeout=0
+    )
+    return json.dumps(answer.get("Messages", []))
+
+
+def _logs(cloud: LocalCloud) -> str:
+    logs = cloud.client("logs")
+    text = []
+    for groups in logs.get_paginator("describe_log_groups").paginate():
+        for group in groups["logGroups"]:
+            name = group["logGroupName"]
+            for page in logs.get_paginator("filter_log_events").paginate(logGroupName=name):
+                text += [event["message"] for event in page["events"]]
+    return "\n".join(text)
