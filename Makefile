@@ -63,7 +63,7 @@ promises: $(DEV) ## The security page's promises and the tests that prove them
 
 .PHONY: benchmarks
 benchmarks: $(DEV) $(SAM) $(CLOUD) ## Measure cold starts and round trips
-	@$(PY) -m benchmarks
+	@$(LAYER_PATH) $(PY) -m benchmarks
 
 # ─── Write it ──────────────────────────────────────────────────────────────────────────────────
 

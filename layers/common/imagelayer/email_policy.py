@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 
-import email_validator
-
 from imagelayer.errors import Problem, invalid
 
 
@@ -16,6 +14,8 @@ def canonical_address(address: str) -> str:
 
     Raises Problem 422 for what is no address. Syntax is email-validator's; it looks nothing up.
     """
+    import email_validator  # dear to load, and only sign-ups need it
+
     local, at, domain = address.strip().rpartition("@")
     try:
         checked = email_validator.validate_email(
@@ -31,6 +31,21 @@ def canonical_address(address: str) -> str:
     except email_validator.EmailNotValidError:
         raise invalid("body.email", "is not an email address") from None
     return f"{checked.local_part.casefold()}@{checked.ascii_domain.lower()}"
+
+
+def lookup_address(address: str) -> str:
+    """The canonical form of an address that is only looked up, or "" for what cannot be one.
+
+    An ASCII address has one canonical spelling whether or not it is valid, so a login need not
+    load the validator.
+    """
+    if address.isascii():
+        local, _, domain = address.strip().rpartition("@")
+        return f"{local.casefold()}@{domain.removesuffix('.').lower()}"
+    try:
+        return canonical_address(address)
+    except Problem:
+        return ""
 
 
 def refuse_disposable(canonical: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from imagelayer.email_policy import canonical_address
+from imagelayer.email_policy import lookup_address
 from imagelayer.errors import Problem
 from imagelayer.ids import is_id, new_id
 from imagelayer.passwords import Peppers, verify_password
@@ -59,10 +59,7 @@ class Login:
         The account's own limit is spent before the hash, on known and unknown addresses alike,
         and one bcrypt is spent either way.
         """
-        try:
-            canonical = canonical_address(email)
-        except Problem:
-            canonical = ""
+        canonical = lookup_address(email)
         subject = hashlib.sha256((canonical or email).encode()).hexdigest()
         self.counters.admit(subject, POLICIES["login-account"], int(now * 1000))
         user = self.accounts.by_email(canonical) if canonical else None

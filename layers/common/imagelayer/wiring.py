@@ -174,13 +174,13 @@ class Wiring:
     def media(self) -> ObjectStore:
         from imagelayer.stores.objects import ObjectStore
 
-        return ObjectStore(self.client("s3"), self.settings.need("MEDIA_BUCKET"))
+        return ObjectStore(lambda: self.client("s3"), self.settings.need("MEDIA_BUCKET"))
 
     @cached_property
     def brand_objects(self) -> ObjectStore:
         from imagelayer.stores.objects import ObjectStore
 
-        return ObjectStore(self.client("s3"), self.settings.need("BRAND_BUCKET"))
+        return ObjectStore(lambda: self.client("s3"), self.settings.need("BRAND_BUCKET"))
 
     @cached_property
     def queue(self) -> Queue:

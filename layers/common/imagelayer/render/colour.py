@@ -231,6 +231,15 @@ class Palette:
         return chosen
 
     @cached_property
+    def bodies(self) -> list[Floats]:
+        """The flats, with pastels deepened enough to stand before a pastel ground."""
+        pastels = self.by_lightness[0][0] > 0.66
+        return [
+            toned(lab, float(lab[0]) - 0.12, 2.2) if pastels and lab[0] > 0.86 else lab
+            for lab in self.flats
+        ]
+
+    @cached_property
     def ground(self) -> Floats:
         """The calm colour large areas get: nearly black, or nearly white, in the brand's hue."""
         if self.dark:
@@ -257,9 +266,7 @@ def _ramp(anchors: Sequence[Floats]) -> Floats:
         inside = (positions >= low) & (positions <= high)
         along = ((positions[inside] - low) / max(high - low, 1e-9))[:, None]
         bend = _detour(start, end)
-        lab[inside] = (
-            start * (1 - along) ** 2 + bend * 2 * along * (1 - along) + end * along**2
-        )
+        lab[inside] = start * (1 - along) ** 2 + bend * 2 * along * (1 - along) + end * along**2
     # Rounding the corners at the anchors: a kink in a ramp is seen as a bright line.
     window = RAMP_STEPS // 14 | 1
     padded = np.concatenate(

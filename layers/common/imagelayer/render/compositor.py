@@ -4,6 +4,7 @@ The logo is never recoloured, stretched or enlarged. Where the picture would swa
 picture gives way: a plate of frosted glass in the palette's own tone goes behind.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -261,9 +262,7 @@ def _lay_logo(
     tried = []
     for place in CORNERS if corner == "auto" else (corner,):
         x, y = _spot(canvas, size, place)
-        low, high, busy = _behind(
-            canvas, (x - pad, y - pad, x + size[0] + pad, y + size[1] + pad)
-        )
+        low, high, busy = _behind(canvas, (x - pad, y - pad, x + size[0] + pad, y + size[1] + pad))
         _, contrast, share = _choose(candidates, low, high)
         # A corner that needs a plate counts as much busier than one that does not. Rounded, so
         # that corners equally calm fall back to the order they are listed in.
@@ -297,7 +296,9 @@ def _lay_logo(
     )
 
 
-def _luminances_at(canvas: Image.Image, size: tuple[int, int], place: Corner) -> tuple[float, float]:
+def _luminances_at(
+    canvas: Image.Image, size: tuple[int, int], place: Corner
+) -> tuple[float, float]:
     x, y = _spot(canvas, size, place)
     low, high, _ = _behind(canvas, (x, y, x + size[0], y + size[1]))
     return low, high
@@ -324,25 +325,22 @@ def _lay_plate(
     """Lay the lightest-handed plate that lets a variant read; returns it as measured after."""
     untouched = canvas.copy()
     x, y = _spot(canvas, size, place)
-    low, high, _ = _behind(canvas, (x, y, x + size[0], y + size[1]))
+    box = (x, y, x + size[0], y + size[1])
+    low, high, _ = _behind(canvas, box)
     dark, light = _plate_tones(palette)
     # The tone nearer to the picture first: it disturbs least.
     tones = (dark, light) if (low + high) / 2 < 0.3 else (light, dark)
-    best: tuple[float, Image.Image, _Candidate, float, float] | None = None
-    for strength in (0.6, 0.74, 0.86, 0.94, 1.0):
-        for tone in tones:
-            attempt = untouched.copy()
-            _frost(attempt, (x, y, x + size[0], y + size[1]), as_rgb(tone), strength)
-            chosen, contrast, share = _choose(
-                candidates, *_luminances_at(attempt, size, place)
-            )
-            worth = min(contrast, _PLATE_CONTRAST) * share
-            if best is None or worth > best[0] * 1.02:
-                best = (worth, attempt, chosen, contrast, share)
-            if _reads(contrast, share) and contrast >= _PLATE_CONTRAST:
-                canvas.paste(attempt)
-                return chosen, contrast, share
-    assert best is not None
+    best = (-1.0, untouched, candidates[0], 1.0, 0.0)
+    for strength, tone in itertools.product((0.6, 0.74, 0.86, 0.94, 1.0), tones):
+        attempt = untouched.copy()
+        _frost(attempt, box, as_rgb(tone), strength)
+        chosen, contrast, share = _choose(candidates, *_luminances_at(attempt, size, place))
+        worth = min(contrast, _PLATE_CONTRAST) * share
+        # A little better is not worth a heavier plate.
+        if worth > best[0] * 1.02:
+            best = (worth, attempt, chosen, contrast, share)
+        if _reads(contrast, share) and contrast >= _PLATE_CONTRAST:
+            break
     canvas.paste(best[1])
     return best[2:]
 
@@ -380,13 +378,15 @@ def _test_sheet(size: tuple[int, int]) -> tuple[Image.Image, Image.Image]:
     sheet = sheet.rotate(30, Image.Resampling.BICUBIC)
     x, y = (reach - size[0]) // 2, (reach - size[1]) // 2
     body = sheet.crop((x, y, x + size[0], y + size[1]))
-    halo = ImageChops.subtract(body.filter(ImageFilter.GaussianBlur(max(1.0, short / 420))), body)
+    halo = ImageChops.subtract(body.filter(ImageFilter.GaussianBlur(max(1.0, short / 300))), body)
     return body, halo
 
 
 def _watermark(canvas: Image.Image, logo: LogoReport | None) -> None:
     body, halo = _test_sheet(canvas.size)
-    for mask, colour, strength in ((halo, "black", 0.6), (body, "white", 0.34)):
+    pale = float(np.asarray(canvas.convert("L").reduce(8)).mean()) > 140
+    word, edge = ("black", "white") if pale else ("white", "black")
+    for mask, colour, strength in ((halo, edge, 0.75), (body, word, 0.3 if pale else 0.42)):
         faint = mask.point([round(level * strength) for level in range(256)])
         if logo is not None:
             space = logo.clear_space_required_px

@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
 
 from imagelayer.render.encode import encode
 
@@ -90,11 +90,11 @@ def _decoded(data: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError, MemoryError):
         raise UnusableImage("too_many_pixels") from None
-    except UnidentifiedImageError:
-        raise UnusableImage(_why_unidentified(data)) from None
+    except ValueError:
+        raise UnusableImage("not_an_image") from None
     # A parser fed hostile bytes may raise anything; whatever it is, the upload is at fault.
     except Exception:
-        raise UnusableImage("not_an_image") from None
+        raise UnusableImage(_why_unidentified(data)) from None
     if image.width * image.height > MAX_PIXELS:
         raise UnusableImage("too_many_pixels")
     # Phones append depth or gain maps to a JPEG as further frames (MPO); those are not animations.

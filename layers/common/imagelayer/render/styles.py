@@ -157,7 +157,7 @@ def mesh_gradient(scene: Scene) -> Image.Image:
     palette = scene.palette.narrowed(scene.random)
     if palette.dark:
         # A dark brand keeps most of the picture in its deep tones and lets the light be rare.
-        place = place ** 1.35
+        place = place**1.35
     index = np.rint(place * (len(palette.ramp_lab) - 1)).astype(np.int64)
     lab = palette.ramp_lab[index].copy()
     lab[..., 0] += 0.035 * light(bent_x * 1.6, bent_y * 1.6)
@@ -713,11 +713,7 @@ def orbs(scene: Scene) -> Image.Image:
     _, outline = _sphere()
     light = palette.at(1.0)
     shadow = as_rgb(toned(palette.at(0.0), 0.12 if palette.dark else 0.3, 0.9))
-    # A ball of pastel needs body to be seen before a pastel ground.
-    bodies = [
-        toned(lab, float(lab[0]) - 0.12, 2.2) if float(lab[0]) > 0.86 and not palette.dark else lab
-        for lab in palette.flats
-    ]
+    bodies = palette.bodies
     colours = [lab for lab in bodies if float(((lab - ground) ** 2).sum()) > 0.012] or bodies
     lively = sorted(colours, key=lambda lab: -float(np.hypot(lab[1], lab[2])))[:5]
     sizes = [0.26, 0.19, 0.15, 0.12, 0.09, 0.07, 0.055, 0.045, 0.035, 0.028, 0.022]
@@ -738,9 +734,7 @@ def orbs(scene: Scene) -> Image.Image:
         size = max(4, round(radius * 2))
         lab = lively[(len(placed) - 1 - number) % len(lively)]
         soft = max(8, round(size * 1.5))
-        canvas = _with_glow(
-            canvas, x + radius * 0.42, y + radius * 0.62, soft * 0.95, shadow, 0.62
-        )
+        canvas = _with_glow(canvas, x + radius * 0.42, y + radius * 0.62, soft * 0.95, shadow, 0.62)
         ball = _ball(lab, size, light)
         mask = outline.resize((size, size), Image.Resampling.BICUBIC)
         canvas.paste(ball, (round(x - radius), round(y - radius)), mask)
@@ -751,7 +745,7 @@ def terrazzo(scene: Scene) -> Image.Image:
     """Chips of stone set in a pale or dark ground, polished flat."""
     palette, short = scene.palette, scene.short
     ground = palette.ground
-    flats = [lab for lab in palette.flats if float(((lab - ground) ** 2).sum()) > 0.004]
+    flats = [lab for lab in palette.bodies if float(((lab - ground) ** 2).sum()) > 0.004]
     flats = flats or [palette.at(0.5)]
     scale = 3
     canvas = _vertical(
@@ -889,7 +883,7 @@ def retro_stripes(scene: Scene) -> Image.Image:
         toned(ground, float(ground[0]) + 0.01),
         toned(ground, float(ground[0]) - 0.02),
     )
-    bands = sorted(palette.flats, key=lambda lab: -float(lab[0]))
+    bands = sorted(palette.bodies, key=lambda lab: -float(lab[0]))
     bands = [lab for lab in bands if float(((lab - ground) ** 2).sum()) > 0.004] or bands
     if len(bands) > 6:
         bands = bands[:6]
@@ -953,13 +947,9 @@ def _lay_bands(
     colours = lab_to_rgb(table)
     cover = np.clip(np.minimum(places - inner, outer - places) + 0.5, 0, 1)
     shade = np.clip(1 - np.maximum(inner - places, places - outer) / reach, 0, 1) ** 2 * 0.28
-    canvas.paste(
-        (12, 10, 14), (0, 0), _mask(np.rint(shade * 255).astype(np.uint8)[index])
-    )
+    canvas.paste((12, 10, 14), (0, 0), _mask(np.rint(shade * 255).astype(np.uint8)[index]))
     rgb = colours[index]
-    canvas.paste(
-        Image.fromarray(rgb), (0, 0), _mask(np.rint(cover * 255).astype(np.uint8)[index])
-    )
+    canvas.paste(Image.fromarray(rgb), (0, 0), _mask(np.rint(cover * 255).astype(np.uint8)[index]))
 
 
 PAINTERS: dict[str, Callable[[Scene], Image.Image]] = {

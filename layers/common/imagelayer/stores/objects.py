@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,9 +13,9 @@ _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 
 
 class ObjectStore:
-    """One bucket."""
+    """One bucket. `client` makes the S3 client on first use: most requests sign and send nothing."""
 
-    def __init__(self, client: Any, bucket: str) -> None:
+    def __init__(self, client: Callable[[], Any], bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
@@ -52,7 +52,7 @@ class ObjectStore:
         The overrides are part of the signature: the browser is given the type we wrote and a
         file name of our own.
         """
-        link: str = self._client.generate_presigned_url(
+        link: str = self._client().generate_presigned_url(
             "get_object",
             Params={
                 "Bucket": self._bucket,
@@ -73,7 +73,7 @@ class ObjectStore:
         A presigned PUT cannot bound the size; a POST policy can
         (S3 API reference, "Creating a POST policy": content-length-range).
         """
-        form: dict[str, Any] = self._client.generate_presigned_post(
+        form: dict[str, Any] = self._client().generate_presigned_post(
             Bucket=self._bucket,
             Key=key,
             Fields={"Content-Type": content_type},
@@ -87,7 +87,7 @@ class ObjectStore:
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(
+            answer: dict[str, Any] = getattr(self._client(), operation)(
                 Bucket=self._bucket, **request
             )
         except ClientError as error:

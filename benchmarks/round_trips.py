@@ -1,0 +1,30 @@
+"""Sequential AWS calls per request, counted at the wire by the local cloud's proxy."""
+
+from __future__ import annotations
+
+from dev.local_cloud import LocalCloud
+from tests.local_cloud.visitors import new_owner
+
+
+def main(cloud: LocalCloud) -> None:
+    """Make each request three times and print the calls of the last, which met a warm process."""
+    owner = new_owner(cloud)
+    job = owner.generate(size="256x256", brand_id=owner.brand["id"])
+    asset = f"/v1/assets/{job['assets'][0]['id']}"
+    ask = {"prompt": "round trips", "size": "256x256", "brand_id": owner.brand["id"]}
+    cases = (
+        ("GET", "/v1/health", None, None),
+        ("GET", "/v1/keys/self", owner.key["key"], None),
+        ("GET", "/v1/brands", owner.access_token, None),
+        ("POST", "/v1/generations", owner.key["key"], ask),
+        ("GET", f"/v1/generations/{job['id']}", owner.key["key"], None),
+        ("GET", asset, owner.key["key"], None),
+        ("GET", f"{asset}/content", owner.key["key"], None),
+    )
+    print(f"{'request':32s} calls")
+    for method, path, token, body in cases:
+        for _ in range(3):
+            answer = owner.call(method, path, token=token, json=body)
+        made = [each["operation"] for each in cloud.calls(answer.headers["x-request-id"])]
+        shown = f"{method} {path}".replace(job["id"], "{id}").replace(asset, "/v1/assets/{id}")
+        print(f"{shown:32s} {len(made)}  {', '.join(made)}")
