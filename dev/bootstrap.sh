@@ -8,6 +8,9 @@ version=$(<.python-version)
 uv=.tools/uv/bin/uv
 unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
+# Prints the interpreter behind the one that runs it, if that is of the wanted version.
+is_wanted="import sys; assert '%d.%d' % sys.version_info[:2] == '$version'; print(sys._base_executable or sys.executable)"
+
 runs() { "$@" >/dev/null 2>&1; }
 
 # A version manager's shim may be on PATH and still refuse to run under .python-version.
@@ -16,7 +19,7 @@ bring_uv() {
   echo "  · uv"
   local python
   for python in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
-    runs env PYENV_VERSION="${PYENV_VERSION:-}" "$python" -c 'import ensurepip, venv' || continue
+    runs "$python" -c 'import ensurepip, venv' || continue
     rm -rf .tools/uv
     "$python" -m venv .tools/uv && .tools/uv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9 && return
   done
@@ -29,10 +32,10 @@ bring_uv() {
 
 # Prints the real interpreter, never a shim: the SAM CLI wants its folder on PATH.
 find_python() {
-  local candidate check="import sys; assert '%d.%d' % sys.version_info[:2] == '$version'; print(sys._base_executable or sys.executable)"
+  local candidate
   for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version"*/bin/"python$version" \
     /usr/bin/"python$version" /usr/local/bin/"python$version" /opt/homebrew/bin/"python$version"; do
-    "$candidate" -c "$check" 2>/dev/null && return
+    "$candidate" -c "$is_wanted" 2>/dev/null && return
   done
   "$uv" python find --managed-python "$version" 2>/dev/null && return
   echo "  · Python $version" >&2
@@ -43,6 +46,7 @@ bring_uv
 [ "$folder" = .tools/uv ] && exit 0
 python=$(find_python)
 echo "  · $folder"
-"$uv" venv --quiet --clear --python "$python" "$folder"
-"$uv" pip install --quiet --python "$folder" --require-hashes --requirements "$requirements"
+# An environment that stands is changed in place: something may be running from it.
+[ "$("$folder/bin/python" -c "$is_wanted" 2>/dev/null)" ] || "$uv" venv --quiet --clear --python "$python" "$folder"
+"$uv" pip sync --quiet --python "$folder" --require-hashes "$requirements"
 touch "$folder/.stamp"

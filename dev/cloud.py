@@ -12,7 +12,7 @@ from typing import Any
 
 from dev import aws, gaps, template
 from dev.build import build, sam, tool_env
-from dev.processes import Child, free_port, run
+from dev.processes import Child, CommandFailedError, free_port, run
 from dev.progress import Progress
 from dev.settings import (
     MAIL_FROM,
@@ -152,7 +152,10 @@ class Cloud:
             AWS_ACCESS_KEY_ID=ROOT_KEY,
             AWS_SECRET_ACCESS_KEY=ROOT_KEY,
         )
-        run(command, log=self._log / "deploy.log", env=env, cwd=self._settings.template.parent)
+        try:
+            run(command, log=self._log / "deploy.log", env=env, cwd=self._settings.template.parent)
+        except CommandFailedError as error:
+            raise CommandFailedError(gaps.failures(self.endpoint, STACK) or str(error)) from error
 
     def _finish(self) -> Deployment:
         stack = gaps.Stack.read(self.endpoint, STACK, self._parameters())

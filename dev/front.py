@@ -149,7 +149,7 @@ class Front:
         try:
             body = json.loads(await request.read())
             if not isinstance(body, list):
-                raise ValueError("the body is a list of faults")  # noqa: TRY004, TRY301
+                raise ValueError("the body is a list of faults")
             faults = [Fault.parse(item) for item in body]
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=422)

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from dev import aws, template
 
 _METHODS = {"get", "put", "post", "delete", "patch", "head", "options"}
@@ -235,6 +237,19 @@ def verify_sender(stack: Stack, address: str) -> None:
     ses = stack.client("sesv2")
     with contextlib.suppress(ses.exceptions.AlreadyExistsException):
         ses.create_email_identity(EmailIdentity=address)
+
+
+def failures(endpoint: str, stack: str) -> str:
+    """Why a deployment failed, in CloudFormation's words."""
+    try:
+        events = aws.client("cloudformation", endpoint).describe_stack_events(StackName=stack)
+    except (BotoCoreError, ClientError):
+        return ""
+    return "\n".join(
+        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
+        for event in reversed(events["StackEvents"])
+        if event["ResourceStatus"].endswith("FAILED")
+    )
 
 
 def response_headers(stack: Stack) -> dict[str, str]:

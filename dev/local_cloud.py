@@ -32,6 +32,7 @@ class LocalCloud:
         self._env = dict(env or {})
         self._on_line = on_line or (lambda _line: None)
         self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
         self._http: httpx.Client | None = None
         self.base_url = ""
 
@@ -77,6 +78,8 @@ class LocalCloud:
             self._process.kill()
             self._process.wait()
         self._process = None
+        if self._reader:
+            self._reader.join(5)
 
     def __enter__(self) -> Self:
         return self if self.base_url else self.start()
@@ -164,7 +167,7 @@ class LocalCloud:
     def _wait_until_ready(self, deadline: float) -> str:
         if self._process is None or self._process.stdout is None:
             raise RuntimeError("not started")
-        lines = _lines(self._process.stdout)
+        lines, self._reader = _lines(self._process.stdout)
         said: list[str] = []
         while time.monotonic() < deadline:
             try:
@@ -180,14 +183,16 @@ class LocalCloud:
         raise RuntimeError("the local cloud did not start:\n" + "\n".join(said[-40:]))
 
 
-def _lines(stream: IO[str]) -> queue.SimpleQueue[str | None]:
+def _lines(stream: IO[str]) -> tuple[queue.SimpleQueue[str | None], threading.Thread]:
     """The stream's lines and then None; the reader goes on so that the writer never blocks."""
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
     def read() -> None:
-        for line in stream:
-            lines.put(line.rstrip("\n"))
+        with stream:
+            for line in stream:
+                lines.put(line.rstrip("\n"))
         lines.put(None)
 
-    threading.Thread(target=read, daemon=True, name="local-cloud-output").start()
-    return lines
+    reader = threading.Thread(target=read, daemon=True, name="local-cloud-output")
+    reader.start()
+    return lines, reader

@@ -12,7 +12,7 @@ from typing import TextIO
 class Progress:
     """One line per step; a terminal also sees the step while it runs."""
 
-    def __init__(self, out: TextIO = sys.stdout, *, width: int = 34) -> None:
+    def __init__(self, out: TextIO = sys.stdout, *, width: int = 38) -> None:
         self._out = out
         self._width = width
         self._tty = out.isatty()

@@ -254,6 +254,8 @@ def table(
     ]
     if not evidence:
         lines.append("No evidence yet: run `make test`.")
+    if any(result.outcome == "failed" for result in evidence.values()):
+        lines.append("A failure stays on record until `make test` begins anew.")
     return "\n".join(lines)
 
 

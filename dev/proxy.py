@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import (
     ClientError,
@@ -65,23 +65,26 @@ class WireProxy:
         path, _, query = request.raw_path.partition("?")
         call = name_call(request.method, path, query, request.headers)
         fault = self._wire.fault_for(call) if call else None
-        started_at, began = datetime.now(UTC), time.perf_counter()
-        status: int | None = None
+        began = time.perf_counter()
+        entry: dict[str, Any] = {
+            "started_at": datetime.now(UTC).isoformat(),
+            "ended_at": None,
+            "duration_ms": None,
+            "status": None,
+            "attempt": _attempt(request),
+            "fault": fault,
+        }
+        if call:
+            self._wire.record(call, entry)
         try:
             response = await self._answer(request, call, fault)
-            status = response.status
+            # What the caller never saw has no status.
+            if fault not in {"timeout", "drop-after-write"}:
+                entry["status"] = response.status
             return response
         finally:
-            if call:
-                entry = {
-                    "started_at": started_at.isoformat(),
-                    "duration_ms": round((time.perf_counter() - began) * 1000, 3),
-                    "ended_at": datetime.now(UTC).isoformat(),
-                    "status": status,
-                    "attempt": _attempt(request),
-                    "fault": fault,
-                }
-                self._wire.record(call, entry)
+            entry["ended_at"] = datetime.now(UTC).isoformat()
+            entry["duration_ms"] = round((time.perf_counter() - began) * 1000, 3)
 
     async def _answer(
         self, request: web.BaseRequest, call: Call | None, fault: FaultKind | None

@@ -44,7 +44,7 @@ class Settings:
             state_dir=state_dir.resolve(),
             state_is_temporary=not state,
             template=Path(env.get("TEMPLATE") or ROOT / "template.yaml").resolve(),
-            concurrency=int(env.get("CONCURRENCY") or 12),
+            concurrency=int(env.get("CONCURRENCY") or 8),
             bcrypt_cost=int(env.get("BCRYPT_COST") or 12),
             stop_with_stdin=env.get("STOP_WITH_STDIN") == "1",
         )

@@ -65,13 +65,13 @@ class Fault:
     def parse(cls, body: Any) -> Fault:
         """Read one fault; ValueError says what is wrong with it."""
         if not isinstance(body, dict):
-            raise ValueError("a fault is an object")  # noqa: TRY004 - the caller answers 422
+            raise ValueError("a fault is an object")
         unknown = set(body) - {"service", "operation", "nth", "error"}
         if unknown:
             raise ValueError(f"unknown fields: {sorted(unknown)}")
         service, error, nth = body.get("service"), body.get("error"), body.get("nth")
         if not isinstance(service, str):
-            raise ValueError("service must be a string")  # noqa: TRY004
+            raise ValueError("service must be a string")
         if error not in get_args(FaultKind):
             raise ValueError(f"error must be one of {', '.join(get_args(FaultKind))}")
         kind = cast("FaultKind", error)
@@ -112,10 +112,9 @@ class Wire:
         return struck[0] if struck else None
 
     def record(self, call: Call, entry: dict[str, Any]) -> None:
-        """Keep a call under the trace of the request that made it."""
-        self._calls.setdefault(call.trace, []).append(
-            {"service": call.service, "operation": call.operation, **entry}
-        )
+        """Keep a call, which goes on filling its entry, under the trace of its request."""
+        entry |= {"service": call.service, "operation": call.operation}
+        self._calls.setdefault(call.trace, []).append(entry)
         _trim(self._calls)
 
     def name_request(self, request_id: str, trace: str) -> None:

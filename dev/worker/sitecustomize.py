@@ -1,6 +1,6 @@
 """What Lambda and API Gateway do around a handler and ministack does not; `site` loads it.
 
-ministack runs each function in a worker process of its own interpreter. In such a worker this module
+ministack runs each function in a worker process of its own interpreter. In a worker this module
 
 * hides the interpreter's site-packages, so that a function sees its layers and nothing else;
 * sets `_X_AMZN_TRACE_ID` for each invocation, as Lambda does, from the event's trace header;

@@ -1,0 +1,64 @@
+"""Encoders write the format they name, exactly where that is promised, and no metadata."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from imagelayer.render.encode import CONTENT_TYPES, OutputFormat, encode
+
+FORMATS: tuple[OutputFormat, ...] = ("png", "jpeg", "webp")
+
+
+def noise(mode: str, size: tuple[int, int] = (67, 41)) -> Image.Image:
+    bands = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
+    random = np.random.default_rng(4)
+    return Image.fromarray(random.integers(0, 256, (size[1], size[0], *bands), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (67, 41), (300, 2)])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_png_gives_back_every_pixel(mode: str, size: tuple[int, int]) -> None:
+    image = noise(mode, size)
+    decoded = Image.open(io.BytesIO(encode(image, "png")))
+    assert (decoded.mode, decoded.size) == (mode, size)
+    assert decoded.tobytes() == image.tobytes()
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_every_format_is_what_its_content_type_says(output_format: OutputFormat) -> None:
+    decoded = Image.open(io.BytesIO(encode(noise("RGB"), output_format)))
+    assert Image.MIME[decoded.format or ""] == CONTENT_TYPES[output_format]
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_no_metadata_is_written(output_format: OutputFormat) -> None:
+    image = noise("RGB")
+    exif = Image.Exif()
+    exif[0x010E] = "SECRET"
+    image.info.update(
+        exif=exif.tobytes(), icc_profile=b"SECRET" * 40, comment=b"SECRET", xmp=b"SECRET"
+    )
+    image.text = PngImagePlugin.PngInfo()  # type: ignore[attr-defined]
+    data = encode(image, output_format)
+    decoded = Image.open(io.BytesIO(data))
+    decoded.load()
+    assert b"SECRET" not in data
+    assert not decoded.getexif()
+    assert not {"icc_profile", "exif", "xmp", "comment"} & set(decoded.info)
+
+
+def test_jpeg_lays_transparency_on_white() -> None:
+    clear = Image.new("RGBA", (16, 16), (0, 0, 0, 0))
+    assert Image.open(io.BytesIO(encode(clear, "jpeg"))).getpixel((8, 8)) == (255, 255, 255)
+
+
+def test_jpeg_keeps_full_colour_resolution() -> None:
+    decoded = Image.open(io.BytesIO(encode(noise("RGB"), "jpeg")))
+    assert {layer[1:3] for layer in decoded.layer} == {(1, 1)}  # type: ignore[attr-defined]
+
+
+def test_an_unknown_format_is_refused() -> None:
+    with pytest.raises(ValueError, match="format"):
+        encode(noise("RGB"), "gif")  # type: ignore[arg-type]
