@@ -21,7 +21,7 @@ from dev.turnstile import Siteverify
 from dev.wire import Fault, Wire
 
 _API_PATHS: Final = ("/v1/", "/.well-known/")
-_API_EXACT: Final = {"/openapi.json", "/security"}
+_API_EXACT: Final = {"/verify-email", "/openapi.json", "/security"}
 _GATEWAY_BODY_LIMIT: Final = 10 * 1024 * 1024
 _EDGE_HEADERS: Final = ("x-edge-secret", "cloudfront-viewer-address", "x-amzn-trace-id", "host")
 
@@ -45,9 +45,7 @@ class Front:
         self._edge_secret = ""
         self._local: dict[tuple[str, str], Answer] = {
             ("GET", "/"): self._home,
-            ("GET", "/verify-email"): self._verify_page,
             ("GET", "/_local/style.css"): _style,
-            ("GET", "/_local/verify-email.js"): _script,
             ("GET", "/_local/info"): self._info,
             ("GET", "/_local/mail"): self._mail,
             ("GET", "/_local/faults"): self._list_faults,
@@ -119,13 +117,9 @@ class Front:
         text = page(
             "home.html",
             BASE_URL=self._base_url,
-            AWS_ENDPOINT=self._deployment.endpoint if self._deployment else "",
+            AWS_ENDPOINT=self._deployment.proxy if self._deployment else "",
             AUTH="enforced from the template's roles" if self._auth else "not enforced",
         )
-        return web.Response(text=text, content_type="text/html", headers=PAGE_HEADERS)
-
-    async def _verify_page(self, _request: web.BaseRequest) -> web.StreamResponse:
-        text = page("verify-email.html")
         return web.Response(text=text, content_type="text/html", headers=PAGE_HEADERS)
 
     async def _info(self, _request: web.BaseRequest) -> web.StreamResponse:
@@ -173,8 +167,3 @@ class Front:
 
 async def _style(_request: web.BaseRequest) -> web.StreamResponse:
     return web.Response(text=page("style.css"), content_type="text/css", headers=PAGE_HEADERS)
-
-
-async def _script(_request: web.BaseRequest) -> web.StreamResponse:
-    text = page("verify-email.js")
-    return web.Response(text=text, content_type="text/javascript", headers=PAGE_HEADERS)

@@ -1,5 +1,6 @@
 """Sign-up and email verification."""
 
+from imagelayer.discovery import verification_page
 from imagelayer.http import App, Call, Reply
 from imagelayer.schemas import RegisterAnswer, VerifyEmailAnswer
 
@@ -18,6 +19,12 @@ def register(call: Call) -> Reply:
         turnstile_token=call.body.turnstile_token,
     )
     return Reply(RegisterAnswer())
+
+
+@app.route("GET /verify-email")
+def show_verification_page(call: Call) -> Reply:
+    page, headers = verification_page()
+    return Reply(page, headers=headers)
 
 
 @app.route("POST /v1/auth/verify-email")

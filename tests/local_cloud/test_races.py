@@ -54,9 +54,7 @@ def test_racing_calls_on_one_subject_admit_exactly_the_burst(cloud: LocalCloud) 
     def admitted(_: int) -> bool:
         # A memory of its own for each call, so that every decision is the table's.
         try:
-            CounterStore(table(cloud, "CountersTable"), TatMemory()).admit(
-                subject, policy, now_ms
-            )
+            CounterStore(table(cloud, "CountersTable"), TatMemory()).admit(subject, policy, now_ms)
         except Limited:
             return False
         return True

@@ -14,7 +14,7 @@ def owner(cloud: LocalCloud) -> Visitor:
     return new_owner(cloud)
 
 
-def calls(cloud: LocalCloud, request_id: str) -> list[str]:
+def operations(cloud: LocalCloud, request_id: str) -> list[str]:
     return [f"{each['service']}:{each['operation']}" for each in cloud.calls(request_id)]
 
 
@@ -25,7 +25,7 @@ def test_an_asset_read_takes_at_most_two_calls(cloud: LocalCloud, owner: Visitor
         for _ in range(2):  # a cold process fetches a public key and does not know the limit yet
             owner.call("GET", path, token=token)
         answer = owner.call("GET", path, token=token)
-        made = calls(cloud, answer.headers["x-request-id"])
+        made = operations(cloud, answer.headers["x-request-id"])
         assert made == ["dynamodb:UpdateItem", "dynamodb:GetItem"]
 
 
@@ -42,7 +42,7 @@ def test_accepting_a_generation_takes_at_most_three_calls(
         json={"prompt": "three calls", "brand_id": owner.brand["id"], "size": "256x256"},
     )
     assert answer.status_code == 202
-    assert calls(cloud, answer.headers["x-request-id"]) == [
+    assert operations(cloud, answer.headers["x-request-id"]) == [
         "dynamodb:UpdateItem",
         "dynamodb:TransactWriteItems",
         "sqs:SendMessage",

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import boto3
-import requests  # type: ignore[import-untyped]
+import requests
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from moto.ses.models import ses_backends
 
+from imagelayer.api_keys import hash_secret
 from imagelayer.endpoints import ENDPOINTS
 from imagelayer.providers.turnstile import Turnstile
 from imagelayer.settings import Settings
@@ -260,6 +261,10 @@ class Product:
             default=str,
         )
 
+    def dump_of(self, table: str) -> list[dict[str, Any]]:
+        """Every item of one table in a fixed order, for comparing before and after."""
+        return sorted(self.items(table), key=lambda item: (item["pk"], item["sk"]))
+
     def items(self, table: str) -> list[dict[str, Any]]:
         """Every item of one table, decoded."""
         scanned = boto3.client("dynamodb", aws.REGION).scan(TableName=table)["Items"]
@@ -270,11 +275,22 @@ class Product:
         (found,) = [item for item in self.items(table) if item["sk"].startswith(sk)]
         return found
 
+    def secret(self, key: str) -> dict[str, Any]:
+        """The item of one API key's secret."""
+        wanted = f"SECRET#{hash_secret(key)}"
+        (found,) = [item for item in self.items("KeysTable") if item["pk"] == wanted]
+        return found
+
     def edit(self, table: str, item: dict[str, Any], **values: Any) -> dict[str, Any]:
         """Put an item back with other values, as if time or somebody else had changed it."""
         edited = {**item, **values}
         boto3.client("dynamodb", aws.REGION).put_item(TableName=table, Item=encode_item(edited))
         return edited
+
+    def delete(self, table: str, item: dict[str, Any]) -> None:
+        """Delete an item behind the product's back."""
+        key = encode_item({"pk": item["pk"], "sk": item["sk"]})
+        boto3.client("dynamodb", aws.REGION).delete_item(TableName=table, Key=key)
 
     def counts(self) -> dict[str, int]:
         """How many items each table but the counters holds: what a refused call leaves alone."""

@@ -33,8 +33,10 @@ class BrandIntake:
             return "ignored"
         _, org_id, brand_id, upload_id = parts
         upload = self.store.get_upload(org_id, brand_id, upload_id)
-        data = self.objects.get(incoming_key) if upload else None
-        if upload is None or data is None or upload["status"] != "pending":
+        if upload is None or upload["status"] != "pending":
+            return "ignored"
+        data = self.objects.get(incoming_key)
+        if data is None:
             return "ignored"
         try:
             image = sanitize(data)

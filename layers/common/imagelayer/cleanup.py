@@ -17,7 +17,9 @@ from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.queue import Queue
 from imagelayer.stores.table import Item, StoreUnavailable
 
-MAX_REQUEUES = 3
+# Pauses of 2, 4, 8 … minutes: a backlog has over four hours to drain, and a message that was lost
+# is missed for two minutes. Sending one twice is harmless, because workers claim their jobs.
+MAX_REQUEUES = 6
 REQUEUE_SECONDS = 120
 
 
@@ -56,8 +58,9 @@ class Cleanup:
 
     def _deal_with(self, job: Item, now: int, swept: Swept) -> None:
         if job["status"] in ("queued", "running"):
-            if job["status"] == "queued" and job.get("requeues", 0) < MAX_REQUEUES:
-                if self.store.postpone(job, now + REQUEUE_SECONDS):
+            requeues = job.get("requeues", 0)
+            if requeues < MAX_REQUEUES:
+                if self.store.requeue(job, now + REQUEUE_SECONDS * 2**requeues):
                     self.queue.send({"org_id": job["org_id"], "generation_id": job["id"]})
                     swept.requeued += 1
                 return

@@ -32,11 +32,9 @@ class Credentials:
     ) -> tuple[Principal, Admission]:
         """Authenticate and meter. Raises Problem 401 or 403, Limited, or StoreUnavailable."""
         scheme, _, credential = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not credential:
-            raise Problem(
-                "unauthenticated", "Send an API key or access token as a Bearer.", reason="missing"
-            )
         try:
+            if scheme.lower() != "bearer" or not credential:
+                raise Refused("missing")
             if len(credential) > MAX_CREDENTIAL_LENGTH:
                 raise Refused("too long")
             if credential.startswith("il_"):
@@ -48,9 +46,19 @@ class Credentials:
             self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
             self.security.record("auth.credential_refused", "denied", origin, reason=refused.reason)
             raise Problem(
-                "unauthenticated", "The key or token is not valid.", reason=refused.reason
+                "unauthenticated",
+                "Send a valid API key or access token as a Bearer.",
+                reason=refused.reason,
             ) from None
         if endpoint.auth not in ("user_or_key", principal.kind):
+            self.security.record(
+                "authz.denied",
+                "denied",
+                origin,
+                org_id=principal.org_id,
+                actor=principal.actor,
+                reason=f"{endpoint.auth} only",
+            )
             needed = "an API key" if endpoint.auth == "key" else "a dashboard login"
             raise Problem("insufficient_scope", f"This needs {needed}.")
         return principal, admission

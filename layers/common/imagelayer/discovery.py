@@ -1,7 +1,11 @@
-"""What anybody may read about the service."""
+"""What anybody may read: the description, the security page, and the page that verification mails
+link to."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from functools import cache
 from importlib import resources
 
@@ -25,8 +29,24 @@ def openapi_text() -> str:
 
 
 @cache
+def verification_page() -> tuple[str, dict[str, str]]:
+    """The page that posts a mail's token, and its headers.
+
+    Its one script is allowed by its hash and may speak to this origin alone.
+    """
+    page = _static("verify-email.html")
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(each.encode()).digest()) for each in scripts)
+    sources = " ".join(f"'sha256-{digest.decode()}'" for digest in digests)
+    return page, {
+        "Content-Security-Policy": f"default-src 'none'; script-src {sources}; "
+        "style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+    }
+
+
+@cache
 def security_page() -> str:
-    """The security page, generated from the promise registry by `make promises`."""
+    """The security page, generated from the promise registry by `make security-page`."""
     return _static("security.html")
 
 

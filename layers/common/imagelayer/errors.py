@@ -24,7 +24,6 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "edge_required": (403, "Requests must come through the edge"),
     "not_found": (404, "There is no such resource"),
     "conflict": (409, "The resource is in a conflicting state"),
-    "request_in_flight": (409, "The same request is still being processed"),
     "expired": (410, "The media has expired"),
     "body_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "The content type is not supported"),

@@ -98,6 +98,8 @@ class Generations:
         model.check_size(width, height)
         if not body.prompt.strip():
             raise invalid("body.prompt", "must not be blank")
+        if len(body.prompt) > model.max_prompt:
+            raise invalid("body.prompt", f"may have at most {model.max_prompt} characters")
         if body.brand_id is not None and not is_id("brd", body.brand_id):
             raise not_found("brand")
         created = int(now)

@@ -49,8 +49,10 @@ def already_registered(to: str, *, name: str, base_url: str) -> Mail:
             "Somebody tried to sign up for ImageLayer with this address, and it already has an "
             "account. Nothing was changed."
         ],
-        button=("Log in", f"{base_url}/login"),
-        after=["If this was not you, there is nothing to do."],
+        after=[
+            f"You can log in at {base_url} with the password you chose then. If it was not you who "
+            "signed up again, there is nothing to do."
+        ],
     )
 
 
@@ -60,27 +62,30 @@ def _mail(
     *,
     greeting: str,
     before: list[str],
-    button: tuple[str, str],
     after: list[str],
+    button: tuple[str, str] | None = None,
 ) -> Mail:
-    label, link = button
     hello = f"Hello {greeting},"
-    text = "\n\n".join([hello, *before, f"{label}:\n{link}", *after, "ImageLayer"]) + "\n"
     paragraph = '<p style="margin:0 0 16px;font-size:16px;line-height:24px;color:#1c2430">{}</p>'
-    escaped_link = html.escape(link, quote=True)
-    body = "".join(
-        [
-            paragraph.format(html.escape(hello)),
-            *(paragraph.format(html.escape(each)) for each in before),
+    words = [hello, *before]
+    rich = [paragraph.format(html.escape(each)) for each in words]
+    closing = [paragraph.format(html.escape(each)) for each in after]
+    if button is not None:
+        label, link = button
+        escaped_link = html.escape(link, quote=True)
+        words.append(f"{label}:\n{link}")
+        rich.append(
             f'<p style="margin:24px 0"><a href="{escaped_link}" style="display:inline-block;'
             "padding:12px 24px;border-radius:8px;background:#1b4dff;color:#ffffff;"
-            f'font-size:16px;font-weight:600;text-decoration:none">{html.escape(label)}</a></p>',
-            *(paragraph.format(html.escape(each)) for each in after),
+            f'font-size:16px;font-weight:600;text-decoration:none">{html.escape(label)}</a></p>'
+        )
+        closing.append(
             '<p style="margin:24px 0 0;font-size:13px;line-height:20px;color:#5b6675">'
             "If the button does not work, copy this address into your browser:<br>"
-            f'<span style="word-break:break-all">{escaped_link}</span></p>',
-        ]
-    )
+            f'<span style="word-break:break-all">{escaped_link}</span></p>'
+        )
+    text = "\n\n".join([*words, *after, "ImageLayer"]) + "\n"
+    body = "".join([*rich, *closing])
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>{html.escape(subject)}</title></head>"

@@ -131,7 +131,7 @@ POLICIES = _policies(
     Policy("register", quota=20, window=600, burst=10),
     Policy("verify-email", quota=30, window=600, burst=15),
     Policy("resend-verification", quota=6, window=3600, burst=3),
-    Policy("resend-verification-account", quota=4, window=3600, burst=2),
+    Policy("mail-per-address", quota=4, window=3600, burst=2),
     Policy("login", quota=40, window=300, burst=20),
     # NIST SP 800-63B-4 §3.2.2 caps consecutive failures at 100 per account.
     Policy("login-account", quota=20, window=300, burst=10),

@@ -53,7 +53,11 @@ class Registration:
         organization_name: str,
         turnstile_token: str,
     ) -> None:
-        """Start a registration. Raises Problem, or StoreUnavailable before anything is kept."""
+        """Start a registration. Raises Problem or StoreUnavailable.
+
+        The mail goes out after the account is written. When it cannot be sent, the caller is told
+        503, and the same call again finds the unverified account and sends its mail.
+        """
         try:
             self._verify_captcha(turnstile_token, origin)
             canonical = canonical_address(email)
@@ -94,6 +98,8 @@ class Registration:
             org_id=holder["org_id"],
             actor=holder["id"],
         )
+        if not self._may_mail(canonical, now):
+            return
         if self.accounts.replace_pending(holder["id"], pending):
             self._send_verification({**holder, "name": name}, token)
         else:
@@ -120,12 +126,8 @@ class Registration:
     def resend(self, origin: Origin, now: float, email: str) -> None:
         """Send the mail again if a registration awaits it; the answer never tells."""
         canonical = canonical_address(email)
-        try:
-            self.counters.admit(
-                _hash(canonical), POLICIES["resend-verification-account"], int(now * 1000)
-            )
-        except Limited:
-            return  # a limit per address must not tell whether the address is known
+        if not self._may_mail(canonical, now):
+            return
         user = self.accounts.by_email(canonical)
         pending = user and user.get("pending")
         if not user or not pending:
@@ -141,6 +143,18 @@ class Registration:
                 actor=user["id"],
             )
             self._send_verification({**user, "name": pending["name"]}, token)
+
+    def _may_mail(self, canonical: str, now: float) -> bool:
+        """Count one mail to an address that is known already or may be.
+
+        The caller answers as if it had been sent: the limit must not tell whether it was known.
+        """
+        policy = POLICIES["mail-per-address"]
+        try:
+            self.counters.admit(_hash(canonical), policy, int(now * 1000))
+        except Limited:
+            return False
+        return True
 
     def _verify_captcha(self, token: str, origin: Origin) -> None:
         try:

@@ -15,7 +15,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagelayer.stores.table import ConditionFailed, Item, Table, TransactionRefused, transact
+from imagelayer.stores.table import (
+    ConditionFailed,
+    Item,
+    StoreUnavailable,
+    Table,
+    TransactionRefused,
+    transact,
+)
 
 
 class AccountStore:
@@ -81,7 +88,10 @@ class AccountStore:
             )
         except TransactionRefused as refusal:
             claim = refusal.items[0]
-            return self.user(claim["user_id"]) if claim else self.by_email(user["email"])
+            holder = self.user(claim["user_id"]) if claim else None
+            if holder is None:  # not a lost race for the address, so nothing we can name
+                raise StoreUnavailable("transact_write_items", "no holder of the address") from None
+            return holder
         return None
 
     def replace_pending(self, user_id: str, pending: Item) -> bool:
@@ -102,18 +112,21 @@ class AccountStore:
         """Confirm the pending registration with that token; None when there is no such.
 
         One conditional update consumes the token and verifies the address, so a link works once:
-        of two confirmations the second finds `pending` gone.
+        of two confirmations the second finds `pending` gone. Our own repetition after a lost
+        answer finds the trace of itself and is not mistaken for a second use.
         """
         try:
             return self._table.update(
                 f"USER#{user_id}",
                 "USER",
                 "SET #verified_at = :now, #password_hash = #pending.#password_hash, "
-                "#name = #pending.#name REMOVE #pending",
+                "#name = #pending.#name, #verified_by = :token_hash REMOVE #pending",
                 condition="#pending.#token_hash = :token_hash AND #pending.#expires_at > :now "
                 "AND attribute_not_exists(#verified_at)",
                 token_hash=token_hash,
                 now=now,
             )
-        except ConditionFailed:
-            return None
+        except ConditionFailed as failure:
+            user = failure.item or {}
+            ours = user.get("verified_by") == token_hash and user.get("verified_at") == now
+            return failure.item if ours else None

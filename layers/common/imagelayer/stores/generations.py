@@ -7,8 +7,9 @@
 A job's states, and the conditional write behind each arrow:
 
     queued ──claim──▶ running ──settle──▶ succeeded
-       │                 ├──release──▶ failed
-       └──release────────┘
+       ▲                 │  │
+       └────requeue──────┘  │
+       └──release───────────┴──▶ failed
 
 `sweep_at` is the moment at which the sweep should look at the job next: the deadline of a state
 that must not last, and `expires_at` once the job is done. `purge_at` is the table's TTL attribute,
@@ -176,17 +177,24 @@ class GenerationStore:
         )
         return self._commit([finish, *release])
 
-    def postpone(self, job: Item, sweep_at: int) -> bool:
-        """Give a queued job another chance; of two sweeps one gets to do it."""
+    def requeue(self, job: Item, sweep_at: int) -> bool:
+        """Give a job whose deadline has passed another chance: back to queued, without a claim.
+
+        The condition is the job as it was read. Of two sweeps one gets to do it; a worker that
+        settled in between wins; one that is still alive, against expectation, loses its claim here
+        and cannot settle any more.
+        """
         try:
             self._table.update(
                 **_job_key(job["org_id"], job["id"]),
-                expression="SET #sweep_at = :next, #requeues = :requeues",
-                condition="#status = :queued AND #sweep_at = :seen",
+                expression="SET #status = :queued, #sweep_at = :next, #requeues = :requeues "
+                "REMOVE #claim",
+                condition="#status = :seen AND #sweep_at = :seen_at",
                 next=sweep_at,
                 requeues=job.get("requeues", 0) + 1,
                 queued="queued",
-                seen=job["sweep_at"],
+                seen=job["status"],
+                seen_at=job["sweep_at"],
             )
         except ConditionFailed:
             return False

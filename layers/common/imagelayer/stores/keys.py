@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagelayer.rate_limits import Admission, Policy
-from imagelayer.stores.counters import TatMemory, Meter
+from imagelayer.stores.counters import Meter, TatMemory
 from imagelayer.stores.table import Action, Item, Table, TransactionRefused, transact
 
 # The current secret and those in their grace. A transaction may hold 100 actions (DynamoDB quotas).

@@ -10,10 +10,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from imagelayer.stores.table import StoreUnavailable
 
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+_MISSING_TO_READERS = _MISSING | {"AccessDenied", "403"}
 
 
 class ObjectStore:
-    """One bucket. `client` makes the S3 client on first use: most requests sign and send nothing."""
+    """One bucket. `client` makes the S3 client on first use, since many requests need none."""
 
     def __init__(self, client: Callable[[], Any], bucket: str) -> None:
         self._client = client
@@ -32,7 +33,10 @@ class ObjectStore:
         )
 
     def get(self, key: str) -> bytes | None:
-        """An object's bytes, or None."""
+        """An object's bytes, or None.
+
+        S3 answers 403 for a missing key to callers who may not list the bucket, and ours may not.
+        """
         try:
             answer = self._call("get_object", Key=key)
             data: bytes = answer["Body"].read()
@@ -92,7 +96,7 @@ class ObjectStore:
             )
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code in _MISSING:
+            if code in (_MISSING_TO_READERS if operation == "get_object" else _MISSING):
                 raise _NoObject from None
             raise StoreUnavailable(operation, code) from None
         except BotoCoreError as error:

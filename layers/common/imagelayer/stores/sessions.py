@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imagelayer.rate_limits import Admission, Policy
-from imagelayer.stores.counters import TatMemory, Meter
+from imagelayer.stores.counters import Meter, TatMemory
 from imagelayer.stores.table import ConditionFailed, Item, Table
 
 

@@ -1,0 +1,162 @@
+"""The description, the template, the endpoint table and the handlers say the same."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from dev import openapi
+from dev.settings import ROOT
+from imagelayer.endpoints import ENDPOINTS, ROLE_SCOPES
+from imagelayer.errors import CATALOGUE
+from imagelayer.http import App
+from imagelayer.schemas import Scope
+from imagelayer.settings import Settings
+from imagelayer.wiring import Wiring
+from tests.support import aws, contract
+
+HTTP_FUNCTIONS = sorted({endpoint.function for endpoint in ENDPOINTS.values()})
+EVERY_ENDPOINT = pytest.mark.parametrize("route", ENDPOINTS)
+
+
+def operations() -> dict[str, dict[str, Any]]:
+    """Route -> operation of the description."""
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in contract.description()["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def template_routes() -> dict[str, str]:
+    """Route -> logical name of the function that the template gives it to."""
+    found: dict[str, str] = {}
+    for name, resource in aws.DOCUMENT["Resources"].items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        for event in resource["Properties"].get("Events", {}).values():
+            if event["Type"] == "HttpApi":
+                route = f"{event['Properties']['Method']} {event['Properties']['Path']}"
+                assert route not in found, f"two functions answer {route}"
+                found[route] = name
+    return found
+
+
+def app(function: str) -> App:
+    module = importlib.import_module(f"functions.{function}.app")
+    assert isinstance(module.app, App)
+    return module.app
+
+
+def test_the_description_is_valid_openapi_3_1() -> None:
+    assert contract.description()["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(contract.description()).validate()  # type: ignore[arg-type]
+
+
+def test_the_served_description_is_the_one_that_the_endpoints_make() -> None:
+    assert json.loads(json.dumps(openapi.build())) == contract.description()
+
+
+def test_description_template_and_endpoints_have_the_same_routes() -> None:
+    assert set(operations()) == set(ENDPOINTS)
+    assert set(template_routes()) == set(ENDPOINTS)
+
+
+@EVERY_ENDPOINT
+def test_the_template_gives_each_route_to_its_function(route: str) -> None:
+    logical = "".join(part.title() for part in ENDPOINTS[route].function.split("_")) + "Function"
+    assert template_routes()[route] == logical
+    properties = aws.DOCUMENT["Resources"][logical]["Properties"]
+    assert properties["CodeUri"] == f"functions/{ENDPOINTS[route].function}/"
+
+
+@pytest.mark.parametrize("function", HTTP_FUNCTIONS)
+def test_a_handler_binds_its_functions_routes_and_no_other(function: str) -> None:
+    expected = {route for route, each in ENDPOINTS.items() if each.function == function}
+    assert app(function).routes == expected
+
+
+def test_a_handler_cannot_bind_a_route_of_another_function() -> None:
+    with pytest.raises(LookupError):
+        app("brand").route("POST /v1/keys")
+    with pytest.raises(KeyError):
+        app("brand").route("GET /v1/made-up")
+
+
+@EVERY_ENDPOINT
+def test_an_operation_documents_its_body_scope_limit_and_credentials(route: str) -> None:
+    endpoint, operation = ENDPOINTS[route], operations()[route]
+    assert ("requestBody" in operation) == (endpoint.body is not None)
+    assert operation.get("x-scope") == endpoint.scope
+    assert operation["x-rate-limit"]["policy"] == endpoint.limit
+    assert bool(operation["security"]) == (endpoint.auth != "none")
+    named = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
+    assert named == set(re.findall(r"{(\w+)}", endpoint.path))
+    statuses = {int(status) for status in operation["responses"]}
+    assert {endpoint.status, 429, 500, 503} <= statuses
+    assert (401 in statuses) >= (endpoint.auth != "none")
+    assert (413 in statuses) == (endpoint.body is not None)
+
+
+def test_operation_ids_are_unique() -> None:
+    names = [operation["operationId"] for operation in operations().values()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.promise("org-scoped")
+@EVERY_ENDPOINT
+def test_every_endpoint_but_the_public_ones_asks_for_credentials(route: str) -> None:
+    public = route.startswith(("GET /.well-known/", "POST /v1/auth/")) or route in (
+        "GET /v1/health",
+        "GET /openapi.json",
+        "GET /security",
+    )
+    assert (ENDPOINTS[route].auth == "none") == public
+
+
+@pytest.mark.promise("keys-scoped")
+@EVERY_ENDPOINT
+def test_every_endpoint_that_takes_credentials_asks_for_a_scope_that_exists(route: str) -> None:
+    endpoint = ENDPOINTS[route]
+    if endpoint.auth == "none":
+        assert endpoint.scope is None
+    elif endpoint.auth == "key":
+        assert route == "GET /v1/keys/self"  # what a key may always know: itself
+    else:
+        assert endpoint.scope in ROLE_SCOPES["owner"]
+    if endpoint.auth == "user_or_key":
+        assert endpoint.scope in Scope.__args__  # type: ignore[attr-defined]
+
+
+@EVERY_ENDPOINT
+def test_an_endpoint_names_error_codes_of_the_catalogue(route: str) -> None:
+    assert openapi.problem_codes(ENDPOINTS[route]) <= set(CATALOGUE)
+
+
+def test_every_code_that_the_source_raises_is_in_the_catalogue() -> None:
+    layer = ROOT / "layers/common/imagelayer"
+    source = "".join(path.read_text("utf-8") for path in layer.rglob("*.py"))
+    raised = set(re.findall(r'Problem\(\s*"(\w+)"', source))
+    assert raised <= set(CATALOGUE)
+    assert {"malformed_json", "validation_failed", "unauthenticated", "not_found"} <= raised
+
+
+def test_one_code_means_one_status_everywhere() -> None:
+    for route, operation in operations().items():
+        for status, response in operation["responses"].items():
+            for code in response.get("x-codes", []):
+                assert CATALOGUE[code][0] == int(status), route
+
+
+@pytest.mark.parametrize(
+    "function", sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+)
+def test_a_functions_environment_is_a_configuration_that_may_run(function: str) -> None:
+    names: dict[str, str] = {name: name for name in aws.DOCUMENT["Resources"]}
+    wiring = Wiring(Settings.read(aws.environment(function, names)))
+    assert wiring.settings.need("FUNCTION") == function

@@ -1,0 +1,173 @@
+"""Each function's role, read from the template itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dev.settings import ROOT
+from tests.support import aws
+
+FUNCTIONS = {
+    name: resource["Properties"]
+    for name, resource in aws.DOCUMENT["Resources"].items()
+    if resource["Type"] == "AWS::Serverless::Function"
+}
+EVERY_FUNCTION = pytest.mark.parametrize("function", FUNCTIONS)
+Statement = dict[str, Any]
+
+
+def statements(function: str) -> list[Statement]:
+    """The inline statements of a function's role."""
+    policies = FUNCTIONS[function]["Policies"]
+    assert all(set(policy) == {"Statement"} for policy in policies), "only inline statements"
+    return [statement for policy in policies for statement in policy["Statement"]]
+
+
+def actions(statement: Statement) -> list[str]:
+    listed = statement["Action"]
+    return [listed] if isinstance(listed, str) else list(listed)
+
+
+def resources(statement: Statement) -> list[str]:
+    listed = statement["Resource"]
+    return [json.dumps(each) for each in (listed if isinstance(listed, list) else [listed])]
+
+
+def allowed_on(function: str, resource: str) -> set[str]:
+    """The actions a function has on a logical resource."""
+    return {
+        action
+        for statement in statements(function)
+        if any(f'"{resource}"' in each or f"{{{resource}." in each for each in resources(statement))
+        for action in actions(statement)
+    }
+
+
+def test_every_folder_is_a_function_and_every_function_a_folder() -> None:
+    folders = {f"functions/{path.parent.name}/" for path in (ROOT / "functions").glob("*/app.py")}
+    assert {properties["CodeUri"] for properties in FUNCTIONS.values()} == folders
+
+
+@pytest.mark.promise("least-privilege")
+@EVERY_FUNCTION
+def test_a_function_has_a_role_of_its_own_made_of_named_actions_and_resources(
+    function: str,
+) -> None:
+    assert "Role" not in FUNCTIONS[function]
+    assert statements(function)
+    for statement in statements(function):
+        assert statement["Effect"] == "Allow"
+        assert "NotAction" not in statement
+        assert "NotResource" not in statement
+        assert not [action for action in actions(statement) if "*" in action or "?" in action]
+        assert '"*"' not in resources(statement)
+        for resource in resources(statement):
+            assert "service" not in resource
+
+
+@pytest.mark.promise("least-privilege")
+@EVERY_FUNCTION
+def test_a_wildcard_resource_is_inside_one_bucket_or_bound_by_a_condition(function: str) -> None:
+    for statement in statements(function):
+        for resource in resources(statement):
+            if "*" not in resource:
+                continue
+            inside_bucket = "Bucket.Arn}/" in resource or ":s3:::${AWS::StackName}-" in resource
+            assert inside_bucket or "Condition" in statement, resource
+
+
+@pytest.mark.promise("least-privilege")
+def test_only_login_reads_the_signing_secret() -> None:
+    readers = [name for name in FUNCTIONS if "SigningSecret" in json.dumps(statements(name))]
+    assert readers == ["LoginFunction"]
+
+
+@pytest.mark.promise("least-privilege")
+@pytest.mark.parametrize(
+    ("secret", "readers"),
+    [
+        ("PepperSecret", {"LoginFunction", "RegistrationFunction"}),
+        ("TurnstileSecret", {"RegistrationFunction"}),
+    ],
+)
+def test_a_secret_is_read_by_those_who_use_it(secret: str, readers: set[str]) -> None:
+    assert {name for name in FUNCTIONS if secret in json.dumps(statements(name))} == readers
+    for name in readers:
+        assert allowed_on(name, secret) == {"secretsmanager:GetSecretValue"}
+
+
+@pytest.mark.promise("least-privilege")
+@EVERY_FUNCTION
+def test_a_function_may_touch_what_its_environment_names_and_nothing_else(function: str) -> None:
+    named = {
+        value["Ref"]
+        for value in FUNCTIONS[function]["Environment"]["Variables"].values()
+        if isinstance(value, dict) and value.get("Ref") in aws.DOCUMENT["Resources"]
+    }
+    granted = {
+        logical
+        for logical, resource in aws.DOCUMENT["Resources"].items()
+        if resource["Type"].startswith(
+            ("AWS::DynamoDB::", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SecretsManager")
+        )
+        and allowed_on(function, logical)
+    }
+    if function == "BrandIntakeFunction":
+        # Named by its name on both sides, because the bucket's notification needs the role first.
+        assert (
+            "-brand-" in FUNCTIONS[function]["Environment"]["Variables"]["BRAND_BUCKET"]["Fn::Sub"]
+        )
+        assert all("-brand-" in each for each in brand_objects(function))
+    assert granted == named
+
+
+def brand_objects(function: str) -> list[str]:
+    """The S3 resources of a function that are written as names."""
+    found = [each for statement in statements(function) for each in resources(statement)]
+    return [each for each in found if ":s3:::" in each]
+
+
+@pytest.mark.promise("least-privilege")
+def test_nobody_may_change_what_is_deployed_or_scan_a_table() -> None:
+    allowed = {
+        action for name in FUNCTIONS for each in statements(name) for action in actions(each)
+    }
+    assert not allowed & {"dynamodb:Scan", "s3:ListBucket", "iam:PassRole", "sts:AssumeRole"}
+    services = {action.partition(":")[0] for action in allowed}
+    assert services == {"dynamodb", "s3", "sqs", "ses", "secretsmanager"}
+
+
+@pytest.mark.promise("least-privilege")
+@pytest.mark.parametrize("table", ["CreditsTable", "AccountsTable"])
+def test_durable_records_are_never_deleted_by_a_function(table: str) -> None:
+    assert not [name for name in FUNCTIONS if "dynamodb:DeleteItem" in allowed_on(name, table)]
+
+
+@pytest.mark.promise("least-privilege", "assets-signed")
+def test_only_those_who_sign_links_read_media_and_only_worker_and_sweep_change_it() -> None:
+    by_action = {
+        action: {name for name in FUNCTIONS if action in allowed_on(name, "MediaBucket")}
+        for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+    }
+    assert by_action == {
+        "s3:GetObject": {"GenerationFunction", "AssetDeliveryFunction"},
+        "s3:PutObject": {"GenerationWorkerFunction"},
+        "s3:DeleteObject": {"GenerationWorkerFunction", "CleanupFunction"},
+    }
+
+
+@pytest.mark.promise("least-privilege")
+def test_mail_is_sent_from_the_configured_address_only() -> None:
+    senders = {
+        name: each
+        for name in FUNCTIONS
+        for each in statements(name)
+        if "ses:SendEmail" in actions(each)
+    }
+    assert set(senders) == {"RegistrationFunction"}
+    assert senders["RegistrationFunction"]["Condition"] == {
+        "StringEquals": {"ses:FromAddress": {"Ref": "MailFrom"}}
+    }

@@ -1,0 +1,166 @@
+"""Runtime, logs, parameters and stages."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+
+from dev.settings import ROOT
+from tests.support import aws
+
+RESOURCES = aws.DOCUMENT["Resources"]
+FUNCTIONS = [
+    name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::Serverless::Function"
+]
+SAMCONFIG = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
+SECRET_WORDS = re.compile(r"secret|password|token|pepper|private", re.IGNORECASE)
+EVERY_FUNCTION = pytest.mark.parametrize("function", FUNCTIONS)
+
+
+def walk(value: Any) -> list[str]:
+    """Every text in a nested value."""
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in walk(each)]
+    if isinstance(value, list):
+        return [text for each in value for text in walk(each)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_functions_run_on_the_pinned_python() -> None:
+    shared = aws.DOCUMENT["Globals"]["Function"]
+    assert shared["Runtime"] == "python3.13"
+    assert (ROOT / ".python-version").read_text().strip().startswith("3.13")
+    layers = aws.resources("AWS::Serverless::LayerVersion").values()
+    assert all(layer["CompatibleRuntimes"] == ["python3.13"] for layer in layers)
+    assert aws.DOCUMENT["Parameters"]["Architecture"]["Default"] == "arm64"
+
+
+@EVERY_FUNCTION
+def test_a_function_logs_to_a_group_of_its_own_that_forgets(function: str) -> None:
+    group = RESOURCES[function]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
+    assert group == function.removesuffix("Function") + "Logs"
+    assert RESOURCES[group]["Properties"]["RetentionInDays"] == {
+        "Fn::FindInMap": ["ByStage", {"Ref": "Stage"}, "LogDays"]
+    }
+
+
+def test_every_log_group_forgets_in_every_stage() -> None:
+    for properties in aws.resources("AWS::Logs::LogGroup").values():
+        assert "RetentionInDays" in properties
+    stages = aws.DOCUMENT["Mappings"]["ByStage"]
+    assert set(stages) == set(aws.DOCUMENT["Parameters"]["Stage"]["AllowedValues"])
+    assert all(0 < stage["LogDays"] <= 90 for stage in stages.values())
+
+
+@EVERY_FUNCTION
+def test_a_function_traces_and_answers_before_the_gateway_gives_up(function: str) -> None:
+    shared, own = aws.DOCUMENT["Globals"]["Function"], RESOURCES[function]["Properties"]
+    assert own.get("Tracing", shared["Tracing"]) == "Active"
+    if any(event["Type"] == "HttpApi" for event in own["Events"].values()):
+        assert own.get("Timeout", shared["Timeout"]) < 30
+
+
+@EVERY_FUNCTION
+def test_only_functions_that_render_carry_the_render_layer(function: str) -> None:
+    own = RESOURCES[function]["Properties"].get("Layers", [])
+    renders = function in ("GenerationWorkerFunction", "BrandIntakeFunction")
+    assert (own == [{"Ref": "RenderLayer"}]) == renders
+
+
+@pytest.mark.promise("keys-hashed")
+@pytest.mark.parametrize("name", aws.DOCUMENT["Parameters"])
+def test_a_parameter_that_holds_a_secret_is_never_shown(name: str) -> None:
+    parameter = aws.DOCUMENT["Parameters"][name]
+    digest = name.endswith("Sha256")
+    if SECRET_WORDS.search(name) and not digest:
+        assert parameter["NoEcho"] is True
+        assert "Default" not in parameter
+
+
+def secret_parameters() -> list[str]:
+    return [name for name, each in aws.DOCUMENT["Parameters"].items() if each.get("NoEcho") is True]
+
+
+@pytest.mark.promise("keys-hashed")
+def test_a_secret_parameter_goes_into_secrets_manager_and_nowhere_else() -> None:
+    assert secret_parameters() == ["TurnstileSecretValue"]
+    for parameter in secret_parameters():
+        users = [name for name, each in RESOURCES.items() if parameter in json.dumps(each)]
+        assert [RESOURCES[name]["Type"] for name in users] == ["AWS::SecretsManager::Secret"]
+        assert parameter not in json.dumps(aws.DOCUMENT["Globals"])
+
+
+@pytest.mark.promise("keys-hashed")
+def test_no_output_and_no_environment_holds_a_secret() -> None:
+    outputs = json.dumps(aws.DOCUMENT["Outputs"])
+    assert not [name for name in secret_parameters() if name in outputs]
+    assert "resolve:secretsmanager" not in json.dumps(aws.DOCUMENT)
+    for function in FUNCTIONS:
+        variables = RESOURCES[function]["Properties"]["Environment"]["Variables"]
+        for name, value in variables.items():
+            if SECRET_WORDS.search(name):
+                assert name.endswith("_ID")
+                assert set(value) == {"Ref"}
+
+
+@pytest.mark.promise("no-training", "keys-hashed")
+def test_the_access_log_holds_no_header_query_or_body() -> None:
+    log_format = json.loads(RESOURCES["Api"]["Properties"]["AccessLogSettings"]["Format"])
+    assert set(log_format.values()) <= {
+        "$context.requestId",
+        "$context.identity.sourceIp",
+        "$context.routeKey",
+        "$context.status",
+        "$context.responseLatency",
+    }
+
+
+def test_the_api_is_throttled_as_a_whole() -> None:
+    throttle = RESOURCES["Api"]["Properties"]["DefaultRouteSettings"]
+    assert 0 < throttle["ThrottlingBurstLimit"] <= 1000
+    assert 0 < throttle["ThrottlingRateLimit"] <= 5000
+
+
+def test_the_sweep_runs_often_enough_to_keep_72_hours() -> None:
+    event = RESOURCES["CleanupFunction"]["Properties"]["Events"]["Sweep"]
+    assert event["Type"] == "ScheduleV2"
+    for stage in aws.DOCUMENT["Mappings"]["ByStage"].values():
+        match = re.fullmatch(r"rate\((\d+) minutes?\)", stage["SweepRate"])
+        assert match is not None
+        assert int(match[1]) <= 15
+
+
+def test_brand_uploads_reach_intake_from_their_own_prefix_only() -> None:
+    event = RESOURCES["BrandIntakeFunction"]["Properties"]["Events"]["Uploaded"]["Properties"]
+    assert event["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": "incoming/"}]
+
+
+def test_bcrypt_is_never_cheap_in_a_deployment() -> None:
+    cost = aws.DOCUMENT["Parameters"]["BcryptCost"]
+    assert (cost["Default"], cost["MinValue"]) == (12, 10)
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_samconfig_deploys_each_stage_over_https(stage: str) -> None:
+    deploy = SAMCONFIG[stage]["deploy"]["parameters"]
+    overrides = dict(each.split("=", 1) for each in deploy["parameter_overrides"])
+    assert overrides["Stage"] == stage
+    assert overrides["BaseUrl"].startswith("https://")
+    assert set(overrides) <= set(aws.DOCUMENT["Parameters"])
+    assert deploy["stack_name"].endswith(stage)
+
+
+def test_production_asks_before_it_changes_anything() -> None:
+    assert SAMCONFIG["prod"]["deploy"]["parameters"]["confirm_changeset"] is True
+
+
+@pytest.mark.promise("keys-hashed")
+def test_samconfig_holds_no_secret() -> None:
+    for text in walk(SAMCONFIG):
+        name = text.partition("=")[0]
+        assert name not in secret_parameters()
+        assert not re.search(r"[0-9A-Za-z+/_-]{30,}", text), text

@@ -1,0 +1,182 @@
+"""Tables, buckets, queues and secrets as the template declares them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support import aws
+
+TABLES = aws.resources("AWS::DynamoDB::Table")
+BUCKETS = aws.resources("AWS::S3::Bucket")
+QUEUES = aws.resources("AWS::SQS::Queue")
+DURABLE = {"AccountsTable", "KeysTable", "CreditsTable", "BrandsTable"}
+PASSING = {
+    "SessionsTable": "expires_at",
+    "CountersTable": "expires_at",
+    "GenerationsTable": "purge_at",
+    "BrandsTable": "expires_at",
+}
+EVERY_TABLE = pytest.mark.parametrize("table", TABLES)
+EVERY_BUCKET = pytest.mark.parametrize("bucket", BUCKETS)
+EVERY_QUEUE = pytest.mark.parametrize("queue", QUEUES)
+
+
+def denials(kind: str) -> list[dict[str, Any]]:
+    """The Deny statements of all policies of one kind."""
+    return [
+        statement
+        for policy in aws.resources(kind).values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+    ]
+
+
+def plain_transport_is_denied(kind: str, service: str, resource: str) -> bool:
+    return any(
+        statement["Action"] == f"{service}:*"
+        and statement["Principal"] == "*"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        and resource in json.dumps(statement["Resource"])
+        for statement in denials(kind)
+    )
+
+
+@pytest.mark.promise("encrypted-at-rest")
+@EVERY_TABLE
+def test_a_table_is_encrypted_and_paid_by_use(table: str) -> None:
+    assert TABLES[table]["SSESpecification"] == {"SSEEnabled": True}
+    assert TABLES[table]["BillingMode"] == "PAY_PER_REQUEST"
+
+
+@EVERY_TABLE
+def test_a_table_is_durable_or_passing_and_kept_accordingly(table: str) -> None:
+    resource, properties = aws.DOCUMENT["Resources"][table], TABLES[table]
+    recovery = properties.get("PointInTimeRecoverySpecification", {})
+    assert (recovery.get("PointInTimeRecoveryEnabled") is True) == (table in DURABLE)
+    assert (resource.get("UpdateReplacePolicy") == "Retain") == (table in DURABLE)
+    assert resource.get("DeletionPolicy", "Delete").startswith("Retain") == (table in DURABLE)
+    ttl = properties.get("TimeToLiveSpecification")
+    assert ttl == ({"AttributeName": PASSING[table], "Enabled": True} if table in PASSING else None)
+    assert table in DURABLE or table in PASSING
+
+
+@pytest.mark.parametrize(("stage", "protected"), [("prod", True), ("dev", False)])
+def test_durable_tables_cannot_be_deleted_by_mistake_in_production(
+    stage: str, protected: bool
+) -> None:
+    resolver = aws.template.Resolver(aws.DOCUMENT, {**aws.PARAMETERS, "Stage": stage})
+    for table in DURABLE:
+        properties = resolver.resolve(aws.DOCUMENT["Resources"][table]["Properties"])
+        assert properties["DeletionProtectionEnabled"] is protected
+
+
+@pytest.mark.promise("encrypted-at-rest", "assets-signed")
+@EVERY_BUCKET
+def test_a_bucket_is_private_and_encrypted(bucket: str) -> None:
+    properties = BUCKETS[bucket]
+    assert properties["PublicAccessBlockConfiguration"] == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
+    assert properties["OwnershipControls"]["Rules"] == [{"ObjectOwnership": "BucketOwnerEnforced"}]
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] in ("AES256", "aws:kms")
+    for forbidden in ("WebsiteConfiguration", "AccessControl", "CorsConfiguration"):
+        assert forbidden not in properties
+
+
+@pytest.mark.promise("assets-signed")
+def test_no_bucket_policy_allows_anything() -> None:
+    effects = {
+        statement["Effect"]
+        for policy in aws.resources("AWS::S3::BucketPolicy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+    }
+    assert effects == {"Deny"}
+
+
+@pytest.mark.promise("tls-only")
+@EVERY_BUCKET
+def test_a_bucket_and_its_objects_refuse_plain_transport(bucket: str) -> None:
+    kind = "AWS::S3::BucketPolicy"
+    assert plain_transport_is_denied(kind, "s3", f'"{bucket}", "Arn"')
+    assert plain_transport_is_denied(kind, "s3", f"${{{bucket}.Arn}}/*")
+
+
+@pytest.mark.promise("tls-only")
+@EVERY_QUEUE
+def test_a_queue_refuses_plain_transport(queue: str) -> None:
+    assert plain_transport_is_denied("AWS::SQS::QueuePolicy", "sqs", f'"{queue}", "Arn"')
+
+
+@EVERY_BUCKET
+def test_incomplete_uploads_are_dropped_after_a_day(bucket: str) -> None:
+    rules = BUCKETS[bucket]["LifecycleConfiguration"]["Rules"]
+    assert any(
+        rule.get("AbortIncompleteMultipartUpload") == {"DaysAfterInitiation": 1}
+        and rule["Status"] == "Enabled"
+        for rule in rules
+    )
+
+
+@pytest.mark.promise("media-72h")
+def test_media_is_dropped_after_three_days_and_no_version_of_it_stays() -> None:
+    media = BUCKETS["MediaBucket"]
+    expiring = [
+        rule for rule in media["LifecycleConfiguration"]["Rules"] if "ExpirationInDays" in rule
+    ]
+    assert [(rule["ExpirationInDays"], rule["Status"]) for rule in expiring] == [(3, "Enabled")]
+    assert not {"Prefix", "TagFilters"} & set(expiring[0])
+    assert "VersioningConfiguration" not in media
+
+
+@pytest.mark.promise("assets-signed")
+def test_media_refuses_signatures_older_than_the_links_we_hand_out() -> None:
+    (age,) = [
+        statement
+        for statement in denials("AWS::S3::BucketPolicy")
+        if "s3:signatureAge" in json.dumps(statement)
+    ]
+    assert "MediaBucket" in json.dumps(age["Resource"])
+    limit = int(age["Condition"]["NumericGreaterThan"]["s3:signatureAge"])
+    assert 300_000 <= limit <= 900_000
+
+
+@pytest.mark.promise("encrypted-at-rest")
+@EVERY_QUEUE
+def test_a_queue_is_encrypted(queue: str) -> None:
+    assert QUEUES[queue]["SqsManagedSseEnabled"] is True
+
+
+def test_a_job_gets_time_and_attempts_before_it_is_a_dead_letter() -> None:
+    worker = aws.DOCUMENT["Resources"]["GenerationWorkerFunction"]["Properties"]
+    source = worker["Events"]["Queued"]["Properties"]
+    queue = QUEUES[source["Queue"]["Fn::GetAtt"][0]]
+    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+    dead = QUEUES[queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]]
+    assert dead["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.promise("media-72h", "no-training")
+def test_no_message_outlives_the_jobs_72_hours() -> None:
+    assert QUEUES["GenerationQueue"]["MessageRetentionPeriod"] <= 72 * 3600
+
+
+def test_a_dead_letter_raises_an_alarm() -> None:
+    alarms = aws.resources("AWS::CloudWatch::Alarm").values()
+    assert any("GenerationDeadLetters" in json.dumps(alarm["Dimensions"]) for alarm in alarms)
+
+
+@pytest.mark.parametrize("secret", ["PepperSecret", "SigningSecret"])
+def test_our_own_secrets_are_generated_in_the_account_with_enough_randomness(secret: str) -> None:
+    generated = aws.resources("AWS::SecretsManager::Secret")[secret]["GenerateSecretString"]
+    assert generated["PasswordLength"] >= 64
+    assert generated["ExcludePunctuation"] is True
+    assert json.loads(generated["SecretStringTemplate"]) == {}

@@ -1,0 +1,268 @@
+"""Bodies: size, type and rules, in that order; every broken field at once; no value echoed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from imagelayer import schemas
+from imagelayer.errors import Problem
+from imagelayer.http.body import convert, given, parse
+
+LIMIT = 4096
+JSON = {"content-type": "application/json"}
+VALID = {"prompt": "waves", "n": 2}
+
+
+def event(body: str | None, **changes: Any) -> dict[str, Any]:
+    return {"headers": JSON, "body": body, "isBase64Encoded": False, **changes}
+
+
+def read(body: str | None, **changes: Any) -> schemas.CreateGenerationRequest:
+    return parse(event(body, **changes), schemas.CreateGenerationRequest, LIMIT)
+
+
+def refusal(body: str | None, **changes: Any) -> Problem:
+    with pytest.raises(Problem) as refused:
+        read(body, **changes)
+    return refused.value
+
+
+def broken(fields: dict[str, Any], shape: type[msgspec.Struct]) -> dict[str, str]:
+    with pytest.raises(Problem) as refused:
+        convert(fields, shape)
+    assert refused.value.code == "validation_failed"
+    return {error.location: error.message for error in refused.value.errors}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        " application/json",
+    ],
+)
+def test_json_is_read(content_type: str) -> None:
+    assert read(json.dumps(VALID), headers={"content-type": content_type}).n == 2
+
+
+def test_base64_is_decoded() -> None:
+    encoded = base64.b64encode(json.dumps(VALID).encode()).decode()
+    assert read(encoded, isBase64Encoded=True).prompt == "waves"
+
+
+@pytest.mark.promise("body-limits")
+@pytest.mark.parametrize(
+    ("body", "encoded"),
+    [
+        ("x" * (LIMIT + 1), False),
+        ("é" * (LIMIT // 2 + 1), False),  # fewer characters than bytes
+        (base64.b64encode(b"x" * (LIMIT + 1)).decode(), True),
+        ("!" * 2 * LIMIT, True),  # refused before it is found not to be base64
+        ("[" * (LIMIT + 1), False),
+    ],
+)
+def test_an_oversized_body_is_refused_before_anything_is_parsed(body: str, encoded: bool) -> None:
+    problem = refusal(body, isBase64Encoded=encoded, headers={})
+    assert (problem.status, problem.code) == (413, "body_too_large")
+
+
+@pytest.mark.promise("body-limits")
+def test_a_body_of_exactly_the_limit_is_read() -> None:
+    body = json.dumps({"prompt": "waves", "n": 2})
+    assert read(body + " " * (LIMIT - len(body))).n == 2
+    encoded = base64.b64encode((body + " " * (LIMIT - len(body))).encode()).decode()
+    assert read(encoded, isBase64Encoded=True).n == 2
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "",
+        "application/jsonp",
+        "text/json",
+    ],
+)
+def test_another_content_type_is_refused(content_type: str) -> None:
+    problem = refusal(json.dumps(VALID), headers={"content-type": content_type})
+    assert (problem.status, problem.code) == (415, "unsupported_media_type")
+
+
+def test_a_body_without_a_content_type_is_refused() -> None:
+    assert refusal(json.dumps(VALID), headers={}).status == 415
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        "{]",
+        "nope",
+        "{'prompt': 'x'}",
+        '{"prompt": "x",}',
+        '{"prompt": NaN}',
+        '{"n": 1e999}',
+        '{"prompt": "\ud800"}',
+        '"\\ud800"',
+        "\x00",
+        "\ufeff{}",
+        "[" * 3000,
+        '{"a":' * 600,
+        '{"a":1} {"b":2}',
+        '{"prompt": "line\nbreak"}',
+    ],
+)
+def test_what_is_no_json_is_malformed(body: str) -> None:
+    problem = refusal(body)
+    assert (problem.status, problem.code) == (400, "malformed_json")
+
+
+def test_what_is_no_base64_is_malformed() -> None:
+    assert refusal("!!!", isBase64Encoded=True).status == 400
+    assert refusal(base64.b64encode(b"\xff\xfe").decode(), isBase64Encoded=True).status == 400
+
+
+@pytest.mark.parametrize("body", ["[]", "null", '"text"', "1", "true"])
+def test_what_is_no_object_breaks_a_rule(body: str) -> None:
+    problem = refusal(body)
+    assert (problem.status, problem.errors[0].location) == (422, "body")
+
+
+@pytest.mark.parametrize("body", [None, "", "{}"])
+def test_an_absent_body_is_told_what_is_missing(body: str | None) -> None:
+    problem = refusal(body)
+    assert [(each.location, each.message) for each in problem.errors] == [
+        ("body.prompt", "is required")
+    ]
+
+
+def test_every_broken_field_is_reported_at_once() -> None:
+    errors = broken(
+        {"scopes": ["assets:read", "nope"], "mode": 1, "expires_at": 5, "colour": "red", "b": 1},
+        schemas.CreateKeyRequest,
+    )
+    assert set(errors) == {
+        "body.name",
+        "body.scopes.1",
+        "body.mode",
+        "body.expires_at",
+        "body.colour",
+        "body.b",
+    }
+    assert errors["body.name"] == "is required"
+    assert errors["body.colour"] == "is not a known field"
+
+
+@pytest.mark.parametrize(
+    ("shape", "field", "value"),
+    [
+        (schemas.CreateKeyRequest, "scopes", []),
+        (schemas.CreateKeyRequest, "scopes", "assets:read"),
+        (schemas.CreateKeyRequest, "scopes", ["*"]),
+        (schemas.CreateKeyRequest, "scopes", ["keys:write"]),
+        (schemas.CreateKeyRequest, "mode", "LIVE"),
+        (schemas.CreateKeyRequest, "mode", None),
+        (schemas.CreateKeyRequest, "name", ""),
+        (schemas.CreateKeyRequest, "name", "x" * 101),
+        (schemas.CreateKeyRequest, "name", "<script>"),
+        (schemas.CreateKeyRequest, "name", "two\nlines"),
+        (schemas.CreateKeyRequest, "name", "trailing\n"),
+        (schemas.CreateKeyRequest, "name", "nul\x00"),
+        (schemas.RotateKeyRequest, "grace_seconds", -1),
+        (schemas.RotateKeyRequest, "grace_seconds", 604_801),
+        (schemas.RotateKeyRequest, "grace_seconds", 1.5),
+        (schemas.RotateKeyRequest, "grace_seconds", True),
+        (schemas.RotateKeyRequest, "grace_seconds", "60"),
+        (schemas.RotateKeyRequest, "grace_seconds", 10**40),
+        (schemas.CreateBrandRequest, "palette", []),
+        (schemas.CreateBrandRequest, "palette", ["#FFF"]),
+        (schemas.CreateBrandRequest, "palette", ["red"]),
+        (schemas.CreateBrandRequest, "palette", ["#12345G"]),
+        (schemas.CreateBrandRequest, "palette", ["#123456\n"]),
+        (schemas.CreateBrandRequest, "palette", ["x#123456"]),
+        (schemas.CreateBrandRequest, "palette", ["#123456"] * 9),
+        (schemas.CreateBrandRequest, "palette", {"0": "#123456"}),
+        (schemas.CreateBrandRequest, "tone", ["x"] * 13),
+        (schemas.CreateBrandRequest, "style", "x" * 2001),
+        (schemas.UpdateBrandRequest, "name", None),
+        (schemas.UpdateBrandRequest, "palette", None),
+        (schemas.CreateUploadRequest, "kind", "favicon"),
+        (schemas.CreateUploadRequest, "content_type", "image/svg+xml"),
+        (schemas.CreateUploadRequest, "size_bytes", 0),
+        (schemas.CreateUploadRequest, "size_bytes", 5_242_881),
+        (schemas.CreateGenerationRequest, "n", 0),
+        (schemas.CreateGenerationRequest, "n", 5),
+        (schemas.CreateGenerationRequest, "seed", -1),
+        (schemas.CreateGenerationRequest, "seed", 2**32),
+        (schemas.CreateGenerationRequest, "seed", 2**70),
+        (schemas.CreateGenerationRequest, "size", "1024"),
+        (schemas.CreateGenerationRequest, "size", "1024x1024\n"),
+        (schemas.CreateGenerationRequest, "size", "0x0"),
+        (schemas.CreateGenerationRequest, "size", "10240x1024"),
+        (schemas.CreateGenerationRequest, "size", "\u0663\u0664\u0665x\u0663\u0664\u0665"),
+        (schemas.CreateGenerationRequest, "output_format", "gif"),
+        (schemas.CreateGenerationRequest, "logo", "middle"),
+        (schemas.CreateGenerationRequest, "prompt", ""),
+        (schemas.CreateGenerationRequest, "prompt", "x" * 4001),
+        (schemas.CreateGenerationRequest, "apply_brand_guidelines", "yes"),
+        (schemas.VerifyEmailRequest, "token", "short"),
+        (schemas.VerifyEmailRequest, "token", "x" * 201),
+        (schemas.RegisterRequest, "password", "x" * 513),
+        (schemas.RegisterRequest, "turnstile_token", "x" * 2049),
+    ],
+)
+def test_a_value_that_breaks_its_rule_is_named(
+    shape: type[msgspec.Struct], field: str, value: Any
+) -> None:
+    errors = broken({field: value}, shape)
+    named = [location for location in errors if location.startswith(f"body.{field}")]
+    assert named
+    assert all(errors[location] != "is required" for location in named)
+
+
+SECRET = "SeKrEtVaLuE"
+
+
+@pytest.mark.promise("errors-sanitized")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"mode": SECRET, "scopes": [SECRET], "name": f"<{SECRET}>", "expires_at": [SECRET]},
+        {"kind": SECRET, "content_type": SECRET, "size_bytes": SECRET},
+        {"email": [SECRET], "password": {SECRET: SECRET}, "turnstile_token": SECRET * 500},
+        {"palette": [SECRET], "tone": SECRET, "unknown": SECRET},
+        {"output_format": SECRET, "size": SECRET, "logo": SECRET, "n": SECRET},
+    ],
+)
+def test_no_value_is_echoed(fields: dict[str, Any]) -> None:
+    for shape in (
+        schemas.CreateKeyRequest,
+        schemas.CreateUploadRequest,
+        schemas.RegisterRequest,
+        schemas.CreateBrandRequest,
+        schemas.CreateGenerationRequest,
+    ):
+        with pytest.raises(Problem) as refused:
+            convert(fields, shape)
+        assert SECRET not in refused.value.detail
+        assert SECRET not in str(refused.value.errors)
+
+
+def test_a_long_unknown_name_is_cut() -> None:
+    (location,) = broken({"prompt": "x", "y" * 5000: 1}, schemas.CreateGenerationRequest)
+    assert len(location) <= 80
+
+
+def test_fields_left_out_of_a_change_are_absent_from_it() -> None:
+    change = convert({"style": ""}, schemas.UpdateBrandRequest)
+    assert given(change) == {"style": ""}
+    assert given(convert({}, schemas.UpdateBrandRequest)) == {}

@@ -1,0 +1,67 @@
+"""Python values in and out of DynamoDB attribute values."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagelayer.stores.table import decode, decode_item, encode, encode_item
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text()
+    | st.binary()
+    | st.integers(-(10**37), 10**37)
+    | st.floats(-1e100, 1e100, allow_subnormal=False).filter(lambda number: number % 1 != 0),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(min_size=1), inner),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_what_is_stored_is_read_back_with_its_type(value: Any) -> None:
+    back = decode(encode(value))
+    assert back == value
+    assert type(back) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        (True, {"BOOL": True}),  # and not the number 1
+        (1, {"N": "1"}),
+        (0.5, {"N": "0.5"}),
+        (Decimal("1.10"), {"N": "1.10"}),
+        ("1", {"S": "1"}),
+        (None, {"NULL": True}),
+        ((1, "a"), {"L": [{"N": "1"}, {"S": "a"}]}),
+        ({"a": [False]}, {"M": {"a": {"L": [{"BOOL": False}]}}}),
+    ],
+)
+def test_each_kind_has_its_attribute_type(value: Any, encoded: dict[str, Any]) -> None:
+    assert encode(value) == encoded
+
+
+def test_negative_numbers_stay_negative() -> None:
+    assert (decode({"N": "-5"}), decode({"N": "-0.5"}), decode({"N": "1e3"})) == (-5, -0.5, 1000)
+
+
+@pytest.mark.parametrize("value", [{1, 2}, object(), 1j])
+def test_a_value_that_has_no_form_is_refused(value: Any) -> None:
+    with pytest.raises(TypeError, match="cannot store"):
+        encode(value)
+
+
+def test_an_attribute_of_a_kind_we_never_write_is_refused() -> None:
+    with pytest.raises(TypeError, match="cannot read SS"):
+        decode({"SS": ["a"]})
+
+
+def test_absent_is_left_out_of_an_item() -> None:
+    assert encode_item({"a": 1, "b": None}) == {"a": {"N": "1"}}
+    assert decode_item({"a": {"N": "1"}}) == {"a": 1}

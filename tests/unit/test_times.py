@@ -1,0 +1,74 @@
+"""Times: RFC 3339 in UTC out, RFC 3339 with a zone in."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagelayer.times import end_of_utc_day, parse_rfc3339, rfc3339, utc_day, utc_month
+
+NEW_YEAR = 1767225600
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (NEW_YEAR, "2026-01-01T00:00:00Z"),
+        (NEW_YEAR + 0.999, "2026-01-01T00:00:00Z"),
+        (NEW_YEAR - 1, "2025-12-31T23:59:59Z"),
+    ],
+)
+def test_times_are_shown_to_the_second(seconds: float, shown: str) -> None:
+    assert rfc3339(seconds) == shown
+
+
+@given(st.integers(0, 4_102_444_800))
+def test_what_is_shown_is_read_back(seconds: int) -> None:
+    assert parse_rfc3339(rfc3339(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-01-01T00:00:00Z", NEW_YEAR),
+        ("2026-01-01T01:00:00+01:00", NEW_YEAR),
+        ("2025-12-31T19:00:00-05:00", NEW_YEAR),
+        ("2026-01-01T00:00:00.500Z", NEW_YEAR + 0.5),
+    ],
+)
+def test_every_zone_is_read(text: str, seconds: float) -> None:
+    assert parse_rfc3339(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "tomorrow",
+        "2026-01-01",
+        "2026-01-01T00:00:00",  # no zone
+        "2026-13-01T00:00:00Z",
+        "2026-02-30T00:00:00Z",
+        "2026-01-01T25:00:00Z",
+        "2026-W01-1T00:00:00Z",  # ISO 8601, not RFC 3339
+        "20260101T000000Z",
+        "2026-01-01T00Z",
+        "1767225600",
+        "2026-01-01T00:00:00Z\n",
+    ],
+)
+def test_what_is_not_rfc_3339_is_refused(text: str) -> None:
+    assert parse_rfc3339(text) is None
+
+
+@given(st.integers(0, 4_102_444_800))
+def test_a_day_ends_where_the_next_begins(seconds: int) -> None:
+    end = end_of_utc_day(seconds)
+    assert seconds < end <= seconds + 86_400
+    assert utc_day(end - 1) == utc_day(seconds) != utc_day(end)
+
+
+def test_the_month_turns_at_utc_midnight() -> None:
+    assert (utc_month(NEW_YEAR - 1), utc_month(NEW_YEAR)) == ("2025-12", "2026-01")
