@@ -115,6 +115,7 @@ def test_every_endpoint_but_the_public_ones_asks_for_credentials(route: str) -> 
         "GET /v1/health",
         "GET /openapi.json",
         "GET /security",
+        "GET /verify-email",
     )
     assert (ENDPOINTS[route].auth == "none") == public
 

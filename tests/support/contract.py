@@ -61,8 +61,12 @@ def violations(
     found = [
         f"{name} is {headers.get(name.lower())!r}"
         for name, value in SECURITY_HEADERS.items()
-        if endpoint.function != "discovery" and headers.get(name.lower()) != value
+        if headers.get(name.lower()) != value
+        and not (name == "Cache-Control" and endpoint.function == "discovery")
+        and not (name == "Content-Security-Policy" and endpoint.content_type == "text/html")
     ]
+    if not headers.get("content-security-policy", "").startswith("default-src 'none'; "):
+        found.append("Content-Security-Policy is not closed by default")
     found += [
         f"the documented header {name} is missing"
         for name in documented["headers"]

@@ -8,6 +8,7 @@ import io
 import json
 import logging
 import os
+import time
 import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from moto.ses.models import ses_backends
 from imagelayer.api_keys import hash_secret
 from imagelayer.endpoints import ENDPOINTS
 from imagelayer.providers.turnstile import Turnstile
+from imagelayer.rate_limits import Policy
 from imagelayer.settings import Settings
 from imagelayer.stores.table import decode_item, encode_item
 from imagelayer.wiring import Wiring
@@ -370,3 +372,16 @@ class Product:
         """Follow a signed link."""
         answer = requests.get(url, timeout=5)
         return int(answer.status_code), bytes(answer.content)
+
+    def exhaust(self, policy: Policy, ip: str, account: Account) -> None:
+        """Spend one limit of an address and of an account's session, as a flood just did."""
+        tat = int(time.time() * 1000) + policy.burst * policy.interval_ms
+        self.edit(
+            "CountersTable",
+            {"pk": f"LIMIT#{policy.name}#{ip}", "sk": "TAT"},
+            **{f"tat_{policy.name.replace('-', '_')}": tat},
+        )
+        for session in self.items("SessionsTable"):
+            if session.get("user_id") == account.user_id:
+                spent = {f"tat_{policy.name.replace('-', '_')}": tat}
+                self.edit("SessionsTable", session, **spent)

@@ -112,7 +112,7 @@ class Registration:
         body, _, secret = token.partition(".")
         user_id = f"usr_{body}"
         user = (
-            self.accounts.verify(user_id, _hash(secret), int(now))
+            self.accounts.verify(user_id, _hash(secret), secrets.token_hex(8), int(now))
             if is_id("usr", user_id)
             else None
         )

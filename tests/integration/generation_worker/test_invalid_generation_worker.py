@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from imagelayer.cleanup import MAX_REQUEUES
 from imagelayer.ids import new_id
 from tests.support.images import logo
 from tests.support.product import Account, Product
@@ -152,7 +153,8 @@ def test_a_worker_that_finds_its_job_released_charges_nothing_and_leaves_nothing
     class Slow:
         def generate(self, *_: object, **kwargs: Any) -> Any:
             running = product.item("GenerationsTable", "GEN#")
-            product.edit("GenerationsTable", running, sweep_at=int(time.time()) - 1)
+            due = {"sweep_at": int(time.time()) - 1, "requeues": MAX_REQUEUES}
+            product.edit("GenerationsTable", running, **due)
             assert product.invoke("cleanup", {})["released"] == 1
             return worker.providers["studio"].generate("x", **kwargs)
 

@@ -17,6 +17,10 @@ SIGN_UP = {
 }
 
 
+def confirm(product: Product, token: str) -> int:
+    return product.call("POST", "/v1/auth/verify-email", body={"token": token}).status
+
+
 def nothing_happened(product: Product) -> bool:
     return not any(product.counts().values()) and not product.mails()
 
@@ -121,9 +125,12 @@ def test_a_token_confirms_once_and_its_own_account_only(product: Product) -> Non
     product.register("two@example.com")
     two = product.newest_token()
     mixed = f"{one.partition('.')[0]}.{two.partition('.')[2]}"
-    for token, status in ((mixed, 400), (one, 200), (one, 400), (two, 200)):
-        answer = product.call("POST", "/v1/auth/verify-email", body={"token": token})
-        assert answer.status == status
+    for token, status in ((mixed, 400), (one, 200), (two, 200)):
+        assert confirm(product, token) == status
+    for user in product.items("AccountsTable"):
+        if user["sk"] == "USER":  # a moment ago, so that it cannot be one call sent twice
+            product.edit("AccountsTable", user, verified_at=user["verified_at"] - 1)
+    assert [confirm(product, token) for token in (one, two)] == [400, 400]
 
 
 def test_a_lost_mail_can_be_had_by_signing_up_again(product: Product) -> None:

@@ -108,25 +108,25 @@ class AccountStore:
             return False
         return True
 
-    def verify(self, user_id: str, token_hash: str, now: int) -> Item | None:
+    def verify(self, user_id: str, token_hash: str, attempt: str, now: int) -> Item | None:
         """Confirm the pending registration with that token; None when there is no such.
 
         One conditional update consumes the token and verifies the address, so a link works once:
-        of two confirmations the second finds `pending` gone. Our own repetition after a lost
-        answer finds the trace of itself and is not mistaken for a second use.
+        of two confirmations the second finds `pending` gone. `attempt` is new for each
+        request: the SDK's repetition after a lost answer finds it there and is no second use.
         """
         try:
             return self._table.update(
                 f"USER#{user_id}",
                 "USER",
                 "SET #verified_at = :now, #password_hash = #pending.#password_hash, "
-                "#name = #pending.#name, #verified_by = :token_hash REMOVE #pending",
+                "#name = #pending.#name, #verified_by = :attempt REMOVE #pending",
                 condition="#pending.#token_hash = :token_hash AND #pending.#expires_at > :now "
                 "AND attribute_not_exists(#verified_at)",
                 token_hash=token_hash,
+                attempt=attempt,
                 now=now,
             )
         except ConditionFailed as failure:
-            user = failure.item or {}
-            ours = user.get("verified_by") == token_hash and user.get("verified_at") == now
+            ours = (failure.item or {}).get("verified_by") == attempt
             return failure.item if ours else None

@@ -1,0 +1,184 @@
+"""The sweep: nothing stays stuck, nothing outlives its 72 hours, running twice changes nothing."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from imagelayer.cleanup import MAX_REQUEUES
+from tests.support.product import Account, Product
+
+
+def ask(product: Product, owner: Account, **body: Any) -> dict[str, Any]:
+    sent = {"prompt": "waves", "size": "256x256", **body}
+    product.call("POST", "/v1/generations", headers=owner.headers, body=sent)
+    return product.item("GenerationsTable", "GEN#")
+
+
+def sweep(product: Product) -> dict[str, int]:
+    swept: dict[str, int] = product.invoke("cleanup", {})
+    return {name: count for name, count in swept.items() if count}
+
+
+def overdue(product: Product, **changes: Any) -> dict[str, Any]:
+    """Make the one job due for the sweep."""
+    job = product.item("GenerationsTable", "GEN#")
+    return product.edit("GenerationsTable", job, sweep_at=int(time.time()) - 1, **changes)
+
+
+def held(product: Product) -> tuple[int, int]:
+    item = product.item("CreditsTable", "BALANCE#")
+    assert item["allowance"] - item["used"] - item["reserved"] == item["available"]
+    return item["used"], item["reserved"]
+
+
+def everything(product: Product) -> Any:
+    tables = ("GenerationsTable", "CreditsTable")
+    return [product.dump_of(table) for table in tables], product.objects("MediaBucket")
+
+
+def test_a_sweep_of_nothing_does_nothing(product: Product, owner: Account) -> None:
+    assert sweep(product) == {}
+    ask(product, owner)
+    before = everything(product)
+    assert sweep(product) == {}
+    assert everything(product) == before
+
+
+def test_a_job_whose_message_was_lost_is_sent_again_and_finished(
+    product: Product, owner: Account
+) -> None:
+    with product.broken("sqs"):
+        ask(product, owner)
+    overdue(product)
+    assert sweep(product) == {"requeued": 1}
+    assert sweep(product) == {}  # it was given time
+    assert product.queued() == 1
+    product.work_queue()
+    assert product.item("GenerationsTable", "GEN#")["status"] == "succeeded"
+    assert held(product) == (1, 0)
+
+
+def test_a_job_that_nothing_starts_is_given_up_after_some_attempts(
+    product: Product, owner: Account
+) -> None:
+    ask(product, owner)
+    pauses = []
+    for _ in range(MAX_REQUEUES):
+        overdue(product)
+        assert sweep(product) == {"requeued": 1}
+        pauses.append(product.item("GenerationsTable", "GEN#")["sweep_at"] - time.time())
+    assert all(later > 1.5 * sooner for sooner, later in pairwise(pauses))
+    overdue(product)
+    assert sweep(product) == {"released": 1}
+    job = product.item("GenerationsTable", "GEN#")
+    assert (job["status"], job["error"]["code"]) == ("failed", "timed_out")
+    assert held(product) == (0, 0)
+
+
+@pytest.mark.promise("quota-org")
+def test_a_dead_workers_job_is_done_by_another_and_paid_once(
+    product: Product, owner: Account
+) -> None:
+    ask(product, owner, n=3)
+    overdue(product, status="running", claim="dead")
+    assert sweep(product) == {"requeued": 1}
+    assert "claim" not in product.item("GenerationsTable", "GEN#")
+    product.work_queue()
+    assert product.item("GenerationsTable", "GEN#")["status"] == "succeeded"
+    assert held(product) == (3, 0)
+
+
+@pytest.mark.promise("quota-org")
+def test_credits_of_a_job_that_always_kills_its_worker_come_back(
+    product: Product, owner: Account
+) -> None:
+    ask(product, owner, n=3)
+    overdue(product, status="running", claim="dead", requeues=MAX_REQUEUES)
+    assert sweep(product) == {"released": 1}
+    assert held(product) == (0, 0)
+    before = everything(product)
+    assert sweep(product) == {}
+    assert everything(product) == before
+
+
+@pytest.mark.promise("media-72h", "no-training")
+def test_at_72_hours_media_and_records_are_gone_and_the_charge_stays(
+    product: Product, owner: Account
+) -> None:
+    ask(product, owner, prompt="the-secret-prompt", n=2)
+    product.work_queue()
+    assert len(product.objects("MediaBucket")) == 2
+    assert sweep(product) == {}
+    past = int(time.time()) - 1
+    for item in product.items("GenerationsTable"):
+        if item["sk"].startswith("AST#"):
+            product.edit("GenerationsTable", item, expires_at=past)
+    overdue(product, expires_at=past)
+    assert sweep(product) == {"deleted": 1}
+    assert product.objects("MediaBucket") == []
+    assert product.items("GenerationsTable") == []
+    assert "the-secret-prompt" not in product.dump()
+    assert held(product) == (2, 0)
+    assert sweep(product) == {}
+    (line,) = product.security_events("media.deleted")
+    assert (line["org_id"], line["outcome"]) == (owner.org_id, "success")
+
+
+@pytest.mark.promise("media-72h")
+@pytest.mark.parametrize("status", ["queued", "running"])
+def test_a_job_stuck_at_72_hours_is_ended_first_and_removed_next(
+    product: Product, owner: Account, status: str
+) -> None:
+    ask(product, owner)
+    overdue(product, status=status, claim="dead", expires_at=int(time.time()) - 1)
+    assert sweep(product) == {"released": 1}
+    assert held(product) == (0, 0)
+    assert sweep(product) == {"deleted": 1}
+    assert product.items("GenerationsTable") == []
+
+
+@pytest.mark.promise("media-72h")
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("s3", "DeleteObject"), ("dynamodb", "DeleteItem")],
+)
+def test_a_removal_that_dies_half_way_is_finished_by_the_next_sweep(
+    product: Product, owner: Account, service: str, operation: str
+) -> None:
+    ask(product, owner)
+    product.work_queue()
+    overdue(product, expires_at=int(time.time()) - 1)
+    with product.broken(service, operation):
+        assert sweep(product) == {"failed": 1}
+    assert product.items("GenerationsTable")
+    assert sweep(product) == {"deleted": 1}
+    assert (product.items("GenerationsTable"), product.objects("MediaBucket")) == ([], [])
+
+
+def test_a_job_that_cannot_be_swept_does_not_stop_the_others(
+    product: Product, owner: Account
+) -> None:
+    for _ in range(4):
+        body = {"prompt": "waves", "size": "256x256"}
+        product.call("POST", "/v1/generations", headers=owner.headers, body=body)
+    for job in product.items("GenerationsTable"):
+        product.edit("GenerationsTable", job, sweep_at=int(time.time()) - 1)
+    with product.broken("sqs"):
+        assert sweep(product) == {"failed": 4}
+    assert product.queued() == 4
+
+
+def test_a_sweep_that_read_before_a_worker_settled_releases_nothing(
+    product: Product, owner: Account
+) -> None:
+    ask(product, owner)
+    stale = overdue(product, status="running", claim="m-1")
+    product.edit("GenerationsTable", stale, status="queued")
+    product.work_queue()
+    wiring = product.wiring("cleanup")
+    assert not wiring.generation_store.fail(stale, "timed_out", "x", [], int(time.time()))
+    assert product.item("GenerationsTable", "GEN#")["status"] == "succeeded"

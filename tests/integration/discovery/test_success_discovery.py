@@ -1,0 +1,65 @@
+"""What anybody may read."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from imagelayer.times import parse_rfc3339
+from imagelayer.tokens import verify_access
+from tests.support import contract
+from tests.support.product import Account, Product
+
+
+def test_health_tells_the_stage_and_nothing_else(product: Product) -> None:
+    answer = product.call("GET", "/v1/health")
+    assert (answer.status, answer.json) == (200, {"stage": "local", "status": "ok"})
+
+
+def test_the_description_is_served_as_it_is_checked(product: Product) -> None:
+    answer = product.call("GET", "/openapi.json")
+    assert json.loads(answer.text) == contract.description()
+    assert answer.headers["cache-control"] == "public, max-age=300"
+
+
+def test_the_public_keys_verify_what_login_mints(product: Product, owner: Account) -> None:
+    keys = product.call("GET", "/.well-known/jwks.json").json["keys"]
+    by_kid = {key["kid"]: key for key in keys}
+    claims = verify_access(owner.token, by_kid.get, issuer="http://front.invalid", now=time.time())
+    assert claims.user_id == owner.user_id
+
+
+@pytest.mark.promise("sessions-short")
+def test_no_private_part_of_a_key_is_public(product: Product, owner: Account) -> None:
+    keys = product.call("GET", "/.well-known/jwks.json").json["keys"]
+    assert [set(key) for key in keys] == [{"crv", "kty", "x", "kid", "alg", "use"}]
+
+
+def test_before_the_first_login_there_is_no_key(product: Product) -> None:
+    assert product.call("GET", "/.well-known/jwks.json").json == {"keys": []}
+
+
+@pytest.mark.promise("report-vulnerability")
+def test_security_txt_says_how_to_report_and_never_lapses(product: Product) -> None:
+    answer = product.call("GET", "/.well-known/security.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    fields = dict(line.split(": ", 1) for line in answer.text.splitlines())
+    assert fields["Contact"].startswith("mailto:")
+    assert fields["Canonical"] == "http://front.invalid/.well-known/security.txt"
+    assert fields["Policy"] == "http://front.invalid/security"
+    expires = parse_rfc3339(fields["Expires"])
+    assert expires is not None
+    assert 30 * 86_400 < expires - time.time() < 365 * 86_400
+
+
+@pytest.mark.promise("report-vulnerability")
+def test_the_security_page_is_a_page_that_loads_nothing(product: Product) -> None:
+    answer = product.call("GET", "/security")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.text.lstrip().lower().startswith("<!doctype html>")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "<script" not in answer.text
+    for header in ("strict-transport-security", "x-content-type-options", "x-frame-options"):
+        assert header in answer.headers

@@ -1,0 +1,58 @@
+"""Bad input to every endpoint that takes a body: the right status, nothing written or leaked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagelayer.endpoints import MAX_BODY_BYTES
+from tests.integration.every_endpoint.cases import BODIES, WITH_BODY, request
+from tests.support.product import Account, Product
+
+SECRET = "SeKrEtVaLuE"
+BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
+    "no json": ("{nope", {}, 400, "malformed_json"),
+    "cut off": ('{"email": "dev@exam', {}, 400, "malformed_json"),
+    "too deep": ("[" * 20_000, {}, 400, "malformed_json"),
+    "a list": ("[]", {}, 422, "validation_failed"),
+    "null": ("null", {}, 422, "validation_failed"),
+    "a text": (f'"{SECRET}"', {}, 422, "validation_failed"),
+    "unknown field": ({"made_up": SECRET}, {}, 422, "validation_failed"),
+    "too big": ('{"a":"' + "x" * MAX_BODY_BYTES + '"}', {}, 413, "body_too_large"),
+    "form": ("a=b", {"content-type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
+    "plain": ("{}", {"content-type": "text/plain"}, 415, "unsupported_media_type"),
+    "xml": ("<a/>", {"content-type": "application/xml"}, 415, "unsupported_media_type"),
+}  # fmt: skip
+
+
+@pytest.mark.promise("body-limits", "errors-sanitized")
+@pytest.mark.parametrize("route", WITH_BODY)
+def test_a_bad_body_is_refused_in_the_one_shape_and_changes_nothing(
+    product: Product, owner: Account, route: str
+) -> None:
+    before = product.counts()
+    method, path, _ = request(route)
+    for bad, (body, headers, status, code) in BAD.items():
+        answer = product.call(method, path, body=body, headers={**owner.headers, **headers})
+        assert (answer.status, answer.json["code"]) == (status, code), bad
+        assert SECRET not in answer.text, bad
+        assert not answer.cookies, bad
+    assert product.counts() == before
+
+
+@pytest.mark.promise("errors-sanitized")
+@pytest.mark.parametrize("route", WITH_BODY)
+def test_every_field_of_a_wrong_type_is_named_at_once(
+    product: Product, owner: Account, route: str
+) -> None:
+    before = product.counts()
+    method, path, _ = request(route)
+    for wrong in ([[SECRET]], {SECRET: SECRET}, None, -1.5):
+        body = dict.fromkeys(BODIES[route], wrong)
+        answer = product.call(method, path, body=body, headers=owner.headers)
+        assert answer.status == 422, wrong
+        named = {each["location"].split(".")[1] for each in answer.json["errors"]}
+        assert named == set(body), wrong
+        assert SECRET not in answer.text
+    assert product.counts() == before

@@ -1,0 +1,54 @@
+"""Credentials that were good once, guesses, and ways round the edge."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from imagelayer.api_keys import checksum
+from tests.integration.every_endpoint.cases import FOR_KEYS, WITH_CREDENTIALS, request
+from tests.support.product import ALL_SCOPES, Account, Product, bearer
+
+UNKNOWN = "0123456789ABCDEFGHIJKLMNOPQrstuv"
+
+
+@pytest.mark.promise("keys-rotate", "sessions-short")
+def test_ended_credentials_are_refused_everywhere(product: Product, owner: Account) -> None:
+    revoked, expired, rotated = (product.key(owner, *ALL_SCOPES) for _ in range(3))
+    product.call("DELETE", f"/v1/keys/{revoked['id']}", headers=owner.headers)
+    past = int(time.time()) - 1
+    product.edit("KeysTable", product.secret(expired["key"]), valid_until=past)
+    path = f"/v1/keys/{rotated['id']}/rotate"
+    product.call("POST", path, headers=owner.headers, body={})
+    product.call("POST", "/v1/auth/logout", cookies=[owner.cookie])
+    before = product.counts()
+    for headers in (bearer(revoked), bearer(expired), bearer(rotated), owner.headers):
+        for number, route in enumerate(FOR_KEYS):
+            method, target, parts = request(route)
+            answer = product.call(
+                method, target, headers=headers, ip=f"203.0.113.{number}", **parts
+            )
+            assert answer.status == 401, route
+    assert product.counts() == before
+
+
+@pytest.mark.promise("security-logged")
+def test_guessing_is_logged_and_limited_by_address(product: Product, owner: Account) -> None:
+    wrong = {"authorization": f"Bearer il_live_{UNKNOWN}{checksum(UNKNOWN)}"}
+    statuses = [product.call("GET", "/v1/keys", headers=wrong).status for _ in range(32)]
+    assert statuses[:30] == [401] * 30
+    assert 429 in statuses[30:]
+    assert {line["reason"] for line in product.security_events("auth.credential_refused")} == {
+        "unknown key"
+    }
+    assert product.call("GET", "/v1/keys", headers=owner.headers).status == 200
+
+
+def test_a_way_round_the_edge_is_refused_everywhere(product: Product) -> None:
+    product.parameters["EDGE_SECRET_SHA256"] = "0" * 64
+    for route in WITH_CREDENTIALS:
+        method, path, parts = request(route)
+        answer = product.call(method, path, headers={"x-edge-secret": "guess"}, **parts)
+        assert (answer.status, answer.json["code"]) == (403, "edge_required")
+    assert product.items("CountersTable") == []
