@@ -139,7 +139,7 @@ class Story:
         if answer.status_code != 200:
             raise DemoError(f"the link was answered {answer.status_code}: {answer.text[:300]}")
         self.image = answer.content
-        return f"{len(self.image) / 1024:.0f} kB, dies {self.asset['expires_at']}"
+        return f"{len(self.image) / 1024:.0f} kB, link dies {self.asset['url_expires_at']}"
 
     def check_logo(self) -> str:
         """Prove that the logo's own pixels stand in the image."""

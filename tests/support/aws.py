@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import boto3
+from botocore.session import Session
 
 from dev import template
 from dev.settings import ROOT
@@ -26,6 +26,17 @@ PARAMETERS = {
 }
 DOCUMENT = template.load(ROOT / "template.yaml")
 
+# One for the whole run: reading the services' descriptions is most of what a test would cost.
+SESSION = Session()
+_clients: dict[str, Any] = {}
+
+
+def client(service: str) -> Any:
+    """A client for looking at, and changing, things behind the product's back."""
+    if service not in _clients:
+        _clients[service] = SESSION.create_client(service, region_name=REGION)
+    return _clients[service]
+
 
 def resources(kind: str) -> dict[str, dict[str, Any]]:
     """Logical name -> resolved properties of every resource of one type."""
@@ -40,7 +51,7 @@ def resources(kind: str) -> dict[str, dict[str, Any]]:
 def create_all() -> dict[str, str]:
     """Create the template's tables, buckets, queues and secrets; logical -> physical names."""
     names: dict[str, str] = {}
-    dynamodb = boto3.client("dynamodb", REGION)
+    dynamodb = client("dynamodb")
     for logical, properties in resources("AWS::DynamoDB::Table").items():
         dynamodb.create_table(
             TableName=logical,
@@ -56,14 +67,14 @@ def create_all() -> dict[str, str]:
             },
         )
         names[logical] = logical
-    s3 = boto3.client("s3", REGION)
+    s3 = client("s3")
     for logical in resources("AWS::S3::Bucket"):
         names[logical] = logical.lower()
         s3.create_bucket(Bucket=logical.lower())
-    sqs = boto3.client("sqs", REGION)
+    sqs = client("sqs")
     for logical in resources("AWS::SQS::Queue"):
         names[logical] = sqs.create_queue(QueueName=logical)["QueueUrl"]
-    secrets = boto3.client("secretsmanager", REGION)
+    secrets = client("secretsmanager")
     for logical, properties in resources("AWS::SecretsManager::Secret").items():
         generated = properties.get("GenerateSecretString")
         content = (
@@ -74,7 +85,7 @@ def create_all() -> dict[str, str]:
         names[logical] = secrets.create_secret(Name=logical, SecretString=json.dumps(content))[
             "ARN"
         ]
-    boto3.client("sesv2", REGION).create_email_identity(EmailIdentity=PARAMETERS["MailFrom"])
+    client("sesv2").create_email_identity(EmailIdentity=PARAMETERS["MailFrom"])
     return names
 
 

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import boto3
 import requests
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
@@ -129,7 +128,9 @@ class Product:
             overrides = {
                 name: value for name, value in self.parameters.items() if name in environment
             }
-            self._wirings[function] = Wiring(Settings.read(environment | overrides))
+            wiring = Wiring(Settings.read(environment | overrides))
+            vars(wiring)["_session"] = aws.SESSION
+            self._wirings[function] = wiring
         return self._wirings[function]
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
@@ -235,7 +236,7 @@ class Product:
 
     def work_queue(self) -> int:
         """Deliver every queued message to the worker; returns how many."""
-        sqs = boto3.client("sqs", aws.REGION)
+        sqs = aws.client("sqs")
         delivered = 0
         while messages := sqs.receive_message(
             QueueUrl=self.names["GenerationQueue"], MaxNumberOfMessages=1
@@ -254,7 +255,7 @@ class Product:
 
     def dump(self) -> str:
         """Every item of every table, as text."""
-        dynamodb = boto3.client("dynamodb", aws.REGION)
+        dynamodb = aws.client("dynamodb")
         return json.dumps(
             {
                 table: dynamodb.scan(TableName=table)["Items"]
@@ -269,7 +270,7 @@ class Product:
 
     def items(self, table: str) -> list[dict[str, Any]]:
         """Every item of one table, decoded."""
-        scanned = boto3.client("dynamodb", aws.REGION).scan(TableName=table)["Items"]
+        scanned = aws.client("dynamodb").scan(TableName=table)["Items"]
         return [decode_item(item) for item in scanned]
 
     def item(self, table: str, sk: str) -> dict[str, Any]:
@@ -286,13 +287,13 @@ class Product:
     def edit(self, table: str, item: dict[str, Any], **values: Any) -> dict[str, Any]:
         """Put an item back with other values, as if time or somebody else had changed it."""
         edited = {**item, **values}
-        boto3.client("dynamodb", aws.REGION).put_item(TableName=table, Item=encode_item(edited))
+        aws.client("dynamodb").put_item(TableName=table, Item=encode_item(edited))
         return edited
 
     def delete(self, table: str, item: dict[str, Any]) -> None:
         """Delete an item behind the product's back."""
         key = encode_item({"pk": item["pk"], "sk": item["sk"]})
-        boto3.client("dynamodb", aws.REGION).delete_item(TableName=table, Key=key)
+        aws.client("dynamodb").delete_item(TableName=table, Key=key)
 
     def counts(self) -> dict[str, int]:
         """How many items each table but the counters holds: what a refused call leaves alone."""
@@ -304,12 +305,12 @@ class Product:
 
     def objects(self, bucket: str) -> list[str]:
         """The keys of a bucket."""
-        listed = boto3.client("s3", aws.REGION).list_objects_v2(Bucket=self.names[bucket])
+        listed = aws.client("s3").list_objects_v2(Bucket=self.names[bucket])
         return [entry["Key"] for entry in listed.get("Contents", [])]
 
     def queued(self) -> int:
         """How many messages wait in the generation queue."""
-        attributes = boto3.client("sqs", aws.REGION).get_queue_attributes(
+        attributes = aws.client("sqs").get_queue_attributes(
             QueueUrl=self.names["GenerationQueue"], AttributeNames=["ApproximateNumberOfMessages"]
         )
         return int(attributes["Attributes"]["ApproximateNumberOfMessages"])
@@ -375,7 +376,7 @@ class Product:
 
     def exhaust(self, policy: Policy, ip: str, account: Account) -> None:
         """Spend one limit of an address and of an account's session, as a flood just did."""
-        tat = int(time.time() * 1000) + policy.burst * policy.interval_ms
+        tat = int(time.time() * 1000) + policy.burst * policy.interval_ms + 10_000
         self.edit(
             "CountersTable",
             {"pk": f"LIMIT#{policy.name}#{ip}", "sk": "TAT"},

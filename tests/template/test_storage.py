@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dev.template import Resolver
 from tests.support import aws
 
 TABLES = aws.resources("AWS::DynamoDB::Table")
@@ -67,7 +68,7 @@ def test_a_table_is_durable_or_passing_and_kept_accordingly(table: str) -> None:
 def test_durable_tables_cannot_be_deleted_by_mistake_in_production(
     stage: str, protected: bool
 ) -> None:
-    resolver = aws.template.Resolver(aws.DOCUMENT, {**aws.PARAMETERS, "Stage": stage})
+    resolver = Resolver(aws.DOCUMENT, {**aws.PARAMETERS, "Stage": stage})
     for table in DURABLE:
         properties = resolver.resolve(aws.DOCUMENT["Resources"][table]["Properties"])
         assert properties["DeletionProtectionEnabled"] is protected

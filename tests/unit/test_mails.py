@@ -46,7 +46,7 @@ def test_text_and_html_say_the_same(mail: Mail) -> None:
 @EVERY_MAIL
 def test_links_lead_to_the_configured_address(mail: Mail) -> None:
     (link,) = links(mail.text)
-    assert link.startswith(f"{BASE}/")
+    assert link == BASE or link.startswith(f"{BASE}/")
 
 
 def test_the_token_travels_in_the_fragment_alone() -> None:

@@ -59,7 +59,7 @@ class Cleanup:
     def _deal_with(self, job: Item, now: int, swept: Swept) -> None:
         if job["status"] in ("queued", "running"):
             requeues = job.get("requeues", 0)
-            if requeues < MAX_REQUEUES:
+            if requeues < MAX_REQUEUES and job["expires_at"] > now:
                 if self.store.requeue(job, now + REQUEUE_SECONDS * 2**requeues):
                     self.queue.send({"org_id": job["org_id"], "generation_id": job["id"]})
                     swept.requeued += 1

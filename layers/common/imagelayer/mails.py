@@ -50,8 +50,8 @@ def already_registered(to: str, *, name: str, base_url: str) -> Mail:
             "account. Nothing was changed."
         ],
         after=[
-            f"You can log in at {base_url}/ with the password you chose then. If it was not you who "
-            "signed up again, there is nothing to do."
+            f"You can log in at {base_url}/ with the password you chose then. If it was not you "
+            "who signed up again, there is nothing to do."
         ],
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import boto3
 import pytest
 from PIL import Image
 
@@ -84,7 +83,7 @@ def test_an_object_that_nobody_announced_is_left_alone(
     target = key.format(
         org=owner.org_id, brand=brand["id"], upload=upload["id"], stranger=stranger.org_id
     )
-    s3 = boto3.client("s3", aws.REGION)
+    s3 = aws.client("s3")
     s3.put_object(Bucket=product.names["BrandBucket"], Key=target, Body=logo())
     before = product.items("BrandsTable")
     product.invoke("brand_intake", {"Records": [{"s3": {"object": {"key": target}}}]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import boto3
 import pytest
 
 from tests.support import aws
@@ -11,7 +10,7 @@ from tests.support.product import Account, Product
 
 
 def stored(product: Product, key: str) -> bytes:
-    s3 = boto3.client("s3", aws.REGION)
+    s3 = aws.client("s3")
     data: bytes = s3.get_object(Bucket=product.names["BrandBucket"], Key=key)["Body"].read()
     return data
 

@@ -11,6 +11,7 @@ from tests.integration.every_endpoint.cases import BODIES, WITH_BODY, request
 from tests.support.product import Account, Product
 
 SECRET = "SeKrEtVaLuE"
+FORM = {"content-type": "application/x-www-form-urlencoded"}
 BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "no json": ("{nope", {}, 400, "malformed_json"),
     "cut off": ('{"email": "dev@exam', {}, 400, "malformed_json"),
@@ -20,10 +21,10 @@ BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "a text": (f'"{SECRET}"', {}, 422, "validation_failed"),
     "unknown field": ({"made_up": SECRET}, {}, 422, "validation_failed"),
     "too big": ('{"a":"' + "x" * MAX_BODY_BYTES + '"}', {}, 413, "body_too_large"),
-    "form": ("a=b", {"content-type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
+    "form": ("a=b", FORM, 415, "unsupported_media_type"),
     "plain": ("{}", {"content-type": "text/plain"}, 415, "unsupported_media_type"),
     "xml": ("<a/>", {"content-type": "application/xml"}, 415, "unsupported_media_type"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.promise("body-limits", "errors-sanitized")
@@ -33,8 +34,10 @@ def test_a_bad_body_is_refused_in_the_one_shape_and_changes_nothing(
 ) -> None:
     before = product.counts()
     method, path, _ = request(route)
-    for bad, (body, headers, status, code) in BAD.items():
-        answer = product.call(method, path, body=body, headers={**owner.headers, **headers})
+    for number, (bad, (body, headers, status, code)) in enumerate(BAD.items()):
+        sent = {**owner.headers, **headers}
+        ip = f"203.0.113.{number}"
+        answer = product.call(method, path, body=body, headers=sent, ip=ip)
         assert (answer.status, answer.json["code"]) == (status, code), bad
         assert SECRET not in answer.text, bad
         assert not answer.cookies, bad
@@ -48,9 +51,10 @@ def test_every_field_of_a_wrong_type_is_named_at_once(
 ) -> None:
     before = product.counts()
     method, path, _ = request(route)
-    for wrong in ([[SECRET]], {SECRET: SECRET}, None, -1.5):
+    for number, wrong in enumerate(([[SECRET]], {SECRET: SECRET}, -1.5)):
         body = dict.fromkeys(BODIES[route], wrong)
-        answer = product.call(method, path, body=body, headers=owner.headers)
+        ip = f"203.0.113.{number}"
+        answer = product.call(method, path, body=body, headers=owner.headers, ip=ip)
         assert answer.status == 422, wrong
         named = {each["location"].split(".")[1] for each in answer.json["errors"]}
         assert named == set(body), wrong
