@@ -165,6 +165,29 @@ def test_a_worker_that_finds_its_job_released_charges_nothing_and_leaves_nothing
     assert product.item("GenerationsTable", "GEN#")["status"] == "failed"
 
 
+@pytest.mark.promise("quota-org")
+def test_a_worker_whose_job_was_taken_over_settles_nothing(
+    product: Product, owner: Account
+) -> None:
+    """Another worker holds the claim and has not finished yet: the job is its to finish."""
+    job = ask(product, owner)
+    worker = product.wiring("generation_worker").generation_worker
+
+    class Slow:
+        def generate(self, *_: object, **kwargs: Any) -> Any:
+            product.edit(
+                "GenerationsTable", product.item("GenerationsTable", "GEN#"), claim="another"
+            )
+            return worker.providers["studio"].generate("x", **kwargs)
+
+    replaced = type(worker)(**{**vars(worker), "providers": {"studio": Slow()}})
+    assert replaced.work(owner.org_id, job["id"], "m-1") == "lost"
+    stored = product.item("GenerationsTable", "GEN#")
+    assert (stored["status"], stored["claim"]) == ("running", "another")
+    assert held(product) == (0, 1)
+    assert product.objects("MediaBucket") == []
+
+
 def test_an_expired_job_is_not_worked_off(product: Product, owner: Account) -> None:
     job = ask(product, owner)
     stored = product.item("GenerationsTable", "GEN#")
