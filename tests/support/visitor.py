@@ -82,7 +82,7 @@ class Visitor:
             self.org_id = answer.json()["organization"]["id"]
             cookie = re.search(r"__Host-il_refresh=([^;]+)", answer.headers["set-cookie"])
             assert cookie is not None
-            self.secrets |= {self.access_token, cookie[1].partition(".")[2]}
+            self.secrets |= {self.access_token, *cookie[1].split(".")[1:]}
         return answer
 
     def sign_up(self) -> Visitor:

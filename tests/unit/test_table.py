@@ -6,10 +6,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.stores.table import decode, decode_item, encode, encode_item
+from imagelayer.stores.table import (
+    StoreUnavailable,
+    Table,
+    decode,
+    decode_item,
+    encode,
+    encode_item,
+)
 
 VALUES = st.recursive(
     st.none()
@@ -65,3 +73,34 @@ def test_an_attribute_of_a_kind_we_never_write_is_refused() -> None:
 def test_absent_is_left_out_of_an_item() -> None:
     assert encode_item({"a": 1, "b": None}) == {"a": {"N": "1"}}
     assert decode_item({"a": {"N": "1"}}) == {"a": 1}
+
+
+class Contended:
+    """A client whose item is held by transactions for a few calls."""
+
+    def __init__(self, conflicts: int) -> None:
+        self.conflicts, self.calls = conflicts, 0
+
+    def update_item(self, **_: object) -> dict[str, Any]:
+        self.calls += 1
+        if self.calls <= self.conflicts:
+            raise ClientError(
+                {"Error": {"Code": "TransactionConflictException", "Message": ""}}, "UpdateItem"
+            )
+        return {"Attributes": {"n": {"N": "1"}}}
+
+
+def test_a_write_that_meets_a_transaction_is_tried_again() -> None:
+    client = Contended(conflicts=3)
+    assert Table(client, "t").update("a", "b", "SET #n = :n", n=1) == {"n": 1}
+    assert client.calls == 4
+
+
+def test_a_write_that_meets_transactions_for_ever_is_a_store_that_cannot_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("imagelayer.stores.table.CONFLICT_PAUSE_SECONDS", 0)
+    client = Contended(conflicts=1000)
+    with pytest.raises(StoreUnavailable):
+        Table(client, "t").update("a", "b", "SET #n = :n", n=1)
+    assert client.calls < 20

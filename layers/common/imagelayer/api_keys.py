@@ -127,6 +127,10 @@ class ApiKeys:
         if principal.kind == "key" and principal.actor != key_id:
             raise not_found("key")  # a key may rotate itself and no other
         key = self._need(principal.org_id, key_id)
+        if principal.kind == "key" and principal.secret_hash != key["current_secret"]:
+            # A secret in its grace is on its way out, perhaps because it leaked: it may still
+            # work, but not put itself in the place of its successor.
+            raise Problem("conflict", "Only the key's current secret can rotate it.")
         if key["valid_until"] and key["valid_until"] <= now:
             raise Problem("conflict", "The key has expired; create a new one.")
         secret = new_secret(key["mode"])

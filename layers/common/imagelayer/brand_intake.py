@@ -33,7 +33,10 @@ class BrandIntake:
             return "ignored"
         _, org_id, brand_id, upload_id = parts
         upload = self.store.get_upload(org_id, brand_id, upload_id)
-        if upload is None or upload["status"] != "pending":
+        if upload is None:
+            return "ignored"
+        if upload["status"] != "pending":
+            self.objects.delete(incoming_key)  # what a crash left behind, or sent once more
             return "ignored"
         data = self.objects.get(incoming_key)
         if data is None:

@@ -17,7 +17,7 @@ from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.queue import Queue
 from imagelayer.stores.table import Item, StoreUnavailable
 
-# Pauses of 2, 4, 8 … minutes: a backlog has over four hours to drain, and a message that was lost
+# Pauses of 2, 4, 8 … minutes: a backlog has two hours to drain, and a message that was lost
 # is missed for two minutes. Sending one twice is harmless, because workers claim their jobs.
 MAX_REQUEUES = 6
 REQUEUE_SECONDS = 120
@@ -48,12 +48,19 @@ class Cleanup:
         """Look at every job that is due; one that cannot be dealt with does not stop the rest."""
         swept = Swept()
         for shard in range(SWEEP_SHARDS):
-            for job in self.store.due(shard, int(now)):
+            try:
+                due = self.store.due(shard, int(now))
+            except StoreUnavailable as fault:
+                swept.failed += 1
+                self.warn(f"a shard could not be read: {fault.operation} {fault.reason}")
+                continue
+            for job in due:
                 try:
                     self._deal_with(job, int(now), swept)
-                except StoreUnavailable as fault:
+                except Exception as fault:  # noqa: BLE001
+                    # Whatever is wrong with one job, the others' media must still be removed.
                     swept.failed += 1
-                    self.warn(f"a job could not be swept: {fault.operation} {fault.reason}")
+                    self.warn(f"a job could not be swept: {type(fault).__name__} {fault}")
         return asdict(swept)
 
     def _deal_with(self, job: Item, now: int, swept: Swept) -> None:

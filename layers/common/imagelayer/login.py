@@ -8,9 +8,10 @@ and access tokens, which are checked against it on every call, die with it.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from imagelayer.email_policy import lookup_address
@@ -30,6 +31,15 @@ from imagelayer.tokens import ACCESS_SECONDS, SigningKey, mint_access
 ABSOLUTE_SECONDS = 30 * 86_400
 IDLE_SECONDS = 7 * 86_400
 REFRESH_COOKIE = "__Host-il_refresh"
+
+
+@dataclass(frozen=True)
+class RefreshToken:
+    """What the cookie holds: the session, the secret all its tokens share, and this token's own."""
+
+    session_id: str
+    family: str = field(repr=False)
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -78,14 +88,18 @@ class Login:
         if role is None:
             self._refuse(origin, user, "not a member")
             raise Problem("invalid_credentials", "The email address or password is wrong.")
-        session_id, refresh = new_id("ses", now), secrets.token_urlsafe(32)
+        token = RefreshToken(
+            new_id("ses", now), secrets.token_urlsafe(16), secrets.token_urlsafe(32)
+        )
+        answer = self._prepare(user, token.session_id, now)
         self.sessions.create(
             {
-                "id": session_id,
+                "id": token.session_id,
                 "user_id": user["id"],
                 "org_id": user["org_id"],
                 "role": role,
-                "refresh_hash": _hash(refresh),
+                "family_hash": _hash(token.family),
+                "refresh_hash": _hash(token.secret),
                 "created_at": int(now),
                 "idle_until": int(now) + IDLE_SECONDS,
                 "expires_at": int(now) + ABSOLUTE_SECONDS,
@@ -94,35 +108,60 @@ class Login:
         self.security.record(
             "auth.login", "success", origin, org_id=user["org_id"], actor=user["id"]
         )
-        return self._hand_out(user, session_id, refresh, now, ABSOLUTE_SECONDS)
+        return Session(answer, _cookie(token, ABSOLUTE_SECONDS))
 
     def refresh(self, origin: Origin, now: float, cookie: str) -> Session:
-        """Trade a refresh token. Raises Problem 401; a spent token also ends the session."""
-        session_id, secret = _parse_cookie(cookie)
+        """Trade a refresh token. Raises Problem 401; a spent token also ends the session.
+
+        Everything that can fail comes before the trade: once the old token is spent, an answer
+        that does not arrive would make its owner look like a thief.
+        """
+        token = _parse_cookie(cookie)
+        session = self.sessions.get(token.session_id)
+        user = self.accounts.user(session["user_id"]) if session else None
+        if session is None or user is None:
+            self.security.record("auth.refresh", "failure", origin, reason="unknown session")
+            raise Problem("unauthenticated", "Please log in again.")
+        hand_out = self._prepare(user, token.session_id, now)
         replacement = secrets.token_urlsafe(32)
         try:
-            session = self.sessions.rotate_refresh(
-                session_id, _hash(secret), _hash(replacement), now, int(now) + IDLE_SECONDS
+            self.sessions.rotate_refresh(
+                token.session_id,
+                _hash(token.secret),
+                _hash(replacement),
+                now,
+                int(now) + IDLE_SECONDS,
             )
         except ConditionFailed as failure:
-            self._refuse_refresh(origin, now, session_id, secret, failure.item)
+            self._refuse_refresh(origin, now, token, failure.item)
             raise Problem("unauthenticated", "Please log in again.") from None
-        user = self.accounts.user(session["user_id"])
-        if user is None:
-            raise Problem("unauthenticated", "Please log in again.")
         self.security.record(
             "auth.refresh", "success", origin, org_id=user["org_id"], actor=user["id"]
         )
-        return self._hand_out(user, session_id, replacement, now, session["expires_at"] - int(now))
+        return Session(
+            hand_out,
+            _cookie(
+                RefreshToken(token.session_id, token.family, replacement),
+                session["expires_at"] - int(now),
+            ),
+        )
 
     def logout(self, origin: Origin, cookie: str) -> None:
-        """End the session of a refresh cookie; one that is not valid changes nothing."""
+        """End the session of a refresh cookie, current or spent; any other changes nothing."""
         try:
-            session_id, secret = _parse_cookie(cookie)
+            token = _parse_cookie(cookie)
         except Problem:
             return
-        if self.sessions.end(session_id, refresh_hash=_hash(secret)):
-            self.security.record("auth.logout", "success", origin, actor=session_id)
+        session = self.sessions.get(token.session_id)
+        if session is not None and self._is_family(token, session):
+            self.sessions.end(token.session_id)
+            self.security.record(
+                "auth.logout",
+                "success",
+                origin,
+                org_id=session["org_id"],
+                actor=session["user_id"],
+            )
 
     def me(self, principal: Principal) -> dict[str, Any]:
         """The user, organization and role of an access token."""
@@ -132,17 +171,16 @@ class Login:
         return {**self._who(user), "role": principal.role}
 
     def _refuse_refresh(
-        self, origin: Origin, now: float, session_id: str, secret: str, item: dict[str, Any] | None
+        self, origin: Origin, now: float, token: RefreshToken, item: dict[str, Any] | None
     ) -> None:
-        """Log why; a token that was valid before its successor ends the whole family.
+        """Log why; a spent token of a living session ends the whole family.
 
-        Which tokens count as spent: the last one for certain, and any other secret for a session
-        that lives, because session ids are not guessable and only a holder of an older token can
-        name one.
+        Session ids stand in access tokens and prove nothing. The family secret stands in refresh
+        tokens alone, so who presents it holds, or held, one of this session's.
         """
         alive = item is not None and min(item["expires_at"], item["idle_until"]) > now
-        if item is not None and alive and item["refresh_hash"] != _hash(secret):
-            self.sessions.end(session_id)
+        if item is not None and alive and self._is_family(token, item):
+            self.sessions.end(token.session_id)
             self.security.record(
                 "auth.refresh_reuse",
                 "denied",
@@ -151,13 +189,14 @@ class Login:
                 actor=item["user_id"],
             )
             return
-        self.security.record(
-            "auth.refresh", "failure", origin, reason="expired" if item else "unknown session"
-        )
+        reason = "ended" if item is None else "unknown token" if alive else "expired"
+        self.security.record("auth.refresh", "failure", origin, reason=reason)
 
-    def _hand_out(
-        self, user: dict[str, Any], session_id: str, refresh: str, now: float, lifetime: int
-    ) -> Session:
+    def _is_family(self, token: RefreshToken, session: dict[str, Any]) -> bool:
+        return hmac.compare_digest(_hash(token.family), session["family_hash"])
+
+    def _prepare(self, user: dict[str, Any], session_id: str, now: float) -> dict[str, Any]:
+        """The answer with a fresh access token; its public key is known before it is."""
         key = self.signing_key()
         self.sessions.publish_key(key.jwk)
         token = mint_access(
@@ -168,14 +207,12 @@ class Login:
             token_id=secrets.token_urlsafe(16),
             now=now,
         )
-        answer = {
+        return {
             "access_token": token,
             "token_type": "Bearer",
             "expires_in": ACCESS_SECONDS,
             **self._who(user),
         }
-        value = f"{session_id.removeprefix('ses_')}.{refresh}"
-        return Session(answer, _cookie(value, lifetime))
 
     def _who(self, user: dict[str, Any]) -> dict[str, Any]:
         organization = self.accounts.organization(user["org_id"]) or {}
@@ -207,20 +244,24 @@ class Login:
 
 def ended_cookie() -> str:
     """Tells the browser to forget the refresh token."""
-    return _cookie("", 0)
+    return _cookie(None, 0)
 
 
-def _cookie(value: str, max_age: int) -> str:
+def _cookie(token: RefreshToken | None, max_age: int) -> str:
     """`__Host-` binds the cookie to this host and to TLS (RFC 6265bis §4.1.3.2)."""
+    value = (
+        f"{token.session_id.removeprefix('ses_')}.{token.family}.{token.secret}" if token else ""
+    )
     return f"{REFRESH_COOKIE}={value}; Max-Age={max_age}; Path=/; Secure; HttpOnly; SameSite=Strict"
 
 
-def _parse_cookie(cookie: str) -> tuple[str, str]:
-    body, _, secret = cookie.partition(".")
+def _parse_cookie(cookie: str) -> RefreshToken:
+    body, _, rest = cookie.partition(".")
+    family, _, secret = rest.partition(".")
     session_id = f"ses_{body}"
-    if not secret or not is_id("ses", session_id):
+    if not (family and secret and is_id("ses", session_id)):
         raise Problem("unauthenticated", "Please log in again.", reason="missing")
-    return session_id, secret
+    return RefreshToken(session_id, family, secret)
 
 
 def _hash(text: str) -> str:

@@ -7,7 +7,11 @@ Links are built from configuration and carry tokens in the fragment, which no se
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass, field
+
+# Anybody can sign anybody up: a name that a mail client could turn into a link is left out.
+_PLAIN_NAME = re.compile(r"[^\W_][\w '’-]*")
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def _mail(
     after: list[str],
     button: tuple[str, str] | None = None,
 ) -> Mail:
-    hello = f"Hello {greeting},"
+    hello = f"Hello {greeting}," if _PLAIN_NAME.fullmatch(greeting) else "Hello,"
     paragraph = '<p style="margin:0 0 16px;font-size:16px;line-height:24px;color:#1c2430">{}</p>'
     words = [hello, *before]
     rich = [paragraph.format(html.escape(each)) for each in words]

@@ -73,15 +73,13 @@ def hash_password(password: str, peppers: Peppers, *, cost: int) -> str:
 def verify_password(password: str, stored: str | None, peppers: Peppers, *, cost: int) -> bool:
     """Whether `password` is the stored one.
 
-    Without a stored hash (no such account) the same work is done against a throw-away salt, so
-    that the time does not tell.
+    Without a stored hash (no such account), or without its pepper, the same work is done against
+    a throw-away salt, so that the time does not tell.
     """
-    if stored is None:
-        bcrypt.hashpw(_digest(password, b"no account"), bcrypt.gensalt(cost))
-        return False
-    pepper_id, _, rest = stored.partition("$")
+    pepper_id, _, rest = (stored or "").partition("$")
     pepper = peppers.keys.get(pepper_id)
     if pepper is None:
+        bcrypt.hashpw(_digest(password, b"no account"), bcrypt.gensalt(cost))
         return False
     return bcrypt.checkpw(_digest(password, pepper), f"${rest}".encode())
 

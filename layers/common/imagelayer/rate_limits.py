@@ -133,7 +133,7 @@ POLICIES = _policies(
     Policy("resend-verification", quota=6, window=3600, burst=3),
     Policy("mail-per-address", quota=4, window=3600, burst=2),
     Policy("login", quota=40, window=300, burst=20),
-    # NIST SP 800-63B-4 §3.2.2 caps consecutive failures at 100 per account.
+    # Slows guessing at one account from many addresses; it never locks the account for good.
     Policy("login-account", quota=20, window=300, burst=10),
     Policy("refresh", quota=60, window=300, burst=30),
     Policy("bad-credential", quota=60, window=300, burst=30),

@@ -106,6 +106,9 @@ class Wiring:
                     retries={"mode": "standard", "total_max_attempts": 2},
                     # Without this botocore signs S3 links with SigV2 in older regions.
                     signature_version="s3v4" if service == "s3" else None,
+                    # Without this it signs for the global host, which redirects or refuses
+                    # outside us-east-1 and so breaks the signature.
+                    s3={"addressing_style": "virtual"},
                     tcp_keepalive=True,
                 ),
             )

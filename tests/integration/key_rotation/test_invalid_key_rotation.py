@@ -116,3 +116,16 @@ def test_no_key_makes_reads_or_revokes_keys_or_is_a_person(
 
 def test_a_dashboard_token_is_no_key(product: Product, owner: Account) -> None:
     assert product.call("GET", "/v1/keys/self", headers=owner.headers).status == 403
+
+
+def test_a_secret_in_its_grace_cannot_rotate_its_key(product: Product, owner: Account) -> None:
+    """A leaked secret that was rotated away must not put itself in its successor's place."""
+    key = product.key(owner, "keys:rotate")
+    path = f"/v1/keys/{key['id']}/rotate"
+    body = {"grace_seconds": 3600}
+    rotated = product.call("POST", path, headers=owner.headers, body=body)
+    assert rotated.status == 201
+    assert product.call("GET", "/v1/keys/self", headers=bearer(key)).status == 200
+    assert product.call("POST", path, headers=bearer(key), body=body).status == 409
+    current = product.call("POST", path, headers=bearer(rotated.json), body=body)
+    assert current.status == 201

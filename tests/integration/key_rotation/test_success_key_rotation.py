@@ -162,3 +162,15 @@ def test_the_life_of_a_key_is_logged(product: Product, owner: Account) -> None:
 def test_scopes_are_kept_once_and_in_order(product: Product, owner: Account) -> None:
     key = product.key(owner, *reversed(ALL_SCOPES), "assets:read")
     assert key["scopes"] == sorted(ALL_SCOPES)
+
+
+@pytest.mark.promise("keys-rotate")
+def test_rotating_refills_no_limit(product: Product, owner: Account) -> None:
+    key = product.key(owner, "keys:rotate", "assets:read")
+    for _ in range(5):
+        product.call("GET", "/v1/keys/self", headers=bearer(key))
+    before = product.secret(key["key"])["tat_key_read"]
+    rotated = product.call(
+        "POST", f"/v1/keys/{key['id']}/rotate", headers=owner.headers, body={"grace_seconds": 0}
+    )
+    assert product.secret(rotated.json["key"])["tat_key_read"] == before

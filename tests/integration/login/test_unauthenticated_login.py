@@ -150,3 +150,26 @@ def test_one_account_is_guessed_at_only_so_often_from_however_many_addresses(
     assert int(refused.headers["retry-after"]) > 0
     assert {line["reason"] for line in product.security_events("limit.denied")} == {"login-account"}
     assert log_in(product, "nobody@example.com", ip="192.0.2.1").status == 401
+
+
+@pytest.mark.parametrize("tail", [".x.y", ".x"])
+def test_knowing_a_session_id_ends_nothing(product: Product, owner: Account, tail: str) -> None:
+    """Session ids stand in access tokens; only what stands in refresh tokens may end a session."""
+    name, _, value = owner.cookie.partition("=")
+    guessed = f"{name}={value.partition('.')[0]}{tail}"
+    assert product.call("POST", "/v1/auth/refresh", cookies=[guessed]).status == 401
+    assert product.call("POST", "/v1/auth/logout", cookies=[guessed]).status == 204
+    assert product.call("GET", "/v1/auth/me", headers=owner.headers).status == 200
+    assert product.call("POST", "/v1/auth/refresh", cookies=[owner.cookie]).status == 200
+
+
+@pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
+def test_a_refresh_that_fails_half_way_spends_nothing(
+    product: Product, owner: Account, operation: str
+) -> None:
+    """Otherwise its owner would come back with a spent token and be taken for a thief."""
+    product.wiring("login").sessions._public_keys.clear()
+    with product.broken("dynamodb", operation):
+        refused = product.call("POST", "/v1/auth/refresh", cookies=[owner.cookie])
+    assert refused.status == 503
+    assert product.call("POST", "/v1/auth/refresh", cookies=[owner.cookie]).status == 200

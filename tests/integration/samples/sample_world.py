@@ -27,6 +27,7 @@ QUEUED = "gen_01k0samp1e0qvevedj0b000000"
 ASSET = "ast_01k0samp1e0asset0000000000"
 NEWCOMER = "usr_01k0samp1e0newc0mer0000000"
 API_KEY = f"il_live_{'SAMPLE' * 5}00{checksum('SAMPLE' * 5 + '00')}"
+FAMILY_SECRET = "sample-family-secret"
 REFRESH_SECRET = "sample-refresh-token-of-the-events-folder-0"
 VERIFY_SECRET = "sample-verification-token-of-events-folder0"
 
@@ -61,7 +62,7 @@ def build(product: Product) -> None:
     queued = product.call("POST", "/v1/generations", headers=bearer(key), body=body).json
     product.register("newcomer@example.com", ip="198.51.100.9")
     newcomer, _, token = product.newest_token().partition(".")
-    session, _, refresh = owner.cookie.partition("=")[2].partition(".")
+    session, family, refresh = owner.cookie.partition("=")[2].split(".")
     names = {
         owner.org_id: ORG,
         owner.user_id: USER,
@@ -74,6 +75,7 @@ def build(product: Product) -> None:
         asset["id"]: ASSET,
         f"usr_{newcomer}": NEWCOMER,
         hash_secret(key["key"]): hash_secret(API_KEY),
+        _hash(family): _hash(FAMILY_SECRET),
         _hash(refresh): _hash(REFRESH_SECRET),
         _hash(token): _hash(VERIFY_SECRET),
     }

@@ -5,7 +5,6 @@ https://developers.cloudflare.com/turnstile/get-started/server-side-validation/
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 import uuid
@@ -48,14 +47,16 @@ class Turnstile:
     action: str
     allow_test_secrets: bool
     sleep: Callable[[float], None] = time.sleep
+    new_idempotency_key: Callable[[], str] = lambda: str(uuid.uuid4())
 
     def verify(self, token: str, ip: str) -> None:
         """Accept `token` or raise CaptchaRefused or CaptchaUnavailable.
 
-        One idempotency key belongs to one token, so verifying again after a lost answer does not
-        spend it twice. Only `internal-error` and transport faults are tried again. A verdict
-        counts only for our own hostname and for the sign-up form's action: a token solved
-        elsewhere with a shared sitekey is refused.
+        The attempts of one verification share an idempotency key, so asking again after a lost
+        answer does not spend the token twice; another request with the same token has another key
+        and is told that the token was spent. Only `internal-error` and transport faults are tried
+        again. A verdict counts only for our own hostname and for the sign-up form's action: a
+        token solved elsewhere with a shared sitekey is refused.
         """
         secret = self.secret()
         if secret.startswith(_TEST_SECRET_PREFIXES) and not self.allow_test_secrets:
@@ -64,7 +65,7 @@ class Turnstile:
             "secret": secret,
             "response": token,
             "remoteip": ip,
-            "idempotency_key": str(uuid.UUID(bytes=hashlib.sha256(token.encode()).digest()[:16])),
+            "idempotency_key": self.new_idempotency_key(),
         }
         reason = "no attempt"
         for attempt in range(ATTEMPTS):

@@ -71,10 +71,6 @@ class GenerationStore:
             return Refusal.of(refusal, checks=len(checks), reserve=len(reserve))
         return None
 
-    def record(self, org_id: str, hashed_key: str) -> Item | None:
-        """An idempotency record, or None."""
-        return self._table.get(**_record_key(org_id, hashed_key))
-
     def get(self, org_id: str, generation_id: str) -> Item | None:
         """A job, or None."""
         return self._table.get(**_job_key(org_id, generation_id))

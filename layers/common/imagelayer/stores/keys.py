@@ -56,7 +56,7 @@ class KeyStore:
                     _key_item(key, {secret_hash: key["valid_until"]}),
                     condition="attribute_not_exists(#pk)",
                 ),
-                self._put_secret(key, secret_hash),
+                self._put_secret(key, secret_hash, {}),
             ],
         )
 
@@ -85,8 +85,9 @@ class KeyStore:
 
         The condition is the set of secrets as it was read. Of two rotations that read the same
         set the first changes it and the second is refused whole: no secret of the loser exists.
-        Secrets that have run out meanwhile are dropped, and so are the oldest past the bound:
-        revoking must always fit one transaction.
+        The new secret takes the rate limits of the current one over as they stand, so that
+        rotating refills nothing. Secrets that have run out meanwhile are dropped, and so are the
+        oldest past the bound: revoking must always fit one transaction.
         """
         old: dict[str, int] = key["secrets"]
         current = key["current_secret"]
@@ -94,7 +95,9 @@ class KeyStore:
         newest = sorted(others.items(), key=lambda secret: -secret[1])[: LIVING_SECRETS - 2]
         kept = dict(newest)
         living = {**kept, secret_hash: key["valid_until"]}
-        actions = [self._put_secret(key, secret_hash)]
+        spent = self._table.get(f"SECRET#{current}", "SECRET") or {}
+        tats = {name: tat for name, tat in spent.items() if name.startswith("tat_")}
+        actions = [self._put_secret(key, secret_hash, tats)]
         if previous_ends > now:
             living[current] = previous_ends
             actions.append(
@@ -135,7 +138,7 @@ class KeyStore:
             return False
         return True
 
-    def _put_secret(self, key: Item, secret_hash: str) -> Action:
+    def _put_secret(self, key: Item, secret_hash: str, tats: Mapping[str, int]) -> Action:
         return self._table.put_action(
             {
                 "pk": f"SECRET#{secret_hash}",
@@ -145,6 +148,7 @@ class KeyStore:
                 "scopes": key["scopes"],
                 "mode": key["mode"],
                 "valid_until": key["valid_until"],
+                **tats,
             },
             condition="attribute_not_exists(#pk)",
         )

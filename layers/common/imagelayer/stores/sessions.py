@@ -1,6 +1,6 @@
 """Dashboard sessions and public signing keys.
 
-SES#<session_id>   SES      user_id, org_id, role, refresh_hash, spent_hash, expires_at, tat_*
+SES#<session_id>   SES      user_id, org_id, role, family_hash, refresh_hash, expires_at, tat_*
 JWKS               <kid>    jwk
 """
 
@@ -52,7 +52,7 @@ class SessionStore:
             return self._table.update(
                 f"SES#{session_id}",
                 "SES",
-                "SET #refresh_hash = :replacement, #spent_hash = :presented, #idle_until = :idle",
+                "SET #refresh_hash = :replacement, #idle_until = :idle",
                 condition="#refresh_hash = :presented AND #expires_at > :now "
                 "AND #idle_until > :now",
                 presented=presented,
@@ -65,18 +65,13 @@ class SessionStore:
                 return failure.item
             raise
 
-    def end(self, session_id: str, *, refresh_hash: str | None = None) -> bool:
-        """Delete a session; with `refresh_hash` only if that is its current one."""
-        try:
-            if refresh_hash is None:
-                self._table.delete(f"SES#{session_id}", "SES")
-            else:
-                self._table.delete(
-                    f"SES#{session_id}", "SES", condition="#refresh_hash = :hash", hash=refresh_hash
-                )
-        except ConditionFailed:
-            return False
-        return True
+    def get(self, session_id: str) -> Item | None:
+        """A session, or None."""
+        return self._table.get(f"SES#{session_id}", "SES")
+
+    def end(self, session_id: str) -> None:
+        """Delete a session; one that is gone already is fine."""
+        self._table.delete(f"SES#{session_id}", "SES")
 
     def publish_key(self, jwk: Mapping[str, str]) -> None:
         """Make a public key known; writing the same one again changes nothing."""

@@ -7,6 +7,7 @@ Expressions are written by hand where the decision is: `#name` stands for the at
 
 from __future__ import annotations
 
+import random
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -235,17 +236,24 @@ class Table:
             request["ExclusiveStartKey"] = last
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = getattr(self._client, operation)(
-                TableName=self._name, **request
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                raise ConditionFailed(_old_item(error.response)) from None
-            raise StoreUnavailable(operation, error.response["Error"]["Code"]) from None
-        except BotoCoreError as error:
-            raise StoreUnavailable(operation, type(error).__name__) from None
-        return answer
+        for attempt in range(CONFLICT_ATTEMPTS):
+            try:
+                answer: dict[str, Any] = getattr(self._client, operation)(
+                    TableName=self._name, **request
+                )
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "ConditionalCheckFailedException":
+                    raise ConditionFailed(_old_item(error.response)) from None
+                # A transaction holds the item: nothing was written, and the SDK does not retry.
+                if code == "TransactionConflictException" and attempt + 1 < CONFLICT_ATTEMPTS:
+                    _pause(attempt)
+                    continue
+                raise StoreUnavailable(operation, code) from None
+            except BotoCoreError as error:
+                raise StoreUnavailable(operation, type(error).__name__) from None
+            return answer
+        raise StoreUnavailable(operation, "TransactionConflictException")
 
 
 def transact(client: Any, actions: Sequence[Action]) -> None:
@@ -267,13 +275,18 @@ def transact(client: Any, actions: Sequence[Action]) -> None:
                     [_old_item(reason) for reason in reasons],
                 ) from None
             if "TransactionConflict" in codes and attempt + 1 < CONFLICT_ATTEMPTS:
-                time.sleep(CONFLICT_PAUSE_SECONDS * (attempt + 1))
+                _pause(attempt)
                 continue
             code = error.response["Error"]["Code"]
             raise StoreUnavailable("transact_write_items", code) from None
         except BotoCoreError as error:
             raise StoreUnavailable("transact_write_items", type(error).__name__) from None
         return
+
+
+def _pause(attempt: int) -> None:
+    """Wait a random time, longer with each attempt, so that losers do not collide in step."""
+    time.sleep(random.uniform(0, CONFLICT_PAUSE_SECONDS * 2**attempt))  # noqa: S311
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:
