@@ -60,7 +60,9 @@ class Cleanup:
                 except Exception as fault:  # noqa: BLE001
                     # Whatever is wrong with one job, the others' media must still be removed.
                     swept.failed += 1
-                    self.warn(f"a job could not be swept: {type(fault).__name__} {fault}")
+                    # Of an unforeseen fault only its kind is told: its text could quote the job.
+                    told = str(fault) if isinstance(fault, StoreUnavailable) else ""
+                    self.warn(f"a job could not be swept: {type(fault).__name__} {told}".strip())
         return asdict(swept)
 
     def _deal_with(self, job: Item, now: int, swept: Swept) -> None:

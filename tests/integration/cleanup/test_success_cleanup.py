@@ -182,3 +182,19 @@ def test_a_sweep_that_read_before_a_worker_settled_releases_nothing(
     wiring = product.wiring("cleanup")
     assert not wiring.generation_store.fail(stale, "timed_out", "x", [], int(time.time()))
     assert product.item("GenerationsTable", "GEN#")["status"] == "succeeded"
+
+
+def test_a_job_the_sweep_cannot_read_does_not_stop_the_rest(
+    product: Product, owner: Account
+) -> None:
+    body = {"prompt": "waves at dawn", "size": "256x256"}
+    for _ in range(8):  # over all shards
+        product.call("POST", "/v1/generations", headers=owner.headers, body=body)
+    jobs = [item for item in product.items("GenerationsTable") if item["sk"].startswith("GEN#")]
+    past = int(time.time()) - 1
+    broken, *others = jobs
+    product.edit("GenerationsTable", broken, sweep_at=past, requeues="not a number")
+    for job in others:
+        product.edit("GenerationsTable", job, sweep_at=past)
+    swept = product.invoke("cleanup", {})
+    assert (swept["failed"], swept["requeued"]) == (1, len(others))
