@@ -1,11 +1,7 @@
-"""What anybody may read: the description, the security page, and the page that verification mails
-link to."""
+"""What anybody may read: the description, the security page and how to report a vulnerability."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from functools import cache
 from importlib import resources
 
@@ -26,22 +22,6 @@ PAGE_HEADERS = {
 def openapi_text() -> str:
     """The OpenAPI description, generated from `endpoints` by `make openapi`."""
     return _static("openapi.json")
-
-
-@cache
-def verification_page() -> tuple[str, dict[str, str]]:
-    """The page that posts a mail's token, and its headers.
-
-    Its one script is allowed by its hash and may speak to this origin alone.
-    """
-    page = _static("verify-email.html")
-    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
-    digests = (base64.b64encode(hashlib.sha256(each.encode()).digest()) for each in scripts)
-    sources = " ".join(f"'sha256-{digest.decode()}'" for digest in digests)
-    return page, {
-        "Content-Security-Policy": f"default-src 'none'; script-src {sources}; "
-        "style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-    }
 
 
 @cache

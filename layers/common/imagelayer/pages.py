@@ -1,0 +1,52 @@
+"""The pages that mailed links open.
+
+Scanners and previews open links too, so opening one consumes nothing: the token is in the fragment
+of the address, which no server sees, and the page posts it when a person says so. All pages are one
+shell, which holds the style and what their scripts share, around a fragment of their own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+
+_TITLES: Mapping[str, str] = {
+    "verify-email": "Confirm your address",
+    "reset-password": "Choose a new password",
+    "accept-invitation": "Accept your invitation",
+}
+
+
+@cache
+def page(name: str) -> tuple[str, dict[str, str]]:
+    """A page and its headers. Raises KeyError when there is no such page.
+
+    Its scripts and its style are allowed by their hashes, and it may speak to this origin alone.
+    """
+    text = _part("shell")
+    for slot, content in (
+        ("{{title}}", _TITLES[name]),
+        ("{{page}}", _part(name)),
+        ("{{password}}", _part("password")),
+    ):
+        text = text.replace(slot, content)
+    return text, {
+        "Content-Security-Policy": f"default-src 'none'; script-src {_hashes(text, 'script')}; "
+        f"style-src {_hashes(text, 'style')}; connect-src 'self'; frame-ancestors 'none'; "
+        "base-uri 'none'; form-action 'none'"
+    }
+
+
+def _hashes(text: str, element: str) -> str:
+    """CSP sources that allow exactly the inline elements of this kind."""
+    contents = re.findall(f"<{element}>(.*?)</{element}>", text, re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(each.encode()).digest()) for each in contents)
+    return " ".join(f"'sha256-{digest.decode()}'" for digest in digests)
+
+
+def _part(name: str) -> str:
+    return (resources.files("imagelayer") / "static" / "pages" / f"{name}.html").read_text("utf-8")
