@@ -38,7 +38,7 @@ def get(call: Call) -> Reply:
 
 @app.route("DELETE /v1/keys/{key_id}")
 def revoke(call: Call) -> Reply:
-    call.wiring.api_keys.revoke(call.principal, call.origin, call.path["key_id"])
+    call.wiring.api_keys.revoke(call.principal, call.origin, call.now, call.path["key_id"])
     return Reply()
 
 

@@ -1,8 +1,9 @@
-"""Sign-up and email verification."""
+"""Sign-up, email verification, invitations that are accepted."""
 
-from imagelayer.discovery import verification_page
+from imagelayer.pages import page
+
 from imagelayer.http import App, Call, Reply
-from imagelayer.schemas import RegisterAnswer, VerifyEmailAnswer
+from imagelayer.schemas import AcceptInvitationAnswer, RegisterAnswer
 
 app = App("registration")
 
@@ -23,20 +24,35 @@ def register(call: Call) -> Reply:
 
 @app.route("GET /verify-email")
 def show_verification_page(call: Call) -> Reply:
-    page, headers = verification_page()
-    return Reply(page, headers=headers)
+    return Reply(*page("verify-email"))
 
 
 @app.route("POST /v1/auth/verify-email")
 def verify_email(call: Call) -> Reply:
-    call.wiring.registration.verify(call.origin, call.now, call.body.token)
-    return Reply(VerifyEmailAnswer())
+    return Reply(call.wiring.registration.verify(call.origin, call.now, call.body.token))
 
 
 @app.route("POST /v1/auth/verify-email/resend")
 def resend_verification(call: Call) -> Reply:
     call.wiring.registration.resend(call.origin, call.now, call.body.email)
     return Reply(RegisterAnswer())
+
+
+@app.route("GET /accept-invitation")
+def show_invitation_page(call: Call) -> Reply:
+    return Reply(*page("accept-invitation"))
+
+
+@app.route("POST /v1/auth/invitations/accept")
+def accept_invitation(call: Call) -> Reply:
+    call.wiring.registration.accept_invitation(
+        call.origin,
+        call.now,
+        token=call.body.token,
+        name=call.body.name,
+        password=call.body.password,
+    )
+    return Reply(AcceptInvitationAnswer())
 
 
 handler = app.handler

@@ -19,8 +19,10 @@ from typing import Any, Literal
 
 from imagelayer.errors import Problem, invalid, not_found
 from imagelayer.ids import is_id, new_id
+from imagelayer.outbox import Outbox
 from imagelayer.principals import Origin, Principal
 from imagelayer.security_events import SecurityLog
+from imagelayer.stores.end_user_sessions import EndUserSessionStore
 from imagelayer.stores.keys import KeyStore
 from imagelayer.times import parse_rfc3339, rfc3339
 
@@ -65,6 +67,8 @@ class ApiKeys:
     """The use cases of keys."""
 
     store: KeyStore
+    end_users: EndUserSessionStore
+    outbox: Outbox
     security: SecurityLog
 
     def create(
@@ -101,6 +105,7 @@ class ApiKeys:
             actor=principal.actor,
             reason=key["id"],
         )
+        self._tell("key_created", key, origin, now)
         return {**view(key), "key": secret}
 
     def get(self, principal: Principal, key_id: str) -> dict[str, Any]:
@@ -141,6 +146,9 @@ class ApiKeys:
             key, hash_secret(secret), _shown(secret), previous_ends=ends, now=int(now)
         ):
             raise Problem("conflict", "The key was rotated or revoked by another request.")
+        if ends <= now:
+            # Without a grace the old secret may have leaked, and with it what it minted.
+            self.end_users.end_of_key(principal.org_id, key_id, int(now))
         self.security.record(
             "key.rotated",
             "success",
@@ -150,12 +158,23 @@ class ApiKeys:
             reason=key_id,
         )
         rotated = {**key, **_shown(secret), "last_used_at": None}
+        self._tell("key_rotated", rotated, origin, now)
         return {**view(rotated), "key": secret, "previous_expires_at": rfc3339(ends)}
 
-    def revoke(self, principal: Principal, origin: Origin, key_id: str) -> None:
-        """End the key and every secret it still has, at once. Raises Problem 404."""
-        if not self.store.revoke(self._need(principal.org_id, key_id)):
+    def revoke(self, principal: Principal, origin: Origin, now: float, key_id: str) -> None:
+        """End the key, every secret it still has, and the end users' sessions it minted, at once.
+
+        Raises Problem 404 or 409. The key goes first: a session that is being minted finds it gone
+        (`end_users.mint`). A repeated call finds no key and still looks for sessions, so one that
+        died half way is finished.
+        """
+        key = self.store.get(principal.org_id, key_id) if is_id("key", key_id) else None
+        if key is not None and not self.store.revoke(key):
             raise Problem("conflict", "The key was changed by another request; try again.")
+        if is_id("key", key_id):
+            self.end_users.end_of_key(principal.org_id, key_id, int(now))
+        if key is None:
+            raise not_found("key")
         self.security.record(
             "key.revoked",
             "success",
@@ -163,6 +182,16 @@ class ApiKeys:
             org_id=principal.org_id,
             actor=principal.actor,
             reason=key_id,
+        )
+
+    def _tell(self, kind: str, key: dict[str, Any], origin: Origin, now: float) -> None:
+        self.outbox.notify(
+            kind,
+            origin,
+            now,
+            org_id=key["org_id"],
+            name=key["name"],
+            hint=f"{key['prefix']}…{key['last_four']}",
         )
 
     def _need(self, org_id: str, key_id: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Assets:
     def get(self, principal: Principal, asset_id: str, now: float) -> dict[str, Any]:
         """An image's record with a fresh link. Raises Problem 404, or 410 once it has expired."""
         record = self.store.asset(principal.org_id, asset_id) if is_id("ast", asset_id) else None
-        if record is None:
+        if record is None or not principal.sees(record):
             raise not_found("asset")
         # S3 may keep an expired object for a while; the promise is kept here.
         if record["expires_at"] <= now:

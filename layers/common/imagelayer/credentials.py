@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imagelayer import api_keys
 from imagelayer.endpoints import Endpoint
 from imagelayer.errors import Problem
-from imagelayer.principals import Origin, Principal
+from imagelayer.principals import EndUser, Origin, Principal
 from imagelayer.rate_limits import POLICIES, Admission
 from imagelayer.security_events import SecurityLog
+from imagelayer.stores import end_user_sessions
 from imagelayer.stores.counters import CounterStore, GuardFailed
+from imagelayer.stores.end_user_sessions import EndUserSessionStore
 from imagelayer.stores.keys import KeyStore
 from imagelayer.stores.sessions import SessionStore
+
+if TYPE_CHECKING:
+    from imagelayer.tokens import EndUserClaims
 
 MAX_CREDENTIAL_LENGTH = 2048
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """Both kinds of credential: API keys and dashboard access tokens."""
+    """All kinds of credential: API keys, dashboard access tokens, end users' session tokens."""
 
     keys: KeyStore
     sessions: SessionStore
+    end_users: EndUserSessionStore
     counters: CounterStore
     security: SecurityLog
     issuer: str
 
     def identify(
-        self, authorization: str | None, endpoint: Endpoint, origin: Origin, now: float
+        self, headers: Mapping[str, str], endpoint: Endpoint, origin: Origin, now: float
     ) -> tuple[Principal, Admission]:
         """Authenticate and meter. Raises Problem 401 or 403, Limited, or StoreUnavailable."""
-        scheme, _, credential = (authorization or "").partition(" ")
+        scheme, _, credential = headers.get("authorization", "").partition(" ")
         try:
             if scheme.lower() != "bearer" or not credential:
                 raise Refused("missing")
@@ -40,7 +48,9 @@ class Credentials:
             if credential.startswith("il_"):
                 principal, admission = self._key(credential, endpoint, now)
             else:
-                principal, admission = self._access_token(credential, endpoint, now)
+                principal, admission = self._token(
+                    credential, headers.get("origin"), endpoint, origin, now
+                )
         except Refused as refused:
             # Guessing is metered per address, on top of what the endpoint allows.
             self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
@@ -50,18 +60,28 @@ class Credentials:
                 "Send a valid API key or access token as a Bearer.",
                 reason=refused.reason,
             ) from None
-        if endpoint.auth not in ("user_or_key", principal.kind):
-            self.security.record(
-                "authz.denied",
-                "denied",
-                origin,
-                org_id=principal.org_id,
-                actor=principal.actor,
-                reason=f"{endpoint.auth} only",
-            )
-            needed = "an API key" if endpoint.auth == "key" else "a dashboard login"
-            raise Problem("insufficient_scope", f"This needs {needed}.")
+        self._check_kind(principal, endpoint, origin)
         return principal, admission
+
+    def _check_kind(self, principal: Principal, endpoint: Endpoint, origin: Origin) -> None:
+        """Refuse a credential that is good, but not for this endpoint. Raises Problem 403."""
+        if principal.kind == "end_user":
+            if endpoint.end_user:
+                return
+            needed = "an API key or a dashboard login"
+        elif endpoint.auth in ("user_or_key", principal.kind):
+            return
+        else:
+            needed = "an API key" if endpoint.auth == "key" else "a dashboard login"
+        self.security.record(
+            "authz.denied",
+            "denied",
+            origin,
+            org_id=principal.org_id,
+            actor=principal.actor,
+            reason=f"{endpoint.auth} only",
+        )
+        raise Problem("insufficient_scope", f"This needs {needed}.")
 
     def _key(self, secret: str, endpoint: Endpoint, now: float) -> tuple[Principal, Admission]:
         if not api_keys.is_well_formed(secret):
@@ -79,27 +99,39 @@ class Credentials:
                 scopes=frozenset(item["scopes"]),
                 mode=item["mode"],
                 secret_hash=secret_hash,
+                valid_until=item["valid_until"],
             ),
             admission,
         )
 
-    def _access_token(
-        self, token: str, endpoint: Endpoint, now: float
+    def _token(
+        self,
+        token: str,
+        presented_origin: str | None,
+        endpoint: Endpoint,
+        origin: Origin,
+        now: float,
     ) -> tuple[Principal, Admission]:
+        """What a token claims to be chooses its verification, which then checks the claim."""
         from imagelayer import tokens
 
         try:
-            claims = tokens.verify_access(
+            if tokens.token_type(token) == tokens.END_USER_TYPE:
+                claims = tokens.verify_end_user(
+                    token, self.sessions.public_key, issuer=self.issuer, now=now
+                )
+                return self._end_user(claims, presented_origin, endpoint, origin, now)
+            access = tokens.verify_access(
                 token, self.sessions.public_key, issuer=self.issuer, now=now
             )
         except tokens.TokenRefused as refusal:
             raise Refused(refusal.reason) from None
         try:
-            item, admission = self.sessions.admit(claims.session_id, endpoint.policy, now)
+            item, admission = self.sessions.admit(
+                access.user_id, access.session_id, endpoint.policy, now
+            )
         except GuardFailed:
             raise Refused("ended session") from None
-        if item["user_id"] != claims.user_id:
-            raise Refused("session of another user")
         return (
             Principal(
                 kind="user",
@@ -107,7 +139,47 @@ class Credentials:
                 actor=item["user_id"],
                 scopes=frozenset(),
                 role=item["role"],
-                session_id=claims.session_id,
+                session_id=access.session_id,
+                must_enrol=bool(item.get("must_enrol")),
+            ),
+            admission,
+        )
+
+    def _end_user(
+        self,
+        claims: EndUserClaims,
+        presented_origin: str | None,
+        endpoint: Endpoint,
+        origin: Origin,
+        now: float,
+    ) -> tuple[Principal, Admission]:
+        from imagelayer.end_users import is_allowed_origin
+
+        pk, sk = end_user_sessions.key(
+            claims.org_id, claims.end_user_id, claims.session_id, claims.expires_at
+        )
+        try:
+            item, admission = self.end_users.admit(pk, sk, endpoint.policy, now)
+        except GuardFailed:
+            raise Refused("ended session") from None
+        if not is_allowed_origin(item, presented_origin):
+            self.security.record(
+                "authz.origin_denied",
+                "denied",
+                origin,
+                org_id=item["org_id"],
+                actor=item["id"],
+                reason="another origin" if presented_origin else "no origin",
+            )
+            raise Problem("origin_not_allowed", "This session is for other origins.")
+        return (
+            Principal(
+                kind="end_user",
+                org_id=item["org_id"],
+                actor=item["id"],
+                scopes=frozenset(item["scopes"]),
+                mode=item["mode"],
+                end_user=EndUser(item["end_user_id"], pk, sk, item.get("max_generations")),
             ),
             admission,
         )

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+from dataclasses import dataclass
 
 from imagelayer.errors import Problem, invalid
+
+
+def address_hash(canonical: str) -> str:
+    """What names an address in keys, queues and counters, where the address itself has no place."""
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def canonical_address(address: str) -> str:
@@ -48,15 +55,40 @@ def lookup_address(address: str) -> str:
         return ""
 
 
-def refuse_disposable(canonical: str) -> None:
-    """Raise Problem 422 when the domain, or one it is under, hands out throw-away addresses."""
+@dataclass(frozen=True)
+class DomainLists:
+    """The operator's word on domains, each with everything under it, before the kept list's."""
+
+    allowed: frozenset[str] = frozenset()
+    denied: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, allowed: str, denied: str) -> DomainLists:
+        """From comma-separated settings."""
+        return cls(_names(allowed), _names(denied))
+
+
+def refuse_disposable(canonical: str, lists: DomainLists) -> None:
+    """Raise Problem 422 when the domain, or one it is under, hands out throw-away addresses.
+
+    The name that is nearest to the address decides: an operator may allow one domain under a
+    denied one. Of two lists that hold the same name the operator's refusal comes first, then the
+    operator's permission, then the kept list.
+    """
     labels = canonical.rpartition("@")[2].split(".")
-    listed = _disposable_domains()
-    if any(".".join(labels[start:]) in listed for start in range(len(labels) - 1)):
-        raise Problem(
-            "disposable_email",
-            "Disposable email addresses cannot register. If yours is not one, write to us.",
-        )
+    for start in range(len(labels)):
+        name = ".".join(labels[start:])
+        if name in lists.allowed and name not in lists.denied:
+            return
+        if name in lists.denied or (start < len(labels) - 1 and name in _disposable_domains()):
+            raise Problem(
+                "disposable_email",
+                "Disposable email addresses cannot register. If yours is not one, write to us.",
+            )
+
+
+def _names(setting: str) -> frozenset[str]:
+    return frozenset(name.strip().strip(".").lower() for name in setting.split(",") if name.strip())
 
 
 @functools.cache

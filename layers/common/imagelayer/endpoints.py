@@ -16,19 +16,40 @@ from imagelayer.rate_limits import POLICIES, Policy
 
 # none: counted per client address. key: an API key. user: a dashboard access token.
 Auth = Literal["none", "user", "key", "user_or_key"]
-Role = Literal["owner", "admin", "developer", "viewer"]
 
 MAX_BODY_BYTES = 64 * 1024
 
-# What each dashboard role may do. A key's scopes are listed on the key.
-_VIEWER = frozenset({"account:read", "keys:read", "brands:read", "generations:read", "assets:read"})
-_DEVELOPER = _VIEWER | {"keys:write", "keys:rotate", "brands:write", "generations:write"}
-ROLE_SCOPES: Mapping[str, frozenset[str]] = {
+# The one table of what each dashboard role may do; docs/permissions.md is compared with it. A
+# key's scopes are listed on the key. Whom an admin may manage is `members.may_manage`.
+_VIEWER = frozenset(
+    {
+        "account:read",
+        "account:write",
+        "organization:read",
+        "members:read",
+        "keys:read",
+        "brands:read",
+        "generations:read",
+        "assets:read",
+    }
+)
+_DEVELOPER = _VIEWER | {
+    "keys:write",
+    "keys:rotate",
+    "brands:write",
+    "generations:write",
+    "sessions:write",
+}
+_ADMIN = _DEVELOPER | {"organization:write", "members:write", "events:read"}
+_OWNER = _ADMIN | {"security:write"}
+ROLE_SCOPES: Mapping[schemas.Role, frozenset[str]] = {
     "viewer": _VIEWER,
     "developer": _DEVELOPER,
-    "admin": _DEVELOPER,
-    "owner": _DEVELOPER,
+    "admin": _ADMIN,
+    "owner": _OWNER,
 }
+# What is open to a user who must first set a second factor up.
+ENROLMENT_SCOPES = frozenset({"account:read", "account:write"})
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,8 @@ class Endpoint:
     content_type: str = "application/json"
     query: tuple[str, ...] = ()
     idempotent: bool = False
+    # Whether an end user's session token may call it, with the scope among its own.
+    end_user: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
 
     @property
@@ -94,15 +117,99 @@ _ENDPOINTS = (
     Endpoint("POST /v1/auth/verify-email/resend", "registration", "resendVerification",
              "Send another verification mail", "none", "resend-verification", 202,
              schemas.RegisterAnswer, schemas.ResendRequest),
+    Endpoint("GET /accept-invitation", "registration", "getInvitationPage",
+             "The page invitations link to; it posts the token", "none", "public-read", 200,
+             content_type="text/html"),
+    Endpoint("POST /v1/auth/invitations/accept", "registration", "acceptInvitation",
+             "Join an organization", "none", "accept-invitation", 200,
+             schemas.AcceptInvitationAnswer, schemas.AcceptInvitationRequest,
+             problems=("invalid_token", "address_taken", "conflict")),
     Endpoint("POST /v1/auth/login", "login", "login", "Log in", "none", "login", 200,
              schemas.LoginAnswer, schemas.LoginRequest,
-             problems=("invalid_credentials", "email_not_verified")),
+             problems=("invalid_credentials", "email_not_verified", "totp_required",
+                       "invalid_totp_code")),
     Endpoint("POST /v1/auth/refresh", "login", "refresh",
              "Trade the refresh cookie for a new access token", "none", "refresh", 200,
              schemas.LoginAnswer, problems=("unauthenticated",)),
     Endpoint("POST /v1/auth/logout", "login", "logout", "End this session", "none", "refresh", 204),
     Endpoint("GET /v1/auth/me", "login", "getMe", "Who is logged in", "user", "session-read", 200,
              schemas.MeAnswer, scope="account:read"),
+    Endpoint("GET /v1/auth/sessions", "login", "listSessions", "Where one is logged in", "user",
+             "session-read", 200, schemas.SessionList, scope="account:read"),
+    Endpoint("DELETE /v1/auth/sessions", "login", "endAllSessions",
+             "Log out everywhere, here included", "user", "session-write", 204,
+             scope="account:write"),
+    Endpoint("DELETE /v1/auth/sessions/{session_id}", "login", "endSession",
+             "End one session", "user", "session-write", 204, scope="account:write"),
+    Endpoint("GET /reset-password", "password", "getResetPage",
+             "The page reset mails link to; it posts the token", "none", "public-read", 200,
+             content_type="text/html"),
+    Endpoint("POST /v1/auth/password/forgot", "password", "forgotPassword",
+             "Ask for a reset mail", "none", "forgot-password", 202, schemas.ForgotPasswordAnswer,
+             schemas.ForgotPasswordRequest),
+    Endpoint("POST /v1/auth/password/reset", "password", "resetPassword",
+             "Set a new password with a mailed token; ends every session", "none",
+             "reset-password", 204, body=schemas.ResetPasswordRequest,
+             problems=("invalid_token",)),
+    Endpoint("POST /v1/auth/password/change", "password", "changePassword",
+             "Change the password; ends every other session", "user", "session-write", 204,
+             body=schemas.ChangePasswordRequest, scope="account:write",
+             problems=("wrong_password", "conflict")),
+    Endpoint("POST /v1/auth/totp", "second_factor", "startTotp",
+             "Begin to set a second factor up", "user", "session-write", 201,
+             schemas.TotpEnrolment, schemas.PasswordRequest, scope="account:write",
+             problems=("wrong_password", "conflict")),
+    Endpoint("POST /v1/auth/totp/confirm", "second_factor", "confirmTotp",
+             "Finish it with a first code; answers the recovery codes", "user", "session-write",
+             200, schemas.RecoveryCodes, schemas.TotpRequest, scope="account:write",
+             problems=("invalid_totp_code", "conflict")),
+    Endpoint("POST /v1/auth/totp/recovery-codes", "second_factor", "renewRecoveryCodes",
+             "Replace the recovery codes", "user", "session-write", 200, schemas.RecoveryCodes,
+             schemas.PasswordAndTotpRequest, scope="account:write",
+             problems=("wrong_password", "invalid_totp_code", "conflict")),
+    Endpoint("POST /v1/auth/totp/disable", "second_factor", "disableTotp",
+             "Remove the second factor; ends every other session", "user", "session-write", 204,
+             body=schemas.PasswordAndTotpRequest, scope="account:write",
+             problems=("wrong_password", "invalid_totp_code", "conflict",
+                       "second_factor_required")),
+    Endpoint("POST /v1/auth/session", "session", "createEndUserSession",
+             "Mint a short-lived token for an end user", "key", "end-user-session-mint", 201,
+             schemas.EndUserSession, schemas.CreateEndUserSessionRequest, scope="sessions:write"),
+    Endpoint("POST /v1/auth/session/revoke", "session", "revokeEndUserSessions",
+             "End sessions of an end user, of a key, or all", "user_or_key",
+             "end-user-session-revoke", 200, schemas.RevokedSessions,
+             schemas.RevokeEndUserSessionsRequest, scope="sessions:write"),
+    Endpoint("GET /v1/organization", "organization", "getOrganization", "Read the organization",
+             "user", "organization-read", 200, schemas.OrganizationDetails,
+             scope="organization:read"),
+    Endpoint("PATCH /v1/organization", "organization", "updateOrganization",
+             "Change the organization; whether owners need a second factor is for owners", "user",
+             "organization-write", 200, schemas.OrganizationDetails,
+             schemas.UpdateOrganizationRequest, scope="organization:write",
+             problems=("conflict",)),
+    Endpoint("GET /v1/organization/members", "organization", "listMembers", "List members", "user",
+             "organization-read", 200, schemas.MemberList, scope="members:read", query=PAGE),
+    Endpoint("PATCH /v1/organization/members/{user_id}", "organization", "changeRole",
+             "Give a member another role; ends their sessions", "user", "organization-write", 200,
+             schemas.Member, schemas.ChangeRoleRequest, scope="members:write",
+             problems=("last_owner", "conflict")),
+    Endpoint("DELETE /v1/organization/members/{user_id}", "organization", "removeMember",
+             "Remove a member, or leave; the account goes with the membership", "user",
+             "organization-write", 204, scope="account:write",
+             problems=("last_owner", "conflict", "second_factor_required")),
+    Endpoint("POST /v1/organization/invitations", "organization", "createInvitation",
+             "Invite somebody by mail", "user", "organization-write", 201, schemas.Invitation,
+             schemas.CreateInvitationRequest, scope="members:write",
+             problems=("disposable_email", "conflict")),
+    Endpoint("GET /v1/organization/invitations", "organization", "listInvitations",
+             "List invitations that wait", "user", "organization-read", 200,
+             schemas.InvitationList, scope="members:write", query=PAGE),
+    Endpoint("DELETE /v1/organization/invitations/{invitation_id}", "organization",
+             "withdrawInvitation", "Withdraw an invitation", "user", "organization-write", 204,
+             scope="members:write"),
+    Endpoint("GET /v1/organization/security-events", "organization", "listSecurityEvents",
+             "What happened to the organization's security", "user", "organization-read", 200,
+             schemas.SecurityEventList, scope="events:read", query=PAGE),
     Endpoint("POST /v1/keys", "key_rotation", "createKey", "Create an API key", "user", "key-write",
              201, schemas.CreatedKey, schemas.CreateKeyRequest, scope="keys:write"),
     Endpoint("GET /v1/keys", "key_rotation", "listKeys", "List keys", "user", "key-read", 200,
@@ -136,19 +243,20 @@ _ENDPOINTS = (
     Endpoint("POST /v1/generations", "generation", "createGeneration", "Ask for images",
              "user_or_key", "generation-create", 202, schemas.Generation,
              schemas.CreateGenerationRequest, scope="generations:write", idempotent=True,
-             problems=("insufficient_credits", "idempotency_mismatch")),
+             problems=("insufficient_credits", "idempotency_mismatch", "generation_cap_reached"),
+             end_user=True),
     Endpoint("GET /v1/generations", "generation", "listGenerations", "List generations",
              "user_or_key", "generation-read", 200, schemas.GenerationList,
              scope="generations:read", query=PAGE),
     Endpoint("GET /v1/generations/{generation_id}", "generation", "getGeneration",
              "Read a generation", "user_or_key", "generation-read", 200, schemas.Generation,
-             scope="generations:read"),
+             scope="generations:read", end_user=True),
     Endpoint("GET /v1/assets/{asset_id}", "asset_delivery", "getAsset",
              "An image's record and a fresh signed link", "user_or_key", "asset-read", 200,
-             schemas.Asset, scope="assets:read", problems=("expired",)),
+             schemas.Asset, scope="assets:read", problems=("expired",), end_user=True),
     Endpoint("GET /v1/assets/{asset_id}/content", "asset_delivery", "getAssetContent",
              "Redirect to the image", "user_or_key", "asset-read", 302, scope="assets:read",
-             problems=("expired",)),
+             problems=("expired",), end_user=True),
 )  # fmt: skip
 
 ENDPOINTS: Mapping[str, Endpoint] = {endpoint.route: endpoint for endpoint in _ENDPOINTS}

@@ -18,12 +18,20 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "invalid_token": (400, "The token is invalid, used or expired"),
     "unauthenticated": (401, "Credentials are missing or not valid"),
     "invalid_credentials": (401, "The email address or password is wrong"),
+    "totp_required": (401, "A code of the second factor is needed"),
+    "invalid_totp_code": (401, "The code of the second factor is wrong or spent"),
     "insufficient_credits": (402, "The organization is out of credits"),
     "insufficient_scope": (403, "The credential lacks the scope"),
     "email_not_verified": (403, "The email address is not verified"),
+    "wrong_password": (403, "The current password is wrong"),
+    "second_factor_required": (403, "The organization asks for a second factor"),
+    "origin_not_allowed": (403, "The session is not meant for this origin"),
+    "generation_cap_reached": (403, "The session has no generations left"),
     "edge_required": (403, "Requests must come through the edge"),
     "not_found": (404, "There is no such resource"),
     "conflict": (409, "The resource is in a conflicting state"),
+    "last_owner": (409, "An organization keeps at least one owner"),
+    "address_taken": (409, "The address already has an account"),
     "expired": (410, "The media has expired"),
     "body_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "The content type is not supported"),
@@ -38,7 +46,7 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
 }
 
 # A retry of these can only fail again, so clients that retry by status are told not to.
-DO_NOT_RETRY = frozenset({"insufficient_credits", "registration_limit"})
+DO_NOT_RETRY = frozenset({"insufficient_credits", "registration_limit", "generation_cap_reached"})
 
 RETRY_AFTER_UNAVAILABLE_SECONDS = 2
 

@@ -14,6 +14,7 @@ from imagelayer import models
 from imagelayer.generations import reservation
 from imagelayer.ids import is_id, new_id
 from imagelayer.providers.models import GenerationRefused, ImageModel
+from imagelayer.quota_alerts import QuotaAlerts
 from imagelayer.render import encode
 from imagelayer.render.compositor import compose
 from imagelayer.stores.brands import BrandStore
@@ -49,6 +50,7 @@ class GenerationWorker:
     brand_objects: ObjectStore
     media: ObjectStore
     providers: Mapping[str, ImageModel]
+    quota_alerts: QuotaAlerts
     clock: Callable[[], float]
 
     def work(self, org_id: str, generation_id: str, claim: str) -> str:
@@ -74,6 +76,7 @@ class GenerationWorker:
             for asset in assets:
                 self.media.delete(asset["object_key"])
             return "lost"
+        self.quota_alerts.settled(job["org_id"], job["month"], now)
         return "succeeded"
 
     def _settled_before(self, job: Item) -> bool:
@@ -113,6 +116,7 @@ class GenerationWorker:
             "id": asset_id,
             "org_id": job["org_id"],
             "generation_id": job["id"],
+            "end_user_id": job.get("end_user_id"),
             "object_key": key,
             "width": branded.image.width,
             "height": branded.image.height,

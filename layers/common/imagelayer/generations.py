@@ -17,10 +17,12 @@ from imagelayer.errors import Problem, invalid, not_found
 from imagelayer.ids import is_id, new_id
 from imagelayer.presets import PRESETS
 from imagelayer.principals import Origin, Principal
+from imagelayer.quota_alerts import QuotaAlerts
 from imagelayer.schemas import CreateGenerationRequest
 from imagelayer.security_events import SecurityLog
 from imagelayer.stores.brands import BrandStore
 from imagelayer.stores.credits import CreditStore, Reservation
+from imagelayer.stores.end_user_sessions import EndUserSessionStore
 from imagelayer.stores.generations import GenerationStore
 from imagelayer.stores.queue import Queue
 from imagelayer.stores.table import Item, StoreUnavailable
@@ -40,7 +42,9 @@ class Generations:
     store: GenerationStore
     brands: BrandStore
     credits: CreditStore
+    end_users: EndUserSessionStore
     queue: Queue
+    quota_alerts: QuotaAlerts
     assets: Assets
     security: SecurityLog
     monthly_credits: int
@@ -74,7 +78,7 @@ class Generations:
         """A job with its images. Raises Problem 404, also once it has expired."""
         known = is_id("gen", generation_id)
         job = self.store.get(principal.org_id, generation_id) if known else None
-        if job is None or job["expires_at"] <= now:
+        if job is None or job["expires_at"] <= now or not principal.sees(job):
             raise not_found("generation")
         return self.view(job, now)
 
@@ -107,6 +111,7 @@ class Generations:
             "id": new_id("gen", now),
             "org_id": principal.org_id,
             "actor": principal.actor,
+            "end_user_id": principal.end_user.id if principal.end_user else None,
             "status": "queued",
             "prompt": body.prompt,
             "brand_id": body.brand_id,
@@ -136,21 +141,36 @@ class Generations:
         )
         held = reservation(job)
         reserve = self.credits.reserve(held, int(now)) if held.amount else []
-        refusal = self.store.accept(job, record, checks, reserve)
+        user = principal.end_user
+        capped = user is not None and user.max_generations is not None
+        count = [self.end_users.count_action(user)] if user is not None and capped else []
+        refusal = self.store.accept(job, record, checks, reserve, count)
         if refusal is not None and refusal.credits_short and refusal.balance is None:
             # The organization's first generation of the month.
             self.credits.open_month(held.org_id, held.month, self.monthly_credits)
-            refusal = self.store.accept(job, record, checks, reserve)
+            refusal = self.store.accept(job, record, checks, reserve, count)
         if refusal is None:
             return None
         if refusal.record is not None and record is not None:
             return self._replay(principal, record, refusal.record)
         if refusal.brand_missing:
             raise not_found("brand")
+        if refusal.cap_reached:
+            self.security.record(
+                "session.cap_reached",
+                "denied",
+                origin,
+                org_id=job["org_id"],
+                actor=principal.actor,
+            )
+            raise Problem(
+                "generation_cap_reached", "This session has made all the generations it may."
+            )
         if refusal.credits_short:
             self.security.record(
                 "quota.denied", "denied", origin, org_id=job["org_id"], actor=principal.actor
             )
+            self.quota_alerts.denied(job["org_id"], job["month"], refusal.balance, now)
             raise Problem(
                 "insufficient_credits",
                 f"This costs {held.amount} credits, more than this month's allowance has left.",
@@ -222,9 +242,11 @@ def _record(
     bare = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
     if not _KEY_SHAPE.fullmatch(bare):
         raise Problem("bad_request", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
+    # An end user's keys are that end user's, or they could be used to read another's job.
+    whose = principal.end_user.id if principal.end_user else ""
     fingerprint = hashlib.sha256(msgspec.json.encode([body, principal.mode])).hexdigest()
     return {
-        "hash": hashlib.sha256(f"createGeneration\x00{bare}".encode()).hexdigest(),
+        "hash": hashlib.sha256(f"createGeneration\x00{whose}\x00{bare}".encode()).hexdigest(),
         "fingerprint": fingerprint,
         "generation_id": job["id"],
         "expires_at": int(now) + IDEMPOTENCY_SECONDS,

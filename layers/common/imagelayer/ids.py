@@ -12,7 +12,9 @@ import secrets
 from collections.abc import Callable
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-PREFIXES = ("org", "usr", "ses", "key", "brd", "upl", "gen", "ast", "mov", "evt")
+PREFIXES = (
+    "org", "usr", "ses", "inv", "eus", "key", "brd", "upl", "gen", "ast", "mov", "evt",
+)  # fmt: skip
 _SHAPE = re.compile(rf"(?:{'|'.join(PREFIXES)})_[{_ALPHABET}]{{26}}")
 
 RandomBytes = Callable[[int], bytes]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from dataclasses import dataclass, field
 
 # Anybody can sign anybody up: a name that a mail client could turn into a link is left out.
@@ -22,6 +23,21 @@ class Mail:
     subject: str
     text: str = field(repr=False)
     html: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """When and from where something happened, for mails that tell of it."""
+
+    at: str
+    client: str
+    ip: str
+
+    @property
+    def sentence(self) -> str:
+        """`2026-01-01 12:00 UTC, Firefox on Windows, from 198.51.100.7`."""
+        parts = [self.at, self.client, f"from {self.ip}" if self.ip else ""]
+        return ", ".join(part for part in parts if part)
 
 
 def verification(to: str, *, name: str, base_url: str, token: str, hours: int) -> Mail:
@@ -54,10 +70,155 @@ def already_registered(to: str, *, name: str, base_url: str) -> Mail:
             "account. Nothing was changed."
         ],
         after=[
-            f"You can log in at {base_url}/ with the password you chose then. If it was not you "
-            "who signed up again, there is nothing to do."
+            f"You can log in with the password you chose then. If you no longer know it, set a new "
+            f"one at {base_url}/reset-password. If it was not you who signed up again, there is "
+            "nothing to do."
         ],
     )
+
+
+def password_reset(to: str, *, name: str, base_url: str, token: str, minutes: int) -> Mail:
+    """The link that sets a new password."""
+    return _mail(
+        to,
+        "Set a new password for ImageLayer",
+        greeting=name,
+        before=["Somebody, we hope you, asked to set a new password for your ImageLayer account."],
+        button=("Set a new password", f"{base_url}/reset-password#token={token}"),
+        after=[
+            f"The link works once and for {minutes} minutes. Setting a new password logs you out "
+            "everywhere; your second factor stays as it is.",
+            "If this was not you, do nothing: your password has not changed.",
+        ],
+    )
+
+
+def invitation(
+    to: str, *, inviter: str, organization: str, role: str, base_url: str, token: str, days: int
+) -> Mail:
+    """Invites somebody into an organization."""
+    who = inviter if _PLAIN_NAME.fullmatch(inviter) else "A member"
+    where = (
+        f"the organization {organization}"
+        if _PLAIN_NAME.fullmatch(organization)
+        else ("an organization")
+    )
+    return _mail(
+        to,
+        "You are invited to ImageLayer",
+        greeting="",
+        before=[f"{who} invites you to join {where} on ImageLayer as {_with_article(role)}."],
+        button=("Join", f"{base_url}/accept-invitation#token={token}"),
+        after=[
+            f"The link works once and for {days} days.",
+            "If you do not know who this is, do nothing: nobody joins without this link.",
+        ],
+    )
+
+
+def new_place(to: str, *, name: str, base_url: str, occasion: Occasion) -> Mail:
+    """Tells of a login from a network that is new to the account."""
+    return _mail(
+        to,
+        "New login to your ImageLayer account",
+        greeting=name,
+        before=[
+            "Somebody logged in to your account from a place we have not seen before:",
+            occasion.sentence,
+        ],
+        after=[
+            "If this was you, there is nothing to do.",
+            f"If not, set a new password at {base_url}/reset-password at once. That ends every "
+            "session, this one included.",
+        ],
+    )
+
+
+def password_changed(to: str, *, name: str, base_url: str, occasion: Occasion) -> Mail:
+    """Tells that the password is another one now."""
+    return _mail(
+        to,
+        "Your ImageLayer password was changed",
+        greeting=name,
+        before=["The password of your account was changed:", occasion.sentence],
+        after=[f"If this was not you, set a new one at {base_url}/reset-password at once."],
+    )
+
+
+def totp_changed(to: str, *, name: str, base_url: str, occasion: Occasion, enabled: bool) -> Mail:
+    """Tells that the second factor was set up or removed."""
+    what = "set up for" if enabled else "removed from"
+    return _mail(
+        to,
+        f"A second factor was {what} your ImageLayer account",
+        greeting=name,
+        before=[f"A second factor was {what} your account:", occasion.sentence],
+        after=[f"If this was not you, set a new password at {base_url}/reset-password at once."],
+    )
+
+
+def recovery_codes_changed(
+    to: str, *, name: str, base_url: str, occasion: Occasion, left: int | None
+) -> Mail:
+    """Tells that a recovery code was used, or that new ones replaced the old."""
+    if left is None:
+        subject = "Your ImageLayer recovery codes were replaced"
+        said = "New recovery codes were made for your account, and the old ones are void:"
+    else:
+        subject = "A recovery code of your ImageLayer account was used"
+        said = f"A recovery code stood in for your second factor, and {left} are left:"
+    return _mail(
+        to,
+        subject,
+        greeting=name,
+        before=[said, occasion.sentence],
+        after=[f"If this was not you, set a new password at {base_url}/reset-password at once."],
+    )
+
+
+def key_changed(
+    to: str,
+    *,
+    name: str,
+    base_url: str,
+    occasion: Occasion,
+    key_name: str,
+    key_hint: str,
+    rotated: bool,
+) -> Mail:
+    """Tells the owners that an API key was created or has a new secret."""
+    what = "got a new secret" if rotated else "was created"
+    label = f'"{key_name}" ({key_hint})' if _PLAIN_NAME.fullmatch(key_name) else key_hint
+    return _mail(
+        to,
+        f"An API key {'was rotated' if rotated else 'was created'} in ImageLayer",
+        greeting=name,
+        before=[f"The API key {label} {what}:", occasion.sentence],
+        after=[
+            "If nobody in your organization did this, revoke the key at once, and set a new "
+            f"password at {base_url}/reset-password."
+        ],
+    )
+
+
+def quota(to: str, *, name: str, percent: int, month: str, allowance: int) -> Mail:
+    """Tells the owners how far the month's credits are used up."""
+    if percent >= 100:
+        said = f"All {allowance:,} credits of {month} are used. Until the month ends, requests for "
+        said += "images are refused."
+    else:
+        said = f"{percent} percent of the {allowance:,} credits of {month} are used."
+    return _mail(
+        to,
+        f"{percent} percent of this month's ImageLayer credits are used",
+        greeting=name,
+        before=[said],
+        after=["Images that exist are not affected."],
+    )
+
+
+def _with_article(role: str) -> str:
+    return f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
 
 
 def _mail(
@@ -88,7 +249,9 @@ def _mail(
             "If the button does not work, copy this address into your browser:<br>"
             f'<span style="word-break:break-all">{escaped_link}</span></p>'
         )
-    text = "\n\n".join([*words, *after, "ImageLayer"]) + "\n"
+    # Wrapped for clients that do not; a link stands on a line of its own, whole.
+    paragraphs = [_wrapped(each) for each in [*words, *after, "ImageLayer"]]
+    text = "\n\n".join(paragraphs) + "\n"
     body = "".join([*rich, *closing])
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -101,3 +264,10 @@ def _mail(
         f"{body}</div></body></html>"
     )
     return Mail(to, subject, text, page)
+
+
+def _wrapped(paragraph: str) -> str:
+    return "\n".join(
+        textwrap.fill(line, 76, break_long_words=False, break_on_hyphens=False)
+        for line in paragraph.split("\n")
+    )

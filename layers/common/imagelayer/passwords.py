@@ -11,14 +11,18 @@ import base64
 import hashlib
 import hmac
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from secrets import token_bytes
+from typing import Protocol
 
 import bcrypt
 
 MIN_LENGTH = 15  # NIST SP 800-63B-4 §3.1.1.2, password as the single factor
 MAX_LENGTH = 128
-MIN_SCORE = 3  # zxcvbn: "safely unguessable", at least 10^8 guesses
+MIN_SCORE = 4  # zxcvbn: "very unguessable", at least 10^10 guesses
 ESTIMATED_LENGTH = 72  # the estimate's time grows fast with length; the rest only adds strength
 PRODUCT_WORDS = ("imagelayer", "image", "layer")
 
@@ -26,15 +30,18 @@ PRODUCT_WORDS = ("imagelayer", "image", "layer")
 def broken_rule(password: str, context: Iterable[str]) -> str | None:
     """The rule a new password breaks, in words for its owner, or None.
 
-    Lengths count code points after NFC. There are no composition rules (ASVS 5.0 6.2.5); common
-    passwords, sequences, repetitions and the words of `context` (address, names, our own) are
-    refused by how soon zxcvbn's attacker, who tries those first, would guess it (6.2.4, 6.2.11).
+    Lengths count code points after NFC. There are no composition rules (ASVS 5.0 6.2.5). The most
+    common passwords are refused by a list (6.2.4); other common words, sequences, repetitions and
+    the words of `context` (address, names, our own) are refused by how soon zxcvbn's attacker, who
+    tries those first, would guess it (6.2.11).
     """
     normal = unicodedata.normalize("NFC", password)
     if len(normal) < MIN_LENGTH:
         return f"must have at least {MIN_LENGTH} characters"
     if len(normal) > MAX_LENGTH:
         return f"must have at most {MAX_LENGTH} characters"
+    if common_digest(normal) in _common_passwords():
+        return "is among the most common passwords"
     from zxcvbn import zxcvbn  # its word lists are large and only new passwords need them
 
     estimate = zxcvbn(
@@ -43,8 +50,20 @@ def broken_rule(password: str, context: Iterable[str]) -> str | None:
         max_length=ESTIMATED_LENGTH,
     )
     if estimate["score"] < MIN_SCORE:
-        return "is too easy to guess; use more or less common words"
+        return "is too easy to guess; use more words, or less common ones"
     return None
+
+
+def common_digest(password: str) -> bytes:
+    """What the list of common passwords holds of one; case does not make it another."""
+    return hashlib.sha256(password.casefold().encode("utf-8", "surrogatepass")).digest()[:8]
+
+
+@cache
+def _common_passwords() -> frozenset[bytes]:
+    """The kept list (`dev/common_passwords.py`), loaded when a first password is chosen."""
+    data = (resources.files("imagelayer") / "static" / "common-passwords.bin").read_bytes()
+    return frozenset(data[at : at + 8] for at in range(0, len(data), 8))
 
 
 @dataclass(frozen=True)
@@ -64,10 +83,48 @@ class Peppers:
         return cls(next(iter(keys)), keys)
 
 
-def hash_password(password: str, peppers: Peppers, *, cost: int) -> str:
+class PepperSource(Protocol):
+    """Where use cases get the peppers from."""
+
+    def __call__(self, needed: str = "") -> Peppers:
+        """The peppers; read afresh when the one named `needed` is not among those at hand.
+
+        After a rotation some processes hold the old secret for minutes. What another one has
+        hashed or sealed with the new pepper must open there as well.
+        """
+
+
+def pepper_of(stored: str | None) -> str:
+    """The id of the pepper that a stored hash names; empty without one."""
+    return (stored or "").partition("$")[0]
+
+
+def hash_password(
+    password: str, peppers: Peppers, *, cost: int, random: Callable[[int], bytes] = token_bytes
+) -> str:
     """The stored form; `cost` is bcrypt's log2 rounds (12 in production)."""
+    salt = f"$2b${cost:02}${_bcrypt_base64(random(16))}".encode()
     digest = _digest(password, peppers.keys[peppers.current])
-    return peppers.current + bcrypt.hashpw(digest, bcrypt.gensalt(cost)).decode()
+    return peppers.current + bcrypt.hashpw(digest, salt).decode()
+
+
+def salt_of_address(canonical: str, peppers: Peppers) -> Callable[[int], bytes]:
+    """A salt that is unique to an address and secret with the pepper, for sign-ups that wait.
+
+    Two sign-ups of one address then have equal hashes exactly when they have equal passwords, which
+    tells a sign-up that was sent twice from a stranger's (docs/decisions/0006). Once the address
+    is confirmed, every new hash has a random salt.
+    """
+    pepper = peppers.keys[peppers.current]
+    return lambda size: hmac.new(
+        pepper, b"sign-up salt\x00" + canonical.encode(), hashlib.sha256
+    ).digest()[:size]
+
+
+def is_outdated(stored: str, peppers: Peppers, *, cost: int) -> bool:
+    """Whether a hash should be made anew at the next login: an old pepper, or a lower cost."""
+    pepper_id, _, rest = stored.partition("$")
+    return pepper_id != peppers.current or int(rest.split("$")[1]) < cost
 
 
 def verify_password(password: str, stored: str | None, peppers: Peppers, *, cost: int) -> bool:
@@ -82,6 +139,14 @@ def verify_password(password: str, stored: str | None, peppers: Peppers, *, cost
         bcrypt.hashpw(_digest(password, b"no account"), bcrypt.gensalt(cost))
         return False
     return bcrypt.checkpw(_digest(password, pepper), f"${rest}".encode())
+
+
+def _bcrypt_base64(salt: bytes) -> str:
+    """bcrypt's own alphabet and order of base64, without padding."""
+    standard = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    bcrypts = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    encoded = base64.b64encode(salt).translate(bytes.maketrans(standard, bcrypts))
+    return encoded.rstrip(b"=").decode()
 
 
 def _digest(password: str, pepper: bytes) -> bytes:

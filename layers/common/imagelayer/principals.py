@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a request came from: the address that counts, and the id that names it in the logs."""
+    """Where a request came from: the address that counts, the id that names it in the logs, and
+    the client in words (`clients.describe`), which is for people and never decides alone."""
 
     ip: str
     request_id: str
+    client: str = ""
 
 
 @dataclass(frozen=True)
 class Principal:
     """An authenticated caller. Everything it touches is inside `org_id`."""
 
-    kind: Literal["key", "user"]
+    kind: Literal["key", "user", "end_user"]
     org_id: str
-    actor: str  # the key's id or the user's id
+    actor: str  # the id of the key, of the user, or of the end user's session
     scopes: frozenset[str]
-    role: str = ""  # of a user; keys have scopes instead
+    role: str = ""  # of a user; keys and end users have scopes instead
     mode: Literal["live", "test"] = "live"
     session_id: str = ""
     secret_hash: str = ""
+    valid_until: int = 0  # of a key's secret, in seconds since the epoch; 0 for no end
+    # A user who must first set a second factor up; nothing else is open to them.
+    must_enrol: bool = False
+    end_user: EndUser | None = None
+
+    def sees(self, record: Mapping[str, Any]) -> bool:
+        """Whether a job or image of the caller's organization is the caller's to see.
+
+        An end user sees what was made for that end user alone; to them the rest is missing.
+        """
+        return self.end_user is None or record.get("end_user_id") == self.end_user.id
+
+
+@dataclass(frozen=True)
+class EndUser:
+    """The customer's own user behind a session token: their id and where the session stands."""
+
+    id: str
+    pk: str
+    sk: str
+    max_generations: int | None

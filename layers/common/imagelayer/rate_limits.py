@@ -131,13 +131,29 @@ POLICIES = _policies(
     Policy("register", quota=20, window=600, burst=10),
     Policy("verify-email", quota=30, window=600, burst=15),
     Policy("resend-verification", quota=6, window=3600, burst=3),
-    Policy("mail-per-address", quota=4, window=3600, burst=2),
+    Policy("forgot-password", quota=10, window=3600, burst=5),
+    Policy("reset-password", quota=30, window=600, burst=15),
+    Policy("accept-invitation", quota=30, window=600, burst=15),
+    # Mail that a stranger can cause, and mail that an account causes itself.
+    Policy("mail-per-address", quota=6, window=3600, burst=3),
+    Policy("mail-per-ip", quota=60, window=3600, burst=30),
+    Policy("mail-per-account", quota=60, window=86_400, burst=20),
+    Policy("invite", quota=50, window=86_400, burst=20),
     Policy("login", quota=40, window=300, burst=20),
-    # Slows guessing at one account from many addresses; it never locks the account for good.
-    Policy("login-account", quota=20, window=300, burst=10),
+    # Failed guesses at one account. Strangers share one budget however many addresses they have;
+    # each network the owner has logged in from has its own, so strangers cannot lock her out of
+    # the places she is known at. NIST SP 800-63B-4 §3.2.2: at most 100 failures in a row.
+    Policy("login-account", quota=100, window=86_400, burst=10),
+    Policy("second-factor", quota=30, window=86_400, burst=10),
+    Policy("password-check", quota=30, window=3600, burst=10),
     Policy("refresh", quota=60, window=300, burst=30),
     Policy("bad-credential", quota=60, window=300, burst=30),
     Policy("session-read", quota=300, window=60, burst=150),
+    Policy("session-write", quota=60, window=60, burst=30),
+    Policy("organization-read", quota=300, window=60, burst=150),
+    Policy("organization-write", quota=60, window=60, burst=30),
+    Policy("end-user-session-mint", quota=600, window=60, burst=300),
+    Policy("end-user-session-revoke", quota=60, window=60, burst=30),
     Policy("key-read", quota=300, window=60, burst=150),
     Policy("key-write", quota=30, window=60, burst=15),
     Policy("brand-read", quota=300, window=60, burst=150),

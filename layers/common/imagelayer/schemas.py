@@ -38,7 +38,11 @@ Scope = Literal[
     "generations:read",
     "generations:write",
     "keys:rotate",
+    "sessions:write",
 ]
+# What a customer's server may hand on to its own users.
+EndUserScope = Literal["assets:read", "generations:read", "generations:write"]
+Role = Literal["owner", "admin", "developer", "viewer"]
 Mode = Literal["live", "test"]
 
 
@@ -68,9 +72,15 @@ class VerifyEmailRequest(Request):
 
 
 class VerifyEmailAnswer(Answer):
-    """The address is verified."""
+    """The address is verified.
+
+    `password_token` is only there when the address was signed up more than once with different
+    passwords: none of them counts then, and the token sets a new one at
+    `POST /v1/auth/password/reset`.
+    """
 
     status: Literal["verified"] = "verified"
+    password_token: str | None = None
 
 
 class ResendRequest(Request):
@@ -79,11 +89,57 @@ class ResendRequest(Request):
     email: Email
 
 
+RecoveryCode = Annotated[str, Meta(min_length=25, max_length=40)]
+TotpCode = Annotated[str, Meta(pattern=r"^[0-9]{6}$(?!\n)", examples=["123456"])]
+
+
 class LoginRequest(Request):
-    """Password login."""
+    """Password login. With a second factor: its code, or one of the recovery codes."""
 
     email: Email
     password: Password
+    totp_code: TotpCode | None = None
+    recovery_code: RecoveryCode | None = None
+
+
+class ForgotPasswordRequest(Request):
+    """Ask for a mail with a link that sets a new password."""
+
+    email: Email
+
+
+class ForgotPasswordAnswer(Answer):
+    """Always the same, whether or not the address has an account."""
+
+    status: Literal["reset_sent"] = "reset_sent"
+
+
+class ResetPasswordRequest(Request):
+    """The token of a reset link and the new password."""
+
+    token: Token
+    password: Password
+
+
+class ChangePasswordRequest(Request):
+    """Replace the password of the one who is logged in."""
+
+    current_password: Password
+    password: Password
+
+
+class AcceptInvitationRequest(Request):
+    """The token of an invitation, and who accepts it."""
+
+    token: Token
+    name: Name
+    password: Password
+
+
+class AcceptInvitationAnswer(Answer):
+    """The account exists and its address is verified; log in next."""
+
+    status: Literal["joined"] = "joined"
 
 
 class User(Answer):
@@ -93,6 +149,7 @@ class User(Answer):
     email: str
     name: str
     email_verified: bool
+    two_factor_enabled: bool
     created_at: Timestamp
 
 
@@ -112,6 +169,8 @@ class LoginAnswer(Answer):
     expires_in: int
     user: User
     organization: Organization
+    # The organization asks for a second factor: until it is set up, only that is possible.
+    second_factor_required: bool
 
 
 class MeAnswer(Answer):
@@ -119,7 +178,190 @@ class MeAnswer(Answer):
 
     user: User
     organization: Organization
-    role: Literal["owner", "admin", "developer", "viewer"]
+    role: Role
+
+
+class Session(Answer):
+    """A dashboard session of the one who asks."""
+
+    id: str
+    current: bool
+    client: str
+    ip: str
+    created_at: Timestamp
+    refreshed_at: Timestamp
+    expires_at: Timestamp
+
+
+class SessionList(Answer):
+    """All sessions, the newest first. There are never more than a page of them."""
+
+    data: list[Session]
+    next_cursor: None
+
+
+# Second factor
+
+
+class PasswordRequest(Request):
+    """The password once more, before something that weighs."""
+
+    password: Password
+
+
+class TotpRequest(Request):
+    """A code of the authenticator that is being set up."""
+
+    totp_code: TotpCode
+
+
+class PasswordAndTotpRequest(Request):
+    """Both factors once more: the authenticator's code, or a recovery code in its place."""
+
+    password: Password
+    totp_code: TotpCode | None = None
+    recovery_code: RecoveryCode | None = None
+
+
+class TotpEnrolment(Answer):
+    """What an authenticator needs (RFC 6238: SHA-1, six digits, 30 seconds), shown this once."""
+
+    secret: str
+    otpauth_uri: Url
+    qr_svg: str
+    expires_at: Timestamp
+
+
+class RecoveryCodes(Answer):
+    """Each stands in for the second factor once. Shown this once."""
+
+    recovery_codes: list[str]
+
+
+# Organization
+
+
+class OrganizationDetails(Organization):
+    """A tenant with its settings."""
+
+    owners_need_second_factor: bool
+
+
+class UpdateOrganizationRequest(Request):
+    """Fields left out stay as they are."""
+
+    name: Name | UnsetType = UNSET
+    owners_need_second_factor: bool | UnsetType = UNSET
+
+
+class Member(Answer):
+    """Somebody who belongs to the organization; `id` is the user's."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    two_factor_enabled: bool
+    joined_at: Timestamp
+
+
+class MemberList(Answer):
+    """A page of members."""
+
+    data: list[Member]
+    next_cursor: str | None
+
+
+class ChangeRoleRequest(Request):
+    """Another role for a member."""
+
+    role: Role
+
+
+class CreateInvitationRequest(Request):
+    """Invite somebody by mail."""
+
+    email: Email
+    role: Role
+
+
+class Invitation(Answer):
+    """An invitation that waits for its answer."""
+
+    id: str
+    email: str
+    role: Role
+    invited_by: str
+    created_at: Timestamp
+    expires_at: Timestamp
+
+
+class InvitationList(Answer):
+    """A page of invitations."""
+
+    data: list[Invitation]
+    next_cursor: str | None
+
+
+class SecurityEvent(Answer):
+    """Something that happened to the organization's security; see docs/security/events.md."""
+
+    id: str
+    event: str
+    outcome: Literal["success", "failure", "denied"]
+    actor: str
+    ip: str
+    request_id: str
+    reason: str
+    created_at: Timestamp
+
+
+class SecurityEventList(Answer):
+    """A page of events, the newest first."""
+
+    data: list[SecurityEvent]
+    next_cursor: str | None
+
+
+# End users
+
+EndUserId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$(?!\n)")]
+
+
+class CreateEndUserSessionRequest(Request):
+    """A short-lived token for one of the customer's own users."""
+
+    end_user_id: EndUserId
+    scopes: Annotated[list[EndUserScope], Meta(min_length=1, max_length=8)] | None = None
+    expires_in: Annotated[int, Meta(ge=60, le=3600)] = 900
+    allowed_origins: Annotated[list[Annotated[str, Meta(max_length=260)]], Meta(max_length=16)] = []
+    max_generations: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+
+
+class EndUserSession(Answer):
+    """The token, shown this once, and what it may do."""
+
+    id: str
+    session_token: str
+    end_user_id: str
+    scopes: list[EndUserScope]
+    allowed_origins: list[str]
+    max_generations: int | None
+    expires_at: Timestamp
+
+
+class RevokeEndUserSessionsRequest(Request):
+    """Which sessions to end: one of an end user's, of a key's, or all of the organization's."""
+
+    end_user_id: EndUserId | None = None
+    key_id: str | None = None
+    all: bool = False
+
+
+class RevokedSessions(Answer):
+    """How many living sessions were ended."""
+
+    revoked: int
 
 
 # Keys

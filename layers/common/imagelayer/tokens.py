@@ -1,4 +1,8 @@
-"""Access tokens: EdDSA JWTs that live ten minutes (RFC 8725, RFC 9068).
+"""Two kinds of token, both EdDSA JWTs: access tokens of the dashboard, which live ten minutes, and
+session tokens of end users, which live an hour at most (RFC 8725, RFC 9068).
+
+A kind is a type, an audience and a set of claims of its own, and each is verified by its own
+function: a token of one kind is never accepted as another (RFC 8725 §3.11, §3.12).
 
 Only functions that mint can read a private key. The rest verify with public keys found by `kid` in
 the sessions table, where the minting function puts each key before its first token. `jku`, `jwk`
@@ -26,10 +30,16 @@ ALGORITHM = "EdDSA"
 ACCESS_TYPE = "at+jwt"  # RFC 9068 §2.1
 ACCESS_AUDIENCE = "imagelayer:dashboard"
 ACCESS_SECONDS = 600
+END_USER_TYPE = "session+jwt"
+END_USER_AUDIENCE = "imagelayer:end-user"
 CLOCK_SKEW_SECONDS = 5
 
 _KID = re.compile(r"[A-Za-z0-9_-]{43}")
-_REQUIRED = ("iss", "aud", "sub", "sid", "exp", "iat", "jti")
+_REQUIRED = ("iss", "aud", "sub", "sid", "exp", "iat", "nbf", "jti")
+# Only the compact serialization, before anything is decoded (draft-ietf-oauth-rfc8725bis).
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+PublicKey = Callable[[str], Mapping[str, str] | None]
 
 
 class TokenRefused(Exception):
@@ -80,38 +90,120 @@ def signing_key(seed_text: str) -> SigningKey:
     return SigningKey(private, jwk)
 
 
+@dataclass(frozen=True)
+class EndUserClaims:
+    """What a verified session token of an end user says; the session's record says the rest."""
+
+    org_id: str
+    end_user_id: str
+    session_id: str
+    expires_at: int
+
+
 def mint_access(
     key: SigningKey, *, issuer: str, user_id: str, session_id: str, token_id: str, now: float
 ) -> str:
     """A signed access token for one session."""
-    claims = {
-        "iss": issuer,
-        "aud": ACCESS_AUDIENCE,
-        "sub": user_id,
-        "sid": session_id,
-        "jti": token_id,
-        "iat": int(now),
-        "nbf": int(now),
-        "exp": int(now) + ACCESS_SECONDS,
-    }
-    return jwt.encode(
-        claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid, "typ": ACCESS_TYPE}
+    return _mint(
+        key,
+        ACCESS_TYPE,
+        {
+            "iss": issuer,
+            "aud": ACCESS_AUDIENCE,
+            "sub": user_id,
+            "sid": session_id,
+            "jti": token_id,
+            "exp": int(now) + ACCESS_SECONDS,
+        },
+        now,
     )
 
 
-def verify_access(
+def mint_end_user(
+    key: SigningKey,
+    *,
+    issuer: str,
+    org_id: str,
+    end_user_id: str,
+    session_id: str,
+    expires_at: int,
+    token_id: str,
+    now: float,
+) -> str:
+    """A signed session token for an end user."""
+    return _mint(
+        key,
+        END_USER_TYPE,
+        {
+            "iss": issuer,
+            "aud": END_USER_AUDIENCE,
+            "sub": end_user_id,
+            "org": org_id,
+            "sid": session_id,
+            "jti": token_id,
+            "exp": expires_at,
+        },
+        now,
+    )
+
+
+def token_type(token: str) -> str:
+    """The `typ` that a token claims, to choose the one function that may verify it.
+
+    Raises TokenRefused for what is no compact JWT.
+    """
+    return str(_header(token).get("typ"))
+
+
+def verify_access(token: str, public_key: PublicKey, *, issuer: str, now: float) -> AccessClaims:
+    """Check type, algorithm, key, signature, issuer, audience and times. Raises TokenRefused."""
+    claims = _verify(
+        token, public_key, ACCESS_TYPE, ACCESS_AUDIENCE, _REQUIRED, issuer=issuer, now=now
+    )
+    if not (is_id("usr", str(claims["sub"])) and is_id("ses", str(claims["sid"]))):
+        raise TokenRefused("wrong subject")
+    return AccessClaims(claims["sub"], claims["sid"])
+
+
+def verify_end_user(token: str, public_key: PublicKey, *, issuer: str, now: float) -> EndUserClaims:
+    """As `verify_access`, for a session token. Raises TokenRefused."""
+    required = (*_REQUIRED, "org")
+    claims = _verify(
+        token, public_key, END_USER_TYPE, END_USER_AUDIENCE, required, issuer=issuer, now=now
+    )
+    known = is_id("org", str(claims["org"])) and is_id("eus", str(claims["sid"]))
+    if not known or not isinstance(claims["sub"], str):
+        raise TokenRefused("wrong subject")
+    return EndUserClaims(claims["org"], claims["sub"], claims["sid"], claims["exp"])
+
+
+def _mint(key: SigningKey, kind: str, claims: dict[str, Any], now: float) -> str:
+    times = {"iat": int(now), "nbf": int(now)}
+    headers = {"kid": key.kid, "typ": kind}
+    return jwt.encode(claims | times, key.private, algorithm=ALGORITHM, headers=headers)
+
+
+def _header(token: str) -> dict[str, Any]:
+    if not _COMPACT.fullmatch(token):
+        raise TokenRefused("not a token")
+    try:
+        return jwt.get_unverified_header(token)
+    except (jwt.PyJWTError, ValueError, RecursionError):
+        raise TokenRefused("not a token") from None
+
+
+def _verify(
     token: str,
-    public_key: Callable[[str], Mapping[str, str] | None],
+    public_key: PublicKey,
+    kind: str,
+    audience: str,
+    required: tuple[str, ...],
     *,
     issuer: str,
     now: float,
-) -> AccessClaims:
-    """Check type, algorithm, key, signature, issuer, audience and times. Raises TokenRefused."""
-    try:
-        header = jwt.get_unverified_header(token)
-    except jwt.PyJWTError:
-        raise TokenRefused("not a token") from None
-    if header.get("typ") != ACCESS_TYPE:
+) -> dict[str, Any]:
+    header = _header(token)
+    if header.get("typ") != kind:
         raise TokenRefused("wrong type")
     if header.get("alg") != ALGORITHM:
         raise TokenRefused("wrong algorithm")
@@ -124,11 +216,12 @@ def verify_access(
             token,
             jwt.PyJWK.from_dict(dict(jwk)).key,
             algorithms=[ALGORITHM],
-            audience=ACCESS_AUDIENCE,
+            audience=audience,
             issuer=issuer,
             # The times are checked below against the caller's clock.
             options={
-                "require": list(_REQUIRED),
+                "require": list(required),
+                "strict_aud": True,
                 "verify_exp": False,
                 "verify_nbf": False,
                 "verify_iat": False,
@@ -137,14 +230,12 @@ def verify_access(
     except jwt.PyJWTError as error:
         raise TokenRefused(type(error).__name__) from None
     _check_times(claims, now)
-    if not (is_id("usr", str(claims["sub"])) and is_id("ses", str(claims["sid"]))):
-        raise TokenRefused("wrong subject")
-    return AccessClaims(claims["sub"], claims["sid"])
+    return claims
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:
-    times = [claims["exp"], claims["iat"], claims.get("nbf", claims["iat"])]
-    if not all(isinstance(time, int) for time in times):
+    times = [claims["exp"], claims["iat"], claims["nbf"]]
+    if not all(type(time) is int for time in times):
         raise TokenRefused("malformed times")
     expires, issued, not_before = times
     if expires <= now:

@@ -26,15 +26,29 @@ if TYPE_CHECKING:
     from imagelayer.brands import Brands
     from imagelayer.cleanup import Cleanup
     from imagelayer.credentials import Credentials
+    from imagelayer.email_policy import DomainLists
+    from imagelayer.end_users import EndUsers
     from imagelayer.generation_worker import GenerationWorker
     from imagelayer.generations import Generations
     from imagelayer.login import Login
+    from imagelayer.mail_feedback import MailFeedback
+    from imagelayer.mail_worker import MailWorker
+    from imagelayer.members import Members
+    from imagelayer.outbox import Outbox
+    from imagelayer.password_changes import PasswordChanges
+    from imagelayer.password_check import PasswordCheck
     from imagelayer.passwords import Peppers
+    from imagelayer.quota_alerts import QuotaAlerts
     from imagelayer.registration import Registration
-    from imagelayer.stores.accounts import AccountStore
+    from imagelayer.second_factor import SecondFactor, Verifier
+    from imagelayer.secret_rotation import Rotation
+    from imagelayer.sessions import Sessions
+    from imagelayer.stores.accounts import AccountStore, SuppressionStore
     from imagelayer.stores.brands import BrandStore
     from imagelayer.stores.counters import CounterStore, TatMemory
     from imagelayer.stores.credits import CreditStore
+    from imagelayer.stores.end_user_sessions import EndUserSessionStore
+    from imagelayer.stores.events import EventStore
     from imagelayer.stores.generations import GenerationStore
     from imagelayer.stores.keys import KeyStore
     from imagelayer.stores.mail import Mailer
@@ -69,8 +83,20 @@ class Wiring:
 
     @cached_property
     def security(self) -> SecurityLog:
-        """Security events, as log lines of their own."""
-        return SecurityLog(lambda event: self.log.info("security_event", **event))
+        """Security events: log lines of their own, and where the function has the table, records
+        for their organization."""
+
+        def emit(event: Mapping[str, Any]) -> None:
+            self.log.info("security_event", **event)
+
+        if "EVENTS_TABLE" not in self.settings.environment:
+            return SecurityLog(emit)
+
+        def keep(event: Mapping[str, Any]) -> None:
+            # The table is opened with the first event that is kept; most calls cause none.
+            self.events.keep(event)
+
+        return SecurityLog(emit, keep)
 
     @cached_property
     def _metrics(self) -> Metrics:
@@ -144,6 +170,28 @@ class Wiring:
         return AccountStore(self.client("dynamodb"), self._table("ACCOUNTS_TABLE"))
 
     @cached_property
+    def events(self) -> EventStore:
+        import time
+
+        from imagelayer.stores.events import EventStore
+
+        return EventStore(
+            self._table("EVENTS_TABLE"), time.time, lambda: self.count("SecurityEventNotKept")
+        )
+
+    @cached_property
+    def suppressions(self) -> SuppressionStore:
+        from imagelayer.stores.accounts import SuppressionStore
+
+        return SuppressionStore(self._table("ACCOUNTS_TABLE"))
+
+    @cached_property
+    def end_user_sessions(self) -> EndUserSessionStore:
+        from imagelayer.stores.end_user_sessions import EndUserSessionStore
+
+        return EndUserSessionStore(self._table("SESSIONS_TABLE"), self._tats)
+
+    @cached_property
     def sessions(self) -> SessionStore:
         from imagelayer.stores.sessions import SessionStore
 
@@ -189,13 +237,29 @@ class Wiring:
     def queue(self) -> Queue:
         from imagelayer.stores.queue import Queue
 
-        return Queue(self.client("sqs"), self.settings.need("GENERATION_QUEUE_URL"))
+        return Queue(lambda: self.client("sqs"), self.settings.need("GENERATION_QUEUE_URL"))
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        from imagelayer.outbox import Outbox
+        from imagelayer.stores.queue import Queue
+
+        queue = Queue(lambda: self.client("sqs"), self.settings.need("MAIL_QUEUE_URL"))
+        return Outbox(queue, self._mail_lost)
+
+    def _mail_lost(self, what: str) -> None:
+        self.log.warning(what)
+        self.count("MailNotAskedFor")
 
     @cached_property
     def mailer(self) -> Mailer:
         from imagelayer.stores.mail import Mailer
 
-        return Mailer(self.client("sesv2"), self.settings.need("MAIL_FROM"))
+        return Mailer(
+            self.client("sesv2"),
+            self.settings.need("MAIL_FROM"),
+            self.settings.need("MAIL_CONFIGURATION_SET"),
+        )
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -203,12 +267,30 @@ class Wiring:
         from imagelayer.credentials import Credentials
 
         return Credentials(
-            self.keys, self.sessions, self.counters, self.security, self.settings.base_url
+            self.keys,
+            self.sessions,
+            self.end_user_sessions,
+            self.counters,
+            self.security,
+            self.settings.base_url,
         )
 
     @cached_property
+    def _domains(self) -> DomainLists:
+        from imagelayer.email_policy import DomainLists
+
+        return DomainLists.read(
+            self.settings.environment.get("ALLOWED_EMAIL_DOMAINS", ""),
+            self.settings.environment.get("DENIED_EMAIL_DOMAINS", ""),
+        )
+
+    @property
+    def _bcrypt_cost(self) -> int:
+        return self.settings.number("BCRYPT_COST", 12)
+
+    @cached_property
     def registration(self) -> Registration:
-        """Sign-up."""
+        """Sign-up, confirmation, invitations that are accepted."""
         import urllib3
 
         from imagelayer.providers.turnstile import Turnstile
@@ -223,41 +305,160 @@ class Wiring:
             ],
             action="register",
             allow_test_secrets=self.settings.is_local,
+            alarm=lambda: self.count("CaptchaMisconfigured"),
         )
         return Registration(
             accounts=self.accounts,
             counters=self.counters,
-            mailer=self.mailer,
+            outbox=self.outbox,
             turnstile=turnstile,
             security=self.security,
             peppers=self._peppers,
-            bcrypt_cost=self.settings.number("BCRYPT_COST", 12),
+            bcrypt_cost=self._bcrypt_cost,
             daily_cap=self.settings.number("REGISTRATIONS_PER_IP_PER_DAY", 10),
-            base_url=self.settings.base_url,
+            domains=self._domains,
         )
 
     @cached_property
+    def user_sessions(self) -> Sessions:
+        """Sessions that end together with what they rest on."""
+        from imagelayer.sessions import Sessions
+
+        return Sessions(self.accounts, self.sessions)
+
+    @cached_property
+    def _password_check(self) -> PasswordCheck:
+        from imagelayer.password_check import PasswordCheck
+
+        return PasswordCheck(
+            self.accounts, self.counters, self.security, self._peppers, self._bcrypt_cost
+        )
+
+    @cached_property
+    def _verifier(self) -> Verifier:
+        from imagelayer.second_factor import Verifier
+
+        return Verifier(self.counters, self._peppers)
+
+    @cached_property
     def login(self) -> Login:
-        """Sessions."""
+        """Logins and their sessions."""
         from imagelayer.login import Login
 
         return Login(
             accounts=self.accounts,
             sessions=self.sessions,
+            ended=self.user_sessions,
             counters=self.counters,
+            verifier=self._verifier,
+            outbox=self.outbox,
             security=self.security,
             peppers=self._peppers,
             signing_key=self._signing_key,
-            bcrypt_cost=self.settings.number("BCRYPT_COST", 12),
+            bcrypt_cost=self._bcrypt_cost,
             issuer=self.settings.base_url,
         )
+
+    @cached_property
+    def password_changes(self) -> PasswordChanges:
+        """New passwords."""
+        from imagelayer.password_changes import PasswordChanges
+
+        return PasswordChanges(
+            accounts=self.accounts,
+            sessions=self.user_sessions,
+            passwords=self._password_check,
+            outbox=self.outbox,
+            security=self.security,
+            peppers=self._peppers,
+            bcrypt_cost=self._bcrypt_cost,
+        )
+
+    @cached_property
+    def second_factor(self) -> SecondFactor:
+        """The second factor, set up and taken down."""
+        from imagelayer.second_factor import SecondFactor
+
+        return SecondFactor(
+            accounts=self.accounts,
+            sessions=self.user_sessions,
+            passwords=self._password_check,
+            verifier=self._verifier,
+            security=self.security,
+            outbox=self.outbox,
+            peppers=self._peppers,
+        )
+
+    @cached_property
+    def end_users(self) -> EndUsers:
+        """Sessions of the customers' own users."""
+        from imagelayer.end_users import EndUsers
+
+        return EndUsers(
+            store=self.end_user_sessions,
+            keys=self.keys,
+            public_keys=self.sessions,
+            security=self.security,
+            signing_key=self._signing_key,
+            issuer=self.settings.base_url,
+        )
+
+    @cached_property
+    def members(self) -> Members:
+        """The organization and who belongs to it."""
+        from imagelayer.members import Members
+
+        return Members(
+            accounts=self.accounts,
+            sessions=self.user_sessions,
+            events=self.events,
+            counters=self.counters,
+            outbox=self.outbox,
+            security=self.security,
+            domains=self._domains,
+        )
+
+    @cached_property
+    def mail_worker(self) -> MailWorker:
+        """Mails that were asked for."""
+        from imagelayer.mail_worker import MailWorker
+
+        return MailWorker(
+            accounts=self.accounts,
+            suppressions=self.suppressions,
+            counters=self.counters,
+            mailer=self.mailer,
+            security=self.security,
+            base_url=self.settings.base_url,
+        )
+
+    @cached_property
+    def mail_feedback(self) -> MailFeedback:
+        """Mails that were not wanted."""
+        from imagelayer.mail_feedback import MailFeedback
+
+        return MailFeedback(self.accounts, self.suppressions, self.security)
+
+    @cached_property
+    def signing_rotation(self) -> Rotation:
+        """New signing keys."""
+        from imagelayer.secret_rotation import signing_rotation
+
+        return signing_rotation(self.secrets, self.sessions, self.security)
+
+    @cached_property
+    def pepper_rotation(self) -> Rotation:
+        """New peppers."""
+        from imagelayer.secret_rotation import pepper_rotation
+
+        return pepper_rotation(self.secrets, self.security)
 
     @cached_property
     def api_keys(self) -> ApiKeys:
         """The life of API keys."""
         from imagelayer.api_keys import ApiKeys
 
-        return ApiKeys(self.keys, self.security)
+        return ApiKeys(self.keys, self.end_user_sessions, self.outbox, self.security)
 
     @cached_property
     def brands(self) -> Brands:
@@ -289,12 +490,20 @@ class Wiring:
             store=self.generation_store,
             brands=self.brand_store,
             credits=self.credits,
+            end_users=self.end_user_sessions,
             queue=self.queue,
+            quota_alerts=self._quota_alerts,
             assets=self.assets,
             security=self.security,
             monthly_credits=self.settings.number("MONTHLY_CREDITS", 1000),
             warn=self.log.warning,
         )
+
+    @cached_property
+    def _quota_alerts(self) -> QuotaAlerts:
+        from imagelayer.quota_alerts import QuotaAlerts
+
+        return QuotaAlerts(self.credits, self.outbox, self.security)
 
     @cached_property
     def generation_worker(self) -> GenerationWorker:
@@ -311,6 +520,7 @@ class Wiring:
             brand_objects=self.brand_objects,
             media=self.media,
             providers={"studio": Studio()},
+            quota_alerts=self._quota_alerts,
             clock=time.time,
         )
 
@@ -328,12 +538,16 @@ class Wiring:
             warn=self.log.warning,
         )
 
-    def _peppers(self) -> Peppers:
+    def _peppers(self, needed: str = "") -> Peppers:
         from imagelayer.passwords import Peppers
 
-        secret = self.secrets.read(self.settings.need("PEPPER_SECRET_ID"))
-        previous = secret.get("previous")
-        return Peppers.of(secret["current"], *([previous] if previous else []))
+        secret_id = self.settings.need("PEPPER_SECRET_ID")
+        secret = self.secrets.read(secret_id)
+        found = Peppers.of(secret["current"], *secret.get("previous", []))
+        if needed and needed not in found.keys:
+            secret = self.secrets.read(secret_id, fresh=True)
+            found = Peppers.of(secret["current"], *secret.get("previous", []))
+        return found
 
     def _signing_key(self) -> SigningKey:
         from imagelayer.tokens import signing_key

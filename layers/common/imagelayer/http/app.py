@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from imagelayer.endpoints import ENDPOINTS, ROLE_SCOPES, Endpoint
+from imagelayer.clients import describe
+from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, ROLE_SCOPES, Endpoint
 from imagelayer.errors import Problem
 from imagelayer.http import body, problems
 from imagelayer.http.client_address import client_address
@@ -71,6 +72,7 @@ class Call:
 
 
 Route = Callable[[Call], Reply]
+ROLES: Mapping[str, frozenset[str]] = dict(ROLE_SCOPES.items())
 
 
 class App:
@@ -104,7 +106,8 @@ class App:
         origin = Origin("unknown", request_id)
         try:
             ip = client_address(event, wiring.settings.edge_secret_sha256)
-            origin = Origin(ip, request_id)
+            agent = (event.get("headers") or {}).get("user-agent", "")
+            origin = Origin(ip, request_id, describe(agent))
             reply, endpoint, admission = self._answer(event, origin, wiring)
             headers |= admission.headers()
             return _response(reply, reply.status or endpoint.status, endpoint.content_type, headers)
@@ -176,7 +179,7 @@ def _admit(
             admission = wiring.counters.admit(origin.ip, endpoint.policy, int(now * 1000))
             return None, admission
         principal, admission = wiring.credentials.identify(
-            (event.get("headers") or {}).get("authorization"), endpoint, origin, now
+            event.get("headers") or {}, endpoint, origin, now
         )
     except StoreUnavailable as fault:
         wiring.security.record("limit.unavailable", "denied", origin, reason=fault.reason)
@@ -184,7 +187,19 @@ def _admit(
         raise Problem(
             "limiter_unavailable", "The request could not be metered, so it was not admitted."
         ) from None
-    allowed = ROLE_SCOPES.get(principal.role, principal.scopes)
+    allowed: frozenset[str] = principal.scopes
+    if principal.kind == "user":
+        allowed = ROLES.get(principal.role, frozenset())
+    if principal.must_enrol and endpoint.scope not in ENROLMENT_SCOPES:
+        wiring.security.record(
+            "authz.denied",
+            "denied",
+            origin,
+            org_id=principal.org_id,
+            actor=principal.actor,
+            reason="second factor required",
+        )
+        raise Problem("second_factor_required", "Set up a second factor first.")
     if endpoint.scope is not None and endpoint.scope not in allowed:
         wiring.security.record(
             "authz.denied",

@@ -17,6 +17,8 @@ import urllib3
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 4.0
 _TEST_SECRET_PREFIXES = ("1x0000", "2x0000", "3x0000")
+_DUMMY_TOKEN = "XXXX.DUMMY.TOKEN.XXXX"  # noqa: S105
+_KEY_SPACE = uuid.UUID("6f2b0e1c-5d0f-4a53-9b51-0c6a2f7a9d11")
 _MISCONFIGURED = frozenset({"missing-input-secret", "invalid-input-secret", "bad-request"})
 
 
@@ -47,25 +49,27 @@ class Turnstile:
     action: str
     allow_test_secrets: bool
     sleep: Callable[[float], None] = time.sleep
-    new_idempotency_key: Callable[[], str] = lambda: str(uuid.uuid4())
+    alarm: Callable[[], None] = lambda: None
 
     def verify(self, token: str, ip: str) -> None:
         """Accept `token` or raise CaptchaRefused or CaptchaUnavailable.
 
-        The attempts of one verification share an idempotency key, so asking again after a lost
-        answer does not spend the token twice; another request with the same token has another key
-        and is told that the token was spent. Only `internal-error` and transport faults are tried
-        again. A verdict counts only for our own hostname and for the sign-up form's action: a
-        token solved elsewhere with a shared sitekey is refused.
+        Every verification of one token carries the same idempotency key, so that a request whose
+        answer was lost can be sent again as it was. The token is not thereby good for more: the
+        caller binds it to what it was first used for. Only `internal-error` and transport faults
+        are tried again; a misconfiguration alarms, because nobody can register until it is mended.
+        A verdict counts only for our own hostname and for the sign-up form's action: a token
+        solved elsewhere with a shared sitekey is refused.
         """
         secret = self.secret()
         if secret.startswith(_TEST_SECRET_PREFIXES) and not self.allow_test_secrets:
+            self.alarm()
             raise CaptchaUnavailable("a Turnstile test secret is configured")
         fields = {
             "secret": secret,
             "response": token,
             "remoteip": ip,
-            "idempotency_key": self.new_idempotency_key(),
+            "idempotency_key": str(uuid.uuid5(_KEY_SPACE, token)),
         }
         reason = "no attempt"
         for attempt in range(ATTEMPTS):
@@ -76,11 +80,17 @@ class Turnstile:
             if verdict.get("success") is True:
                 return self._check(verdict)
             if _MISCONFIGURED.intersection(codes):
+                self.alarm()
                 raise CaptchaUnavailable(f"misconfigured: {', '.join(map(str, codes))}")
             if "internal-error" not in codes:
                 raise CaptchaRefused(", ".join(map(str, codes)) or "refused")
             reason = str(verdict.get("cause", "internal-error"))
         raise CaptchaUnavailable(reason)
+
+    def is_reusable(self, token: str) -> bool:
+        """Whether this is the dummy token of Turnstile's test widgets, which never runs out; only
+        where test secrets are allowed, that is, on a developer's machine."""
+        return self.allow_test_secrets and token == _DUMMY_TOKEN
 
     def _ask(self, fields: dict[str, str]) -> dict[str, Any]:
         try:

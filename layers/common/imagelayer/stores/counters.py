@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from imagelayer.rate_limits import Admission, Branch, Policy, advance, branch, denial
@@ -12,6 +13,7 @@ from imagelayer.stores.table import ConditionFailed, Item, StoreUnavailable, Tab
 # was admitted meanwhile, so only a storm on one subject runs out of attempts, and is then denied.
 RACE_ATTEMPTS = 12
 REMEMBERED_SUBJECTS = 4096
+Subject = tuple[str, str, str]  # an item's pk and sk, and the attribute of one of its limits
 
 
 class GuardFailed(Exception):
@@ -28,16 +30,17 @@ class TatMemory:
 
     A TAT only ever moves forward. So a remembered one that denies goes on denying until the moment
     it names, and a flood is answered without a write; one that lies ahead of now tells that the
-    subject is in a burst, and the first write tried is the one that fits.
+    subject is in a burst, and the first write tried is the one that fits. A subject is an item and
+    one limit of it; items that share a partition, such as a user's sessions, share no limit.
     """
 
-    tats_ms: OrderedDict[tuple[str, str], int] = field(default_factory=OrderedDict)
+    tats_ms: OrderedDict[Subject, int] = field(default_factory=OrderedDict)
 
-    def recall(self, subject: tuple[str, str]) -> int | None:
+    def recall(self, subject: Subject) -> int | None:
         """The newest TAT seen, or None."""
         return self.tats_ms.get(subject)
 
-    def remember(self, subject: tuple[str, str], tat_ms: int) -> None:
+    def remember(self, subject: Subject, tat_ms: int) -> None:
         """Keep the newest subjects; forgetting one only costs a write."""
         self.tats_ms[subject] = max(tat_ms, self.tats_ms.get(subject, 0))
         self.tats_ms.move_to_end(subject)
@@ -86,7 +89,7 @@ class Meter:
         comes from what this process saw last, and is IDLE for a subject it does not know.
         """
         attribute = f"tat_{policy.name.replace('-', '_')}"
-        subject = (pk, attribute)
+        subject = (pk, sk, attribute)
         seen = self.memory.recall(subject)
         guess = branch(policy, seen, now_ms)
         if guess is Branch.DENIED and seen is not None:
@@ -162,6 +165,52 @@ class CounterStore:
             mark=("expires_at", expires_at),
         )
         return admission
+
+    def guess(self, subject: str, policy: Policy, now_ms: int) -> None:
+        """Count one attempt that may turn out right. Raises Limited or StoreUnavailable.
+
+        Counted before it is known to be wrong, so that racing guesses cannot outrun the limit;
+        `forgive` takes the attempts back once one was right. That breaks the rule that a TAT only
+        moves forward, so no process remembers these and each is decided by the table.
+        """
+        Meter(self._table, TatMemory()).admit(
+            f"LIMIT#{policy.name}#{subject}",
+            "TAT",
+            policy,
+            now_ms,
+            mark=("expires_at", now_ms // 1000 + 2 * policy.window),
+        )
+
+    def forgive(self, subject: str, policy: Policy) -> None:
+        """Forget the attempts of a subject after a right one."""
+        with suppress(ConditionFailed):  # they ran out meanwhile
+            self._table.update(
+                f"LIMIT#{policy.name}#{subject}",
+                "TAT",
+                f"SET #tat_{policy.name.replace('-', '_')} = :zero",
+                condition="attribute_exists(#pk)",
+                zero=0,
+            )
+
+    def bind(self, name: str, token: str, subject: str, *, expires_at: int, now: int) -> bool:
+        """Bind a single-use token to the first subject that brings it; False for another one.
+
+        The first writer's condition holds; the same subject may come again, which is a retry; for
+        any other the token is spent.
+        """
+        try:
+            self._table.update(
+                f"TOKEN#{name}#{token}",
+                "BOUND",
+                "SET #subject = :subject, #expires_at = :expires_at",
+                condition="attribute_not_exists(#pk) OR #subject = :subject OR #expires_at <= :now",
+                subject=subject,
+                expires_at=expires_at,
+                now=now,
+            )
+        except ConditionFailed:
+            return False
+        return True
 
     def take(self, name: str, subject: str, day: str, *, limit: int, expires_at: int) -> bool:
         """Take one of `limit` from a calendar allowance; False when none is left.

@@ -49,6 +49,23 @@ class CreditStore:
         except ConditionFailed:
             return
 
+    def mark_alerted(self, org_id: str, month: str, percent: int) -> bool:
+        """Note that the owners were told of a percentage; False when somebody did so before.
+
+        Of any number of racing charges that find it reached, one sets the mark.
+        """
+        try:
+            self._table.update(
+                f"ORG#{org_id}",
+                f"BALANCE#{month}",
+                f"SET #alerted_{percent} = :yes",
+                condition=f"attribute_exists(#pk) AND attribute_not_exists(#alerted_{percent})",
+                yes=True,
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     def balance(self, org_id: str, month: str) -> Item | None:
         """The month's balance, or None before its first use."""
         return self._table.get(f"ORG#{org_id}", f"BALANCE#{month}")

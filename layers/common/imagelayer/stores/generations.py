@@ -44,9 +44,15 @@ class GenerationStore:
         self._table = table
 
     def accept(
-        self, job: Item, record: Item | None, checks: Sequence[Action], reserve: Sequence[Action]
+        self,
+        job: Item,
+        record: Item | None,
+        checks: Sequence[Action],
+        reserve: Sequence[Action],
+        count: Sequence[Action] = (),
     ) -> Refusal | None:
-        """Write the job, hold its credits and note its idempotency key, all or nothing.
+        """Write the job, hold its credits, count it against its session's cap and note its
+        idempotency key, all or nothing.
 
         Returns None when accepted. Racing requests with one key: one puts the record, the others
         are canceled whole, so one job exists and one reservation.
@@ -55,6 +61,7 @@ class GenerationStore:
             self._table.put_action(_job_item(job), condition="attribute_not_exists(#pk)"),
             *checks,
             *reserve,
+            *count,
         ]
         if record is not None:
             actions.append(
@@ -68,7 +75,7 @@ class GenerationStore:
         try:
             transact(self._client, actions)
         except TransactionRefused as refusal:
-            return Refusal.of(refusal, checks=len(checks), reserve=len(reserve))
+            return Refusal.of(refusal, checks=len(checks), reserve=len(reserve), count=len(count))
         return None
 
     def get(self, org_id: str, generation_id: str) -> Item | None:
@@ -226,17 +233,20 @@ class Refusal:
 
     brand_missing: bool
     credits_short: bool
+    cap_reached: bool
     balance: Item | None  # what stood there when credits were short; None before the month opened
     record: Item | None  # the idempotency record that was there first
 
     @classmethod
-    def of(cls, refusal: TransactionRefused, *, checks: int, reserve: int) -> Refusal:
+    def of(cls, refusal: TransactionRefused, *, checks: int, reserve: int, count: int) -> Refusal:
         """Read the refusal of `GenerationStore.accept`, whose order of actions it knows."""
         start = 1 + checks
-        end = start + reserve
+        counted = start + reserve
+        end = counted + count
         return cls(
             brand_missing=any(refusal.refused[1:start]),
             credits_short=bool(reserve) and refusal.refused[start],
+            cap_reached=any(refusal.refused[counted:end]),
             balance=refusal.items[start] if reserve else None,
             record=refusal.items[end] if len(refusal.items) > end else None,
         )

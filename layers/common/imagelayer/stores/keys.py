@@ -65,6 +65,15 @@ class KeyStore:
         key = self._table.get(f"ORG#{org_id}", f"KEY#{key_id}")
         return self._with_last_use(key) if key else None
 
+    def lives(self, secret_hash: str, now: int) -> bool:
+        """Whether a secret is good at this moment: neither revoked, rotated away nor run out."""
+        secret = self._table.get(f"SECRET#{secret_hash}", "SECRET")
+        return secret is not None and (not secret["valid_until"] or secret["valid_until"] > now)
+
+    def exists(self, org_id: str, key_id: str) -> bool:
+        """Whether an organization has a key of that id, not revoked."""
+        return self._table.get(f"ORG#{org_id}", f"KEY#{key_id}") is not None
+
     def page(self, org_id: str, *, limit: int, after: str | None) -> list[Item]:
         """Keys in order of creation, past `after`."""
         keys = self._table.query(

@@ -13,9 +13,10 @@ from imagelayer.stores.table import StoreUnavailable
 class Mailer:
     """SES v2. A lost answer may send twice, which is harmless: links are single use."""
 
-    def __init__(self, client: Any, sender: str) -> None:
+    def __init__(self, client: Any, sender: str, configuration_set: str) -> None:
         self._client = client
         self._sender = sender
+        self._configuration_set = configuration_set
 
     def send(self, mail: Mail) -> None:
         """Send one mail. Raises StoreUnavailable."""
@@ -23,6 +24,7 @@ class Mailer:
             self._client.send_email(
                 FromEmailAddress=self._sender,
                 Destination={"ToAddresses": [mail.to]},
+                ConfigurationSetName=self._configuration_set,
                 Content={
                     "Simple": {
                         "Subject": {"Data": mail.subject, "Charset": "UTF-8"},

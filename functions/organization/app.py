@@ -1,0 +1,71 @@
+"""The organization: its settings, members, invitations and security events."""
+
+from imagelayer.http import App, Call, Reply
+from imagelayer.http.body import given
+from imagelayer.http.paging import page, page_request
+
+app = App("organization")
+
+
+@app.route("GET /v1/organization")
+def get(call: Call) -> Reply:
+    return Reply(call.wiring.members.organization(call.principal))
+
+
+@app.route("PATCH /v1/organization")
+def change(call: Call) -> Reply:
+    changed = call.wiring.members.change_organization(call.principal, call.origin, given(call.body))
+    return Reply(changed)
+
+
+@app.route("GET /v1/organization/members")
+def list_members(call: Call) -> Reply:
+    limit, after = page_request(call.query, "usr")
+    return Reply(page(*call.wiring.members.page(call.principal, limit=limit, after=after)))
+
+
+@app.route("PATCH /v1/organization/members/{user_id}")
+def change_role(call: Call) -> Reply:
+    member = call.wiring.members.change_role(
+        call.principal, call.origin, call.path["user_id"], call.body.role
+    )
+    return Reply(member)
+
+
+@app.route("DELETE /v1/organization/members/{user_id}")
+def remove_member(call: Call) -> Reply:
+    call.wiring.members.remove(call.principal, call.origin, call.path["user_id"])
+    return Reply()
+
+
+@app.route("POST /v1/organization/invitations")
+def invite(call: Call) -> Reply:
+    invitation = call.wiring.members.invite(
+        call.principal, call.origin, call.now, email=call.body.email, role=call.body.role
+    )
+    return Reply(invitation)
+
+
+@app.route("GET /v1/organization/invitations")
+def list_invitations(call: Call) -> Reply:
+    limit, after = page_request(call.query, "inv")
+    found = call.wiring.members.invitations(call.principal, limit=limit, after=after, now=call.now)
+    return Reply(page(*found))
+
+
+@app.route("DELETE /v1/organization/invitations/{invitation_id}")
+def withdraw(call: Call) -> Reply:
+    call.wiring.members.withdraw(call.principal, call.origin, call.path["invitation_id"])
+    return Reply()
+
+
+@app.route("GET /v1/organization/security-events")
+def list_security_events(call: Call) -> Reply:
+    limit, after = page_request(call.query, "evt")
+    found = call.wiring.members.security_events(
+        call.principal, limit=limit, after=after, now=call.now
+    )
+    return Reply(page(*found))
+
+
+handler = app.handler

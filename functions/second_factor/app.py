@@ -1,0 +1,50 @@
+"""The second factor: set up, renewed, removed."""
+
+from imagelayer.http import App, Call, Reply
+
+app = App("second_factor")
+
+
+@app.route("POST /v1/auth/totp")
+def start(call: Call) -> Reply:
+    enrolment = call.wiring.second_factor.start(
+        call.principal, call.origin, call.now, password=call.body.password
+    )
+    return Reply(enrolment)
+
+
+@app.route("POST /v1/auth/totp/confirm")
+def confirm(call: Call) -> Reply:
+    codes = call.wiring.second_factor.confirm(
+        call.principal, call.origin, call.now, totp_code=call.body.totp_code
+    )
+    return Reply(codes)
+
+
+@app.route("POST /v1/auth/totp/recovery-codes")
+def renew_recovery_codes(call: Call) -> Reply:
+    codes = call.wiring.second_factor.renew_recovery_codes(
+        call.principal,
+        call.origin,
+        call.now,
+        password=call.body.password,
+        totp_code=call.body.totp_code,
+        recovery_code=call.body.recovery_code,
+    )
+    return Reply(codes)
+
+
+@app.route("POST /v1/auth/totp/disable")
+def disable(call: Call) -> Reply:
+    call.wiring.second_factor.disable(
+        call.principal,
+        call.origin,
+        call.now,
+        password=call.body.password,
+        totp_code=call.body.totp_code,
+        recovery_code=call.body.recovery_code,
+    )
+    return Reply()
+
+
+handler = app.handler

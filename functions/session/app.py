@@ -1,0 +1,36 @@
+"""Session tokens for the customers' own users."""
+
+from imagelayer.http import App, Call, Reply
+
+app = App("session")
+
+
+@app.route("POST /v1/auth/session")
+def mint(call: Call) -> Reply:
+    session = call.wiring.end_users.mint(
+        call.principal,
+        call.origin,
+        call.now,
+        end_user_id=call.body.end_user_id,
+        scopes=call.body.scopes,
+        expires_in=call.body.expires_in,
+        allowed_origins=call.body.allowed_origins,
+        max_generations=call.body.max_generations,
+    )
+    return Reply(session)
+
+
+@app.route("POST /v1/auth/session/revoke")
+def revoke(call: Call) -> Reply:
+    revoked = call.wiring.end_users.revoke(
+        call.principal,
+        call.origin,
+        call.now,
+        end_user_id=call.body.end_user_id,
+        key_id=call.body.key_id,
+        all_sessions=call.body.all,
+    )
+    return Reply(revoked)
+
+
+handler = app.handler

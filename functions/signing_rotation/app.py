@@ -1,0 +1,13 @@
+"""Secrets Manager's rotation of the signing key."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from imagelayer.wiring import current
+
+
+def handler(event: Mapping[str, Any], context: object) -> None:
+    current().signing_rotation.step(
+        event["Step"], event["SecretId"], event["ClientRequestToken"], time.time()
+    )
