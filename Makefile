@@ -46,7 +46,8 @@ build: $(DEV) $(SAM) ## Build layers and functions for Lambda (ARCHITECTURE=arm6
 .PHONY: test
 test: lint $(CLOUD) ## Everything CI runs: lint, then every test and the promises they prove
 	@rm -f .promises.json
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto tests/unit tests/template tests/contract tests/integration
+	@$(PY) -m pytest tests/browser tests/local_cloud
 	@$(LAYER_PATH) $(PY) -m dev.promises check
 
 .PHONY: lint

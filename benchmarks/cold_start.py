@@ -66,7 +66,8 @@ def environment_of(function: str, cloud: LocalCloud) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": ROOT_KEY,
         "AWS_REGION": info["region"],
         "AWS_DEFAULT_REGION": info["region"],
-        "AWS_ENDPOINT_URL": info["plain_endpoint"],
+        # Through the proxy, which stands for TLS: the queues refuse plain transport.
+        "AWS_ENDPOINT_URL": info["aws_endpoint"],
         "AWS_EC2_METADATA_DISABLED": "true",
         "PATH": os.environ["PATH"],
     }
@@ -96,6 +97,19 @@ def requests_of(owner: Visitor, asset_id: str) -> dict[str, tuple[dict[str, Any]
             202,
         ),
         "asset_delivery": (http_event("GET", f"/v1/assets/{asset_id}", headers=key), 200),
+        "session": (
+            http_event("POST", "/v1/auth/session", body={"end_user_id": "cold"}, headers=key),
+            201,
+        ),
+        "organization": (http_event("GET", "/v1/organization", headers=token), 200),
+        "password": (
+            http_event("POST", "/v1/auth/password/forgot", body={"email": owner.email}),
+            202,
+        ),
+        "second_factor": (
+            http_event("POST", "/v1/auth/totp", body={"password": PASSWORD}, headers=token),
+            201,
+        ),
     }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dev.local_cloud import LocalCloud
 from tests.local_cloud.visitors import new_owner
+from tests.support.visitor import PASSWORD
 
 
 def main(cloud: LocalCloud) -> None:
@@ -12,8 +15,16 @@ def main(cloud: LocalCloud) -> None:
     job = owner.generate(size="256x256", brand_id=owner.brand["id"])
     asset = f"/v1/assets/{job['assets'][0]['id']}"
     ask = {"prompt": "round trips", "size": "256x256", "brand_id": owner.brand["id"]}
-    cases = (
+    log_in = {"email": owner.email, "password": PASSWORD}
+    mint = {"end_user_id": "round-trips"}
+    session = owner.call("POST", "/v1/auth/session", token=owner.key["key"], json=mint).json()
+    cases: tuple[tuple[str, str, str | None, dict[str, Any] | None], ...] = (
         ("GET", "/v1/health", None, None),
+        ("POST", "/v1/auth/login", None, log_in),
+        ("GET", "/v1/auth/me", owner.access_token, None),
+        ("POST", "/v1/auth/password/forgot", None, {"email": owner.email}),
+        ("POST", "/v1/auth/session", owner.key["key"], mint),
+        ("POST", "/v1/generations", session["session_token"], {**ask, "brand_id": None}),
         ("GET", "/v1/keys/self", owner.key["key"], None),
         ("GET", "/v1/brands", owner.access_token, None),
         ("POST", "/v1/generations", owner.key["key"], ask),

@@ -13,7 +13,7 @@ from aiohttp import ClientError, ClientSession, web
 from multidict import CIMultiDict
 from yarl import URL
 
-from dev import mail
+from dev import aws, mail
 from dev.cloud import Deployment, info
 from dev.pages import PAGE_HEADERS, page
 from dev.proxy import end_to_end, relay, welcome
@@ -21,7 +21,14 @@ from dev.turnstile import Siteverify
 from dev.wire import Fault, Wire
 
 _API_PATHS: Final = ("/v1/", "/.well-known/")
-_API_EXACT: Final = {"/verify-email", "/openapi.json", "/security"}
+_API_EXACT: Final = {
+    "/accept-invitation",
+    "/openapi.json",
+    "/reset-password",
+    "/security",
+    "/verify-email",
+}
+_MAIL_PATIENCE_SECONDS: Final = 5.0
 _GATEWAY_BODY_LIMIT: Final = 10 * 1024 * 1024
 _EDGE_HEADERS: Final = ("x-edge-secret", "cloudfront-viewer-address", "x-amzn-trace-id", "host")
 
@@ -131,6 +138,7 @@ class Front:
     async def _mail(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._deployment is None:
             raise RuntimeError("answered only once deployed")
+        await asyncio.to_thread(_wait_for_mail, self._deployment)
         url = f"{self._deployment.endpoint}/_ministack/ses/messages"
         async with self._session.get(url) as captured:
             found = mail.messages(await captured.json(), request.query.get("to"))
@@ -163,6 +171,22 @@ class Front:
         else:
             fields = dict(await request.post())
         return web.json_response(self._siteverify.answer(fields))
+
+
+def _wait_for_mail(deployment: Deployment) -> None:
+    """Give mail that was asked for a moment to be written, so that a look right after a request
+    sees it. What cannot be sent right now is not waited for."""
+    # Through the proxy, which stands for TLS: the queues refuse plain transport.
+    sqs = aws.client("sqs", deployment.proxy)
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    deadline = time.monotonic() + _MAIL_PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        found = sqs.get_queue_attributes(
+            QueueUrl=deployment.queues["MailQueue"], AttributeNames=names
+        )["Attributes"]
+        if not any(int(found.get(name, 0)) for name in names):
+            return
+        time.sleep(0.05)
 
 
 async def _style(_request: web.BaseRequest) -> web.StreamResponse:

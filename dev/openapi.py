@@ -12,7 +12,7 @@ import msgspec
 
 from dev.settings import ROOT
 from imagelayer import schemas
-from imagelayer.endpoints import ENDPOINTS, Endpoint
+from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, Endpoint
 from imagelayer.errors import CATALOGUE
 
 TARGET = ROOT / "layers/common/imagelayer/static/openapi.json"
@@ -24,6 +24,9 @@ _ID_PREFIXES = {
     "upload_id": "upl",
     "generation_id": "gen",
     "asset_id": "ast",
+    "session_id": "ses",
+    "user_id": "usr",
+    "invitation_id": "inv",
 }
 _AUTH: Mapping[str, list[dict[str, list[str]]]] = {
     "none": [],
@@ -31,6 +34,7 @@ _AUTH: Mapping[str, list[dict[str, list[str]]]] = {
     "key": [{"apiKey": []}],
     "user_or_key": [{"apiKey": []}, {"accessToken": []}],
 }
+_END_USER: list[dict[str, list[str]]] = [{"sessionToken": []}]
 
 
 def problem_codes(endpoint: Endpoint) -> set[str]:
@@ -39,6 +43,11 @@ def problem_codes(endpoint: Endpoint) -> set[str]:
     codes |= {"edge_required", *endpoint.problems}
     if endpoint.auth != "none":
         codes |= {"unauthenticated", "insufficient_scope"}
+    if endpoint.auth in ("user", "user_or_key") and endpoint.scope not in ENROLMENT_SCOPES:
+        codes.add("second_factor_required")
+    if endpoint.auth != "none":
+        # A session token is recognised, and held to its origins, before it is refused or not.
+        codes.add("origin_not_allowed")
     if endpoint.body is not None:
         codes |= {"malformed_json", "body_too_large", "unsupported_media_type", "validation_failed"}
     if endpoint.query:
@@ -49,6 +58,8 @@ def problem_codes(endpoint: Endpoint) -> set[str]:
         codes |= {"bad_request", "conflict"}
     if endpoint.operation == "revokeKey":
         codes.add("conflict")
+    if endpoint.operation == "revokeEndUserSessions":
+        codes.add("not_found")
     return codes
 
 
@@ -86,6 +97,12 @@ def build() -> Schema:
                     "bearerFormat": "JWT",
                     "description": "A dashboard access token from login or refresh; ten minutes.",
                 },
+                "sessionToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "An end user's session token from POST /v1/auth/session.",
+                },
             },
         },
     }
@@ -96,7 +113,7 @@ def _operation(endpoint: Endpoint) -> Schema:
         "operationId": endpoint.operation,
         "summary": endpoint.summary,
         "tags": [endpoint.function],
-        "security": _AUTH[endpoint.auth],
+        "security": _AUTH[endpoint.auth] + (_END_USER if endpoint.end_user else []),
         "x-rate-limit": {
             "policy": endpoint.policy.name,
             "quota": endpoint.policy.quota,
