@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from dev.local_cloud import LocalCloud
 
 pytest_plugins = ["tests.promise_plugin"]
 
@@ -14,3 +21,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("allow_hosts") is None:
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[LocalCloud]:
+    """The real template, deployed once for the whole session, with IAM enforced; LOCAL_CLOUD_URL
+    attaches to one that already runs."""
+    from dev.local_cloud import LocalCloud
+
+    if url := os.environ.get("LOCAL_CLOUD_URL"):
+        yield LocalCloud.attach(url)
+        return
+    with LocalCloud(env={"BCRYPT_COST": "10"}) as started:
+        yield started

@@ -19,6 +19,7 @@ BODY: dict[str, Any] = {
         "email": "dev@example.com",
         "name": "Dev",
         "email_verified": True,
+        "two_factor_enabled": False,
         "created_at": "2026-01-01T00:00:00Z",
     },
     "organization": {"id": "org_1", "name": "Org", "created_at": "2026-01-01T00:00:00Z"},

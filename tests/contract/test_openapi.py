@@ -12,7 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from dev import openapi
 from dev.settings import ROOT
-from imagelayer.endpoints import ENDPOINTS, ROLE_SCOPES
+from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, ROLE_SCOPES
 from imagelayer.errors import CATALOGUE
 from imagelayer.http import App
 from imagelayer.schemas import Scope
@@ -103,6 +103,28 @@ def test_an_operation_documents_its_body_scope_limit_and_credentials(route: str)
     assert (413 in statuses) == (endpoint.body is not None)
 
 
+@EVERY_ENDPOINT
+def test_an_operation_names_the_kinds_of_credential_that_it_takes(route: str) -> None:
+    endpoint = ENDPOINTS[route]
+    named = {name for each in operations()[route]["security"] for name in each}
+    assert named <= set(contract.description()["components"]["securitySchemes"])
+    assert ("apiKey" in named) == (endpoint.auth in ("key", "user_or_key"))
+    assert ("accessToken" in named) == (endpoint.auth in ("user", "user_or_key"))
+    assert ("sessionToken" in named) == endpoint.end_user
+
+
+@EVERY_ENDPOINT
+def test_an_operation_documents_every_way_in_which_it_refuses_a_good_credential(
+    route: str,
+) -> None:
+    endpoint, responses = ENDPOINTS[route], operations()[route]["responses"]
+    codes = set(responses.get("403", {}).get("x-codes", []))
+    credentialed = {"insufficient_scope", "origin_not_allowed"}
+    assert (codes >= credentialed) == (endpoint.auth != "none")
+    if endpoint.auth in ("user", "user_or_key") and endpoint.scope not in ENROLMENT_SCOPES:
+        assert "second_factor_required" in codes
+
+
 def test_operation_ids_are_unique() -> None:
     names = [operation["operationId"] for operation in operations().values()]
     assert len(set(names)) == len(names)
@@ -111,11 +133,22 @@ def test_operation_ids_are_unique() -> None:
 @pytest.mark.promise("org-scoped")
 @EVERY_ENDPOINT
 def test_every_endpoint_but_the_public_ones_asks_for_credentials(route: str) -> None:
-    public = route.startswith(("GET /.well-known/", "POST /v1/auth/")) or route in (
+    public = route.startswith("GET /.well-known/") or route in (
         "GET /v1/health",
         "GET /openapi.json",
         "GET /security",
         "GET /verify-email",
+        "GET /reset-password",
+        "GET /accept-invitation",
+        "POST /v1/auth/register",
+        "POST /v1/auth/verify-email",
+        "POST /v1/auth/verify-email/resend",
+        "POST /v1/auth/invitations/accept",
+        "POST /v1/auth/login",
+        "POST /v1/auth/refresh",
+        "POST /v1/auth/logout",
+        "POST /v1/auth/password/forgot",
+        "POST /v1/auth/password/reset",
     )
     assert (ENDPOINTS[route].auth == "none") == public
 
@@ -126,11 +159,12 @@ def test_every_endpoint_that_takes_credentials_asks_for_a_scope_that_exists(rout
     endpoint = ENDPOINTS[route]
     if endpoint.auth == "none":
         assert endpoint.scope is None
-    elif endpoint.auth == "key":
-        assert route == "GET /v1/keys/self"  # what a key may always know: itself
+    elif route == "GET /v1/keys/self":
+        assert endpoint.auth == "key"  # what a key may always know: itself
+        assert endpoint.scope is None
     else:
         assert endpoint.scope in ROLE_SCOPES["owner"]
-    if endpoint.auth == "user_or_key":
+    if endpoint.auth == "user_or_key" or (endpoint.auth == "key" and endpoint.scope):
         assert endpoint.scope in Scope.__args__  # type: ignore[attr-defined]
 
 

@@ -11,6 +11,7 @@ from imagelayer.endpoints import ENDPOINTS
 from tests.local_cloud.visitors import new_owner
 
 BODIES: dict[str, dict[str, Any]] = {
+    "changeRole": {"role": "viewer"},
     "rotateKey": {"grace_seconds": 0},
     "updateBrand": {"name": "Taken over"},
     "createUpload": {"kind": "logo", "content_type": "image/png", "size_bytes": 10},
@@ -30,6 +31,16 @@ def test_every_route_answers_a_foreign_id_like_a_missing_one(cloud: LocalCloud) 
         "upload_id": upload["id"],
         "generation_id": job["id"],
         "asset_id": job["assets"][0]["id"],
+        "user_id": owner.user_id,
+        "session_id": owner.call("GET", "/v1/auth/sessions", token=owner.access_token).json()[
+            "data"
+        ][0]["id"],
+        "invitation_id": owner.call(
+            "POST",
+            "/v1/organization/invitations",
+            token=owner.access_token,
+            json={"email": f"friend-of-{owner.email}", "role": "viewer"},
+        ).json()["id"],
     }
     tried = 0
     for endpoint in ENDPOINTS.values():
@@ -63,7 +74,15 @@ def test_every_route_answers_a_foreign_id_like_a_missing_one(cloud: LocalCloud) 
         json={"prompt": "a foreign brand", "brand_id": owner.brand["id"]},
     )
     assert named.status_code == 404
-    for path in ("/v1/keys", "/v1/brands", "/v1/generations"):
+    for path in (
+        "/v1/keys",
+        "/v1/brands",
+        "/v1/generations",
+        "/v1/auth/sessions",
+        "/v1/organization/members",
+        "/v1/organization/invitations",
+        "/v1/organization/security-events",
+    ):
         listed = stranger.call("GET", path, token=stranger.access_token).json()["data"]
         assert not {each["id"] for each in listed} & set(ids.values())
     # And all of it is still there for its owner.
@@ -71,5 +90,6 @@ def test_every_route_answers_a_foreign_id_like_a_missing_one(cloud: LocalCloud) 
         f"/v1/keys/{ids['key_id']}",
         f"/v1/brands/{ids['brand_id']}",
         f"/v1/assets/{ids['asset_id']}",
+        "/v1/auth/me",
     ):
         assert owner.call("GET", path, token=owner.access_token).status_code == 200

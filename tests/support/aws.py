@@ -86,6 +86,8 @@ def create_all() -> dict[str, str]:
             "ARN"
         ]
     client("sesv2").create_email_identity(EmailIdentity=PARAMETERS["MailFrom"])
+    names["MailConfiguration"] = "mail-configuration"
+    client("sesv2").create_configuration_set(ConfigurationSetName="mail-configuration")
     return names
 
 

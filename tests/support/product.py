@@ -18,6 +18,7 @@ import requests
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 from moto.ses.models import ses_backends
+from moto.sqs.models import sqs_backends
 
 from imagelayer.api_keys import hash_secret
 from imagelayer.endpoints import ENDPOINTS
@@ -38,6 +39,16 @@ ALL_SCOPES = (
     "generations:read",
     "generations:write",
     "keys:rotate",
+    "sessions:write",
+)
+BACKGROUND_FUNCTIONS = (
+    "brand_intake",
+    "cleanup",
+    "generation_worker",
+    "mail",
+    "mail_feedback",
+    "pepper_rotation",
+    "signing_rotation",
 )
 HTTP_FUNCTIONS = sorted({endpoint.function for endpoint in ENDPOINTS.values()})
 
@@ -45,6 +56,11 @@ HTTP_FUNCTIONS = sorted({endpoint.function for endpoint in ENDPOINTS.values()})
 def bearer(key: dict[str, Any]) -> dict[str, str]:
     """What a client sends with a created key."""
     return {"authorization": f"Bearer {key['key']}"}
+
+
+def session_bearer(session: dict[str, Any]) -> dict[str, str]:
+    """What an end user's browser sends with a minted session."""
+    return {"authorization": f"Bearer {session['session_token']}"}
 
 
 @dataclass(frozen=True)
@@ -180,9 +196,35 @@ class Product:
             assert not broken, "\n".join([f"{event['routeKey']} -> {answer.status}", *broken])
         return answer
 
+    def deliver_mail(self) -> None:
+        """Let the mail function work its queue off."""
+        sqs = aws.client("sqs")
+        while messages := sqs.receive_message(
+            QueueUrl=self.names["MailQueue"],
+            MaxNumberOfMessages=1,
+            AttributeNames=["ApproximateReceiveCount"],
+        ).get("Messages"):
+            message = messages[0]
+            record = {
+                "messageId": message["MessageId"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+            }
+            if not self.invoke("mail", {"Records": [record]})["batchItemFailures"]:
+                sqs.delete_message(
+                    QueueUrl=self.names["MailQueue"], ReceiptHandle=message["ReceiptHandle"]
+                )
+
     def mails(self) -> list[Any]:
-        """Captured mails, oldest first."""
+        """Captured mails, oldest first, once all that were asked for are out."""
+        self.deliver_mail()
         return list(ses_backends[aws.ACCOUNT][aws.REGION].sent_messages)
+
+    def asked_mails(self) -> list[dict[str, Any]]:
+        """The messages that wait for the mail function, as they stand in the queue."""
+        name = self.names["MailQueue"].rpartition("/")[2]
+        waiting = sqs_backends[aws.ACCOUNT][aws.REGION].queues[name].messages
+        return [json.loads(message.body) for message in waiting]
 
     def register(self, email: str, **changes: Any) -> Answer:
         """Sign up."""
@@ -226,6 +268,15 @@ class Product:
         )
         assert created.status == 201, created.text
         return dict(created.json)
+
+    def session(
+        self, key: dict[str, Any], end_user_id: str = "user-1", **body: Any
+    ) -> dict[str, Any]:
+        """Mint a session for an end user, as a customer's server does."""
+        sent = {"end_user_id": end_user_id, **body}
+        minted = self.call("POST", "/v1/auth/session", headers=bearer(key), body=sent)
+        assert minted.status == 201, minted.text
+        return dict(minted.json)
 
     def brand(self, account: Account, **fields: Any) -> dict[str, Any]:
         """Create a brand."""
@@ -296,11 +347,12 @@ class Product:
         aws.client("dynamodb").delete_item(TableName=table, Key=key)
 
     def counts(self) -> dict[str, int]:
-        """How many items each table but the counters holds: what a refused call leaves alone."""
+        """How many items each table holds: what a refused call leaves alone. Limits count it,
+        and the organization's security events tell of it."""
         return {
             table: len(self.items(table))
             for table in aws.resources("AWS::DynamoDB::Table")
-            if table != "CountersTable"
+            if table not in {"CountersTable", "EventsTable"}
         }
 
     def objects(self, bucket: str) -> list[str]:
@@ -331,7 +383,7 @@ class Product:
             raise EndpointConnectionError(endpoint_url="https://unreachable.invalid")
 
         event = f"before-call.{service}" + (f".{operation}" if operation else "")
-        functions = (*HTTP_FUNCTIONS, "generation_worker", "brand_intake", "cleanup")
+        functions = (*HTTP_FUNCTIONS, *BACKGROUND_FUNCTIONS)
         clients = [self.wiring(name).client(service).meta.events for name in functions]
         for events in clients:
             events.register(event, fail)

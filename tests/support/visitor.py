@@ -22,6 +22,7 @@ ALL_SCOPES = (
     "generations:read",
     "generations:write",
     "keys:rotate",
+    "sessions:write",
 )
 LOGO = ROOT / "dev" / "assets" / "demo-logo.png"
 
@@ -36,6 +37,9 @@ class Visitor:
     email: str
     access_token: str = ""
     org_id: str = ""
+    user_id: str = ""
+    password: str = PASSWORD
+    refresh_cookie: str = ""
     key: dict[str, Any] = field(default_factory=dict)
     brand: dict[str, Any] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
@@ -55,10 +59,10 @@ class Visitor:
 
     def register(self, **changes: Any) -> httpx.Response:
         """Sign up."""
-        self.secrets.add(PASSWORD)
+        self.secrets.add(self.password)
         body = {
             "email": self.email,
-            "password": PASSWORD,
+            "password": self.password,
             "name": "Vera Visitor",
             "organization_name": "Solstice Coffee",
             "turnstile_token": CAPTCHA,
@@ -67,23 +71,41 @@ class Visitor:
 
     def verify(self) -> httpx.Response:
         """Follow the newest mail's link the way its page does."""
-        link = next(link for link in self.mail(self.email)[0]["links"] if "#token=" in link)
-        token = link.partition("#token=")[2]
-        self.secrets.add(token.partition(".")[2])
+        token = self.mailed_token("verify-email")
         return self.call("POST", "/v1/auth/verify-email", json={"token": token})
 
-    def log_in(self) -> httpx.Response:
+    def log_in(self, **more: Any) -> httpx.Response:
         """Log in and keep the tokens."""
         answer = self.call(
-            "POST", "/v1/auth/login", json={"email": self.email, "password": PASSWORD}
+            "POST",
+            "/v1/auth/login",
+            json={"email": self.email, "password": self.password, **more},
         )
         if answer.status_code == 200:
-            self.access_token = answer.json()["access_token"]
+            self.keep_tokens(answer)
             self.org_id = answer.json()["organization"]["id"]
-            cookie = re.search(r"__Host-il_refresh=([^;]+)", answer.headers["set-cookie"])
-            assert cookie is not None
-            self.secrets |= {self.access_token, *cookie[1].split(".")[1:]}
+            self.user_id = answer.json()["user"]["id"]
         return answer
+
+    def keep_tokens(self, answer: httpx.Response) -> None:
+        """Keep the tokens of a login or refresh."""
+        self.access_token = answer.json()["access_token"]
+        cookie = re.search(r"__Host-il_refresh=([^;]+)", answer.headers["set-cookie"])
+        assert cookie is not None
+        self.refresh_cookie = cookie[1]
+        self.secrets |= {self.access_token, *cookie[1].split(".")[1:]}
+
+    def refresh(self, cookie: str | None = None) -> httpx.Response:
+        """Trade a refresh token, the newest unless told otherwise; keeps nothing."""
+        sent = f"__Host-il_refresh={cookie or self.refresh_cookie}"
+        return self.call("POST", "/v1/auth/refresh", headers={"Cookie": sent})
+
+    def mailed_token(self, page: str) -> str:
+        """The token of the newest mailed link to a page."""
+        links: list[str] = [link for mail in self.mail(self.email) for link in mail["links"]]
+        token = next(link for link in links if f"/{page}#token=" in link).partition("#token=")[2]
+        self.secrets.add(token.rpartition(".")[2])
+        return token
 
     def sign_up(self) -> Visitor:
         """From nothing to logged in."""

@@ -41,7 +41,11 @@ def allowed_on(function: str, resource: str) -> set[str]:
     return {
         action
         for statement in statements(function)
-        if any(f'"{resource}"' in each or f"{{{resource}." in each for each in resources(statement))
+        if any(
+            name in each
+            for each in resources(statement)
+            for name in (f'"{resource}"', f"{{{resource}.", f"{{{resource}}}")
+        )
         for action in actions(statement)
     }
 
@@ -79,24 +83,56 @@ def test_a_wildcard_resource_is_inside_one_bucket_or_bound_by_a_condition(functi
             assert inside_bucket or "Condition" in statement, resource
 
 
-@pytest.mark.promise("least-privilege")
-def test_only_login_reads_the_signing_secret() -> None:
-    readers = [name for name in FUNCTIONS if "SigningSecret" in json.dumps(statements(name))]
-    assert readers == ["LoginFunction"]
+READ = "secretsmanager:GetSecretValue"
+ROTATE = {
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:PutSecretValue",
+    "secretsmanager:UpdateSecretVersionStage",
+}
+
+
+@pytest.mark.promise("least-privilege", "sessions-short")
+def test_only_those_who_mint_tokens_read_the_signing_secret() -> None:
+    """The one who rotates it writes new seeds and reads none."""
+    named = {name for name in FUNCTIONS if "SigningSecret" in json.dumps(statements(name))}
+    assert {name: allowed_on(name, "SigningSecret") for name in named} == {
+        "LoginFunction": {READ},
+        "SessionFunction": {READ},
+        "SigningRotationFunction": ROTATE,
+    }
 
 
 @pytest.mark.promise("least-privilege")
-@pytest.mark.parametrize(
-    ("secret", "readers"),
-    [
-        ("PepperSecret", {"LoginFunction", "RegistrationFunction"}),
-        ("TurnstileSecret", {"RegistrationFunction"}),
-    ],
-)
-def test_a_secret_is_read_by_those_who_use_it(secret: str, readers: set[str]) -> None:
-    assert {name for name in FUNCTIONS if secret in json.dumps(statements(name))} == readers
-    for name in readers:
-        assert allowed_on(name, secret) == {"secretsmanager:GetSecretValue"}
+def test_only_those_who_work_with_passwords_or_what_they_seal_read_the_pepper() -> None:
+    named = {name for name in FUNCTIONS if "PepperSecret" in json.dumps(statements(name))}
+    assert {name: allowed_on(name, "PepperSecret") for name in named} == {
+        "LoginFunction": {READ},
+        "RegistrationFunction": {READ},
+        "PasswordFunction": {READ},
+        "SecondFactorFunction": {READ},
+        # Earlier peppers stay for the hashes that name them.
+        "PepperRotationFunction": {READ, *ROTATE},
+    }
+
+
+@pytest.mark.promise("least-privilege")
+def test_only_registration_reads_the_captchas_secret() -> None:
+    named = {name for name in FUNCTIONS if "TurnstileSecret" in json.dumps(statements(name))}
+    assert {name: allowed_on(name, "TurnstileSecret") for name in named} == {
+        "RegistrationFunction": {READ}
+    }
+
+
+@pytest.mark.promise("least-privilege")
+def test_who_rotates_a_secret_touches_no_account() -> None:
+    for name in ("SigningRotationFunction", "PepperRotationFunction"):
+        for table in aws.resources("AWS::DynamoDB::Table"):
+            expected = (
+                {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}
+                if (name, table) == ("SigningRotationFunction", "SessionsTable")
+                else set()
+            )
+            assert allowed_on(name, table) == expected
 
 
 @pytest.mark.promise("least-privilege")
@@ -111,7 +147,13 @@ def test_a_function_may_touch_what_its_environment_names_and_nothing_else(functi
         logical
         for logical, resource in aws.DOCUMENT["Resources"].items()
         if resource["Type"].startswith(
-            ("AWS::DynamoDB::", "AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::SecretsManager")
+            (
+                "AWS::DynamoDB::",
+                "AWS::S3::Bucket",
+                "AWS::SQS::Queue",
+                "AWS::SecretsManager::Secret",
+                "AWS::SES::ConfigurationSet",
+            )
         )
         and allowed_on(function, logical)
     }
@@ -121,6 +163,10 @@ def test_a_function_may_touch_what_its_environment_names_and_nothing_else(functi
             "-brand-" in FUNCTIONS[function]["Environment"]["Variables"]["BRAND_BUCKET"]["Fn::Sub"]
         )
         assert all("-brand-" in each for each in brand_objects(function))
+    # Secrets Manager names the secret in each step of its rotation.
+    rotated = {"SigningRotationFunction": "SigningSecret", "PepperRotationFunction": "PepperSecret"}
+    if function in rotated:
+        named |= {rotated[function]}
     assert granted == named
 
 
@@ -140,10 +186,47 @@ def test_nobody_may_change_what_is_deployed_or_scan_a_table() -> None:
     assert services == {"dynamodb", "s3", "sqs", "ses", "secretsmanager"}
 
 
+DELETE = "dynamodb:DeleteItem"
+
+
 @pytest.mark.promise("least-privilege")
-@pytest.mark.parametrize("table", ["CreditsTable", "AccountsTable"])
-def test_durable_records_are_never_deleted_by_a_function(table: str) -> None:
-    assert not [name for name in FUNCTIONS if "dynamodb:DeleteItem" in allowed_on(name, table)]
+@pytest.mark.parametrize(
+    ("table", "who"),
+    [
+        ("CreditsTable", set()),
+        ("EventsTable", set()),
+        # An invitation that is accepted; a member who is removed; a sign-up whose mail is out.
+        ("AccountsTable", {"RegistrationFunction", "OrganizationFunction", "MailFunction"}),
+        ("KeysTable", {"KeyRotationFunction"}),
+        ("BrandsTable", {"BrandFunction"}),
+    ],
+)
+def test_durable_records_are_deleted_by_those_who_end_them_alone(table: str, who: set[str]) -> None:
+    assert {name for name in FUNCTIONS if DELETE in allowed_on(name, table)} == who
+
+
+@pytest.mark.promise("least-privilege", "security-logged")
+@EVERY_FUNCTION
+def test_kept_events_are_added_by_many_read_by_one_and_changed_by_nobody(function: str) -> None:
+    adds, reads = {"dynamodb:PutItem"}, {"dynamodb:Query"}
+    allowed = allowed_on(function, "EventsTable")
+    assert allowed <= adds | reads
+    assert (allowed >= reads) == (function == "OrganizationFunction")
+    silent = {"DiscoveryFunction", "SigningRotationFunction", "PepperRotationFunction"}
+    assert (allowed >= adds) == (function not in silent)
+
+
+@pytest.mark.promise("least-privilege")
+@EVERY_FUNCTION
+def test_only_the_mail_function_reads_what_mail_is_asked_for(function: str) -> None:
+    """Its event source does; no role needs to receive by itself, and the others only send."""
+    assert allowed_on(function, "MailQueue") <= {"sqs:SendMessage"}
+    sources = [
+        event["Properties"]["Queue"]["Fn::GetAtt"][0]
+        for event in FUNCTIONS[function].get("Events", {}).values()
+        if event["Type"] == "SQS"
+    ]
+    assert ("MailQueue" in sources) == (function == "MailFunction")
 
 
 @pytest.mark.promise("least-privilege", "assets-signed")
@@ -167,7 +250,7 @@ def test_mail_is_sent_from_the_configured_address_only() -> None:
         for each in statements(name)
         if "ses:SendEmail" in actions(each)
     }
-    assert set(senders) == {"RegistrationFunction"}
-    assert senders["RegistrationFunction"]["Condition"] == {
+    assert set(senders) == {"MailFunction"}
+    assert senders["MailFunction"]["Condition"] == {
         "StringEquals": {"ses:FromAddress": {"Ref": "MailFrom"}}
     }

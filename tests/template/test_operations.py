@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 
 from dev.settings import ROOT
+from dev.template import Resolver
+from imagelayer.secret_rotation import OVERLAP_SECONDS
+from imagelayer.stores.end_user_sessions import MAX_SECONDS
+from imagelayer.stores.secrets import KEEP_SECONDS
+from imagelayer.tokens import ACCESS_SECONDS
 from tests.support import aws
 
 RESOURCES = aws.DOCUMENT["Resources"]
@@ -60,7 +65,7 @@ def test_every_log_group_forgets_in_every_stage() -> None:
 def test_a_function_traces_and_answers_before_the_gateway_gives_up(function: str) -> None:
     shared, own = aws.DOCUMENT["Globals"]["Function"], RESOURCES[function]["Properties"]
     assert own.get("Tracing", shared["Tracing"]) == "Active"
-    if any(event["Type"] == "HttpApi" for event in own["Events"].values()):
+    if any(event["Type"] == "HttpApi" for event in own.get("Events", {}).values()):
         assert own.get("Timeout", shared["Timeout"]) < 30
 
 
@@ -142,6 +147,80 @@ def test_brand_uploads_reach_intake_from_their_own_prefix_only() -> None:
 def test_bcrypt_is_never_cheap_in_a_deployment() -> None:
     cost = aws.DOCUMENT["Parameters"]["BcryptCost"]
     assert (cost["Default"], cost["MinValue"]) == (12, 10)
+
+
+ROTATIONS = {"SigningRotation": "SigningSecret", "PepperRotation": "PepperSecret"}
+DAYS = {"SigningRotation": 90, "PepperRotation": 366}  # the longest that a secret may stay
+EVERY_ROTATION = pytest.mark.parametrize("rotation", ROTATIONS)
+
+
+@EVERY_ROTATION
+def test_our_own_secrets_are_rotated_on_a_schedule(rotation: str) -> None:
+    schedule = RESOURCES[rotation]["Properties"]
+    assert RESOURCES[rotation]["Type"] == "AWS::SecretsManager::RotationSchedule"
+    assert schedule["SecretId"] == {"Ref": ROTATIONS[rotation]}
+    assert schedule["RotationLambdaARN"] == {"Fn::GetAtt": [f"{rotation}Function", "Arn"]}
+    match = re.fullmatch(r"rate\((\d+) days\)", schedule["RotationRules"]["ScheduleExpression"])
+    assert match is not None
+    assert int(match[1]) <= DAYS[rotation]
+    # Or a deployment that changes the schedule would log everybody's tokens out two hours later.
+    assert schedule["RotateImmediatelyOnUpdate"] is False
+
+
+@pytest.mark.parametrize(("stage", "rotates"), [("local", False), ("dev", True), ("prod", True)])
+@EVERY_ROTATION
+def test_secrets_are_rotated_in_every_stage_that_is_deployed(
+    rotation: str, stage: str, rotates: bool
+) -> None:
+    resolver = Resolver(aws.DOCUMENT, {**aws.PARAMETERS, "Stage": stage})
+    assert resolver.condition(RESOURCES[rotation]["Condition"]) is rotates
+
+
+@EVERY_ROTATION
+def test_only_secrets_manager_of_this_account_may_start_a_rotation(rotation: str) -> None:
+    function = f"{rotation}Function"
+    assert "Events" not in RESOURCES[function]["Properties"]
+    permissions = {
+        name: each["Properties"]
+        for name, each in RESOURCES.items()
+        if each["Type"] == "AWS::Lambda::Permission"
+        and each["Properties"]["FunctionName"] == {"Ref": function}
+    }
+    assert permissions == {
+        f"{rotation}Permission": {
+            "FunctionName": {"Ref": function},
+            "Action": "lambda:InvokeFunction",
+            "Principal": "secretsmanager.amazonaws.com",
+            "SourceAccount": {"Ref": "AWS::AccountId"},
+        }
+    }
+    assert RESOURCES[rotation]["DependsOn"] == f"{rotation}Permission"
+
+
+def test_an_old_signing_key_outlives_every_token_that_it_signed() -> None:
+    longest_token = max(ACCESS_SECONDS, MAX_SECONDS)
+    assert longest_token + KEEP_SECONDS <= OVERLAP_SECONDS
+
+
+ALARMS = aws.resources("AWS::CloudWatch::Alarm")
+
+
+@pytest.mark.parametrize("alarm", ALARMS)
+def test_an_alarm_reaches_whoever_the_operator_names_and_fires_at_the_first(alarm: str) -> None:
+    to = {"Ref": "AlarmTopicArn"}
+    assert RESOURCES[alarm]["Properties"]["AlarmActions"] == {
+        "Fn::If": ["HasAlarmTopic", [to], {"Ref": "AWS::NoValue"}]
+    }
+    properties = ALARMS[alarm]
+    assert (properties["Threshold"], properties["EvaluationPeriods"]) == (0, 1)
+    assert properties["ComparisonOperator"] == "GreaterThanThreshold"
+    assert properties["TreatMissingData"] == "notBreaching"
+
+
+def test_an_alarm_tells_when_nobody_can_register() -> None:
+    (alarm,) = [each for each in ALARMS.values() if each["Namespace"] == "ImageLayer"]
+    assert alarm["MetricName"] == "CaptchaMisconfigured"
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": "registration"}]
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])

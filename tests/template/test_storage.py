@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from dev.template import Resolver
+from imagelayer.registration import SIGN_UP_SECONDS
 from tests.support import aws
 
 TABLES = aws.resources("AWS::DynamoDB::Table")
 BUCKETS = aws.resources("AWS::S3::Bucket")
 QUEUES = aws.resources("AWS::SQS::Queue")
-DURABLE = {"AccountsTable", "KeysTable", "CreditsTable", "BrandsTable"}
+DURABLE = {"AccountsTable", "KeysTable", "CreditsTable", "BrandsTable", "EventsTable"}
 PASSING = {
+    "AccountsTable": "expires_at",
+    "EventsTable": "expires_at",
     "SessionsTable": "expires_at",
     "CountersTable": "expires_at",
     "GenerationsTable": "purge_at",
@@ -170,9 +173,97 @@ def test_no_message_outlives_the_jobs_72_hours() -> None:
     assert QUEUES["GenerationQueue"]["MessageRetentionPeriod"] <= 72 * 3600
 
 
-def test_a_dead_letter_raises_an_alarm() -> None:
+@pytest.mark.parametrize("queue", [name for name in QUEUES if name.endswith("DeadLetters")])
+def test_a_dead_letter_raises_an_alarm(queue: str) -> None:
     alarms = aws.resources("AWS::CloudWatch::Alarm").values()
-    assert any("GenerationDeadLetters" in json.dumps(alarm["Dimensions"]) for alarm in alarms)
+    watched = [
+        alarm
+        for alarm in alarms
+        if alarm["Dimensions"]
+        == [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}]
+    ]
+    assert [alarm["MetricName"] for alarm in watched] == ["ApproximateNumberOfMessagesVisible"]
+
+
+def test_a_mail_gets_time_and_attempts_before_it_is_a_dead_letter() -> None:
+    sender = aws.DOCUMENT["Resources"]["MailFunction"]["Properties"]
+    source = sender["Events"]["Asked"]["Properties"]
+    queue = QUEUES[source["Queue"]["Fn::GetAtt"][0]]
+    assert queue["VisibilityTimeout"] >= 6 * sender["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+    dead = QUEUES[queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]]
+    assert dead["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
+    # One that fails does not send the others of its batch twice.
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_what_a_mail_is_about_is_kept_longer_than_its_message() -> None:
+    assert QUEUES["MailQueue"]["MessageRetentionPeriod"] < SIGN_UP_SECONDS
+
+
+TOPICS = aws.resources("AWS::SNS::Topic")
+
+
+@pytest.mark.promise("encrypted-at-rest")
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_topic_is_encrypted_with_a_key_of_ours_that_rotates(topic: str) -> None:
+    key = aws.resources("AWS::KMS::Key")[TOPICS[topic]["KmsMasterKeyId"]["Ref"]]
+    assert key["EnableKeyRotation"] is True
+
+
+@pytest.mark.parametrize("key", aws.resources("AWS::KMS::Key"))
+def test_a_key_is_used_by_this_account_and_by_ses_on_its_behalf_alone(key: str) -> None:
+    own, ses = aws.resources("AWS::KMS::Key")[key]["KeyPolicy"]["Statement"]
+    assert own["Principal"] == {
+        "AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}
+    }
+    assert ses["Principal"] == {"Service": "ses.amazonaws.com"}
+    assert set(ses["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}
+    assert ses["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+@pytest.mark.promise("tls-only")
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_topic_refuses_plain_transport_and_takes_from_ses_of_this_account_alone(
+    topic: str,
+) -> None:
+    (policy,) = [
+        each
+        for each in aws.resources("AWS::SNS::TopicPolicy").values()
+        if each["Topics"] == [{"Ref": topic}]
+    ]
+    allowed, denied = policy["PolicyDocument"]["Statement"]
+    assert (allowed["Effect"], denied["Effect"]) == ("Allow", "Deny")
+    assert allowed["Principal"] == {"Service": "ses.amazonaws.com"}
+    assert allowed["Action"] == denied["Action"] == "sns:Publish"
+    assert allowed["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    }
+    assert denied["Principal"] == "*"
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert allowed["Resource"] == denied["Resource"] == {"Ref": topic}
+
+
+@pytest.mark.promise("tls-only")
+def test_mail_goes_out_over_tls_or_not_at_all() -> None:
+    sets = aws.resources("AWS::SES::ConfigurationSet")
+    assert [each["DeliveryOptions"] for each in sets.values()] == [{"TlsPolicy": "REQUIRE"}]
+    sender = aws.DOCUMENT["Resources"]["MailFunction"]["Properties"]["Environment"]["Variables"]
+    assert sender["MAIL_CONFIGURATION_SET"]["Ref"] in sets
+
+
+def test_bounces_and_complaints_come_back_and_stop_further_mail() -> None:
+    resources = aws.DOCUMENT["Resources"]
+    (destination,) = aws.resources("AWS::SES::ConfigurationSetEventDestination").values()
+    assert destination["ConfigurationSetName"] == {"Ref": "MailConfiguration"}
+    event = destination["EventDestination"]
+    assert event["Enabled"] is True
+    assert set(event["MatchingEventTypes"]) == {"BOUNCE", "COMPLAINT"}
+    topic = event["SnsDestination"]["TopicARN"]
+    (source,) = resources["MailFeedbackFunction"]["Properties"]["Events"].values()
+    assert source == {"Type": "SNS", "Properties": {"Topic": topic}}
+    suppressed = resources["MailConfiguration"]["Properties"]["SuppressionOptions"]
+    assert set(suppressed["SuppressedReasons"]) == {"BOUNCE", "COMPLAINT"}
 
 
 @pytest.mark.parametrize("secret", ["PepperSecret", "SigningSecret"])

@@ -4,30 +4,56 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.email_policy import canonical_address, refuse_disposable
+from imagelayer.email_policy import (
+    DomainLists,
+    address_hash,
+    canonical_address,
+    lookup_address,
+    refuse_disposable,
+)
 from imagelayer.errors import Problem
+
+NO_LISTS = DomainLists()
+SPELLINGS = [
+    ("dev@example.com", "dev@example.com"),
+    ("Dev@Example.COM", "dev@example.com"),
+    ("DEV@EXAMPLE.COM", "dev@example.com"),
+    (" dev@example.com\t", "dev@example.com"),
+    ("dev@example.com.", "dev@example.com"),
+    ("dev@münchen.de", "dev@xn--mnchen-3ya.de"),
+    ("dev@MÜNCHEN.de", "dev@xn--mnchen-3ya.de"),
+    ("dev@xn--mnchen-3ya.de", "dev@xn--mnchen-3ya.de"),
+    ("dev+images@example.com", "dev+images@example.com"),  # a mailbox of its own
+    ("d.e.v@gmail.com", "d.e.v@gmail.com"),
+    ("o'neil@example.com", "o'neil@example.com"),
+]
 
 
 @pytest.mark.promise("email-unique")
-@pytest.mark.parametrize(
-    ("typed", "canonical"),
-    [
-        ("dev@example.com", "dev@example.com"),
-        ("Dev@Example.COM", "dev@example.com"),
-        ("DEV@EXAMPLE.COM", "dev@example.com"),
-        (" dev@example.com\t", "dev@example.com"),
-        ("dev@example.com.", "dev@example.com"),
-        ("dev@münchen.de", "dev@xn--mnchen-3ya.de"),
-        ("dev@MÜNCHEN.de", "dev@xn--mnchen-3ya.de"),
-        ("dev@xn--mnchen-3ya.de", "dev@xn--mnchen-3ya.de"),
-        ("dev+images@example.com", "dev+images@example.com"),  # a mailbox of its own
-        ("d.e.v@gmail.com", "d.e.v@gmail.com"),
-        ("o'neil@example.com", "o'neil@example.com"),
-    ],
-)
+@pytest.mark.parametrize(("typed", "canonical"), SPELLINGS)
 def test_spellings_of_one_address_have_one_canonical_form(typed: str, canonical: str) -> None:
     assert canonical_address(typed) == canonical
     assert canonical_address(canonical) == canonical
+
+
+@pytest.mark.promise("email-unique")
+@pytest.mark.parametrize(("typed", "canonical"), SPELLINGS)
+def test_a_login_finds_an_address_in_every_spelling_that_signs_it_up(
+    typed: str, canonical: str
+) -> None:
+    assert lookup_address(typed) == canonical
+
+
+@pytest.mark.parametrize("typed", ["", "@", "dev", "a@b@c", "dörte", "\u202e@example.com", "\x00"])
+def test_looking_an_address_up_refuses_nothing(typed: str) -> None:
+    """Or the answer to nonsense would differ from the answer to an unknown address."""
+    assert isinstance(lookup_address(typed), str)
+
+
+def test_an_address_is_named_by_its_hash() -> None:
+    assert len(address_hash("dev@example.com")) == 64
+    assert address_hash("dev@example.com") != address_hash("dev@example.org")
+    assert "dev" not in address_hash("dev@example.com")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +120,7 @@ def test_mailboxes_that_no_mail_of_ours_can_reach_are_refused(typed: str) -> Non
 )
 def test_disposable_domains_and_what_is_under_them_are_refused(address: str) -> None:
     with pytest.raises(Problem) as refused:
-        refuse_disposable(canonical_address(address))
+        refuse_disposable(canonical_address(address), NO_LISTS)
     assert refused.value.code == "disposable_email"
 
 
@@ -109,7 +135,7 @@ def test_disposable_domains_and_what_is_under_them_are_refused(address: str) -> 
     ],
 )
 def test_other_domains_may_register(address: str) -> None:
-    refuse_disposable(canonical_address(address))
+    refuse_disposable(canonical_address(address), NO_LISTS)
 
 
 @pytest.mark.promise("disposable-blocked")
@@ -118,4 +144,67 @@ def test_other_domains_may_register(address: str) -> None:
 )
 def test_another_spelling_does_not_get_a_disposable_domain_past(address: str) -> None:
     with pytest.raises(Problem):
-        refuse_disposable(canonical_address(address))
+        refuse_disposable(canonical_address(address), NO_LISTS)
+
+
+@pytest.mark.promise("disposable-blocked")
+@pytest.mark.parametrize(
+    ("allowed", "denied", "domain", "may_register"),
+    [
+        ("", "", "example.com", True),
+        ("", "", "mailinator.com", False),
+        # The operator's word comes before the kept list's.
+        ("mailinator.com", "", "mailinator.com", True),
+        ("mailinator.com", "", "inbox.mailinator.com", True),
+        ("", "example.com", "example.com", False),
+        ("", "example.com", "a.b.example.com", False),
+        ("", "example.com", "notexample.com", True),
+        ("", "example.com", "example.com.example.org", True),
+        # Of two names the one that is nearer to the address decides, whoever said it.
+        ("inbox.mailinator.com", "", "inbox.mailinator.com", True),
+        ("inbox.mailinator.com", "", "other.mailinator.com", False),
+        ("mail.example.com", "example.com", "mail.example.com", True),
+        ("mail.example.com", "example.com", "x.mail.example.com", True),
+        ("mail.example.com", "example.com", "example.com", False),
+        ("example.com", "mail.example.com", "mail.example.com", False),
+        ("example.com", "mail.example.com", "x.mail.example.com", False),
+        ("example.com", "mail.example.com", "example.com", True),
+        ("com", "mailinator.com", "mailinator.com", False),
+        ("com", "", "mailinator.com", False),
+        # A whole top-level domain may be denied; none of the kept list's can be.
+        ("", "zip", "example.zip", False),
+        # Of one name in both lists the refusal counts.
+        ("example.com", "example.com", "example.com", False),
+        ("mailinator.com", "mailinator.com", "mailinator.com", False),
+    ],
+)
+def test_the_nearest_name_decides_and_of_two_lists_the_operators(
+    allowed: str, denied: str, domain: str, may_register: bool
+) -> None:
+    lists = DomainLists.read(allowed, denied)
+    if may_register:
+        refuse_disposable(f"dev@{domain}", lists)
+        return
+    with pytest.raises(Problem) as refused:
+        refuse_disposable(f"dev@{domain}", lists)
+    assert refused.value.code == "disposable_email"
+
+
+@pytest.mark.parametrize(
+    ("setting", "names"),
+    [
+        ("", set()),
+        (" , ,", set()),
+        ("example.com", {"example.com"}),
+        (" Example.COM , .example.org. ,", {"example.com", "example.org"}),
+    ],
+)
+def test_lists_are_read_as_operators_write_them(setting: str, names: set[str]) -> None:
+    assert DomainLists.read(setting, "").allowed == names
+    assert DomainLists.read("", setting).denied == names
+
+
+def test_a_refusal_names_no_domain() -> None:
+    with pytest.raises(Problem) as refused:
+        refuse_disposable("dev@mailinator.com", NO_LISTS)
+    assert "mailinator" not in refused.value.detail

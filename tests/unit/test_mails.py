@@ -4,74 +4,124 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
+from email.message import EmailMessage
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from imagelayer.mails import Mail, already_registered, verification
+from imagelayer import mails
+from imagelayer.endpoints import ENDPOINTS
+from imagelayer.mails import Mail, Occasion
 
 BASE = "https://imagelayer.example"
 TOKEN = "01jabcdefghjkmnpqrstvwxyz0.s3cr3t-part_of_the_token"
+OCCASION = Occasion("2026-01-01 12:00 UTC", "Firefox on Windows", "198.51.100.7")
+TO = "ada@example.com"
 
 
-def verification_mail(name: str = "Ada") -> Mail:
-    return verification("ada@example.com", name=name, base_url=BASE, token=TOKEN, hours=24)
+def verification(name: str = "Ada") -> Mail:
+    return mails.verification(TO, name=name, base_url=BASE, token=TOKEN, hours=24)
 
 
-MAILS = {
-    "verification": verification_mail(),
-    "already registered": already_registered("ada@example.com", name="Ada", base_url=BASE),
+def already_registered(name: str = "Ada") -> Mail:
+    return mails.already_registered(TO, name=name, base_url=BASE)
+
+
+def password_reset(name: str = "Ada") -> Mail:
+    return mails.password_reset(TO, name=name, base_url=BASE, token=TOKEN, minutes=60)
+
+
+def invitation(name: str = "Ada", organization: str = "Solstice Coffee") -> Mail:
+    return mails.invitation(
+        TO,
+        inviter=name,
+        organization=organization,
+        role="admin",
+        base_url=BASE,
+        token=TOKEN,
+        days=7,
+    )
+
+
+def new_place(name: str = "Ada") -> Mail:
+    return mails.new_place(TO, name=name, base_url=BASE, occasion=OCCASION)
+
+
+def password_changed(name: str = "Ada") -> Mail:
+    return mails.password_changed(TO, name=name, base_url=BASE, occasion=OCCASION)
+
+
+def totp_enabled(name: str = "Ada") -> Mail:
+    return mails.totp_changed(TO, name=name, base_url=BASE, occasion=OCCASION, enabled=True)
+
+
+def totp_disabled(name: str = "Ada") -> Mail:
+    return mails.totp_changed(TO, name=name, base_url=BASE, occasion=OCCASION, enabled=False)
+
+
+def recovery_code_used(name: str = "Ada") -> Mail:
+    return mails.recovery_codes_changed(TO, name=name, base_url=BASE, occasion=OCCASION, left=9)
+
+
+def recovery_codes_renewed(name: str = "Ada") -> Mail:
+    return mails.recovery_codes_changed(TO, name=name, base_url=BASE, occasion=OCCASION, left=None)
+
+
+def key_changed(name: str = "Ada", key_name: str = "Website", *, rotated: bool = False) -> Mail:
+    return mails.key_changed(
+        TO,
+        name=name,
+        base_url=BASE,
+        occasion=OCCASION,
+        key_name=key_name,
+        key_hint="il_live_abcd…wxyz",
+        rotated=rotated,
+    )
+
+
+def key_rotated(name: str = "Ada") -> Mail:
+    return key_changed(name, rotated=True)
+
+
+def quota_80(name: str = "Ada") -> Mail:
+    return mails.quota(TO, name=name, percent=80, month="2026-01", allowance=12_000)
+
+
+def quota_100(name: str = "Ada") -> Mail:
+    return mails.quota(TO, name=name, percent=100, month="2026-01", allowance=12_000)
+
+
+Writer = Callable[..., Mail]
+LINKS: dict[Writer, str] = {
+    verification: "/verify-email",
+    password_reset: "/reset-password",
+    invitation: "/accept-invitation",
 }
-EVERY_MAIL = pytest.mark.parametrize("mail", MAILS.values(), ids=list(MAILS))
+NOTICES: list[Writer] = [
+    already_registered,
+    new_place,
+    password_changed,
+    totp_enabled,
+    totp_disabled,
+    recovery_code_used,
+    recovery_codes_renewed,
+    key_changed,
+    key_rotated,
+    quota_80,
+    quota_100,
+]
 
 
-def links(text: str) -> set[str]:
-    return {html.unescape(link) for link in re.findall(r"https?://[^\s\"<>]+", text)}
+def named(writer: Any) -> str:
+    return str(writer.__name__)
 
 
-@EVERY_MAIL
-def test_text_and_html_carry_the_same_single_link(mail: Mail) -> None:
-    assert len(links(mail.text)) == 1
-    assert links(mail.html) == links(mail.text)
-
-
-@EVERY_MAIL
-def test_text_and_html_say_the_same(mail: Mail) -> None:
-    visible = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", mail.html)).split())
-    for paragraph in mail.text.split("\n\n"):
-        words = paragraph.partition(":\nhttp")[0].strip()
-        assert " ".join(words.split()) in visible
-
-
-@EVERY_MAIL
-def test_links_lead_to_the_configured_address(mail: Mail) -> None:
-    (link,) = links(mail.text)
-    assert link == BASE or link.startswith(f"{BASE}/")
-
-
-def test_the_token_travels_in_the_fragment_alone() -> None:
-    mail = verification_mail()
-    (link,) = links(mail.text)
-    parts = urlsplit(link)
-    assert parts.fragment == f"token={TOKEN}"
-    assert (parts.query, parts.path) == ("", "/verify-email")
-    for form in (mail.text, mail.html, mail.subject):
-        assert TOKEN not in form.replace(f"#token={TOKEN}", "")
-
-
-def test_a_mail_to_somebody_who_is_registered_carries_no_token() -> None:
-    assert "token" not in MAILS["already registered"].text
-    assert "token" not in MAILS["already registered"].html
-
-
-@pytest.mark.parametrize("name", ["Ada", "Ada Lovelace", "Seán O'Casey", "Anne-Marie", "李 小龍"])
-def test_a_mail_greets_by_a_plain_name(name: str) -> None:
-    mail = verification_mail(name)
-    assert f"Hello {name}," in mail.text
-    assert html.escape(f"Hello {name},") in mail.html
-
-
-@pytest.mark.parametrize(
+EVERY_MAIL = pytest.mark.parametrize("write", [*LINKS, *NOTICES], ids=named)
+EVERY_LINK = pytest.mark.parametrize("write", LINKS, ids=named)
+EVERY_NOTICE = pytest.mark.parametrize("write", NOTICES, ids=named)
+TEMPTING = pytest.mark.parametrize(
     "name",
     [
         "<script>alert(1)</script>",
@@ -84,18 +134,213 @@ def test_a_mail_greets_by_a_plain_name(name: str) -> None:
         "evil.example/win",
     ],
 )
-def test_a_name_that_could_become_markup_or_a_link_is_left_out(name: str) -> None:
+
+
+def links(text: str) -> set[str]:
+    return {html.unescape(link) for link in re.findall(r"https?://[^\s\"<>]+", text)}
+
+
+def flowing(text: str) -> str:
+    """Words without the ends of lines."""
+    return " ".join(text.split())
+
+
+def test_every_mail_that_can_be_written_is_tested_here() -> None:
+    writers = {
+        name
+        for name, value in vars(mails).items()
+        if callable(value) and getattr(value, "__annotations__", {}).get("return") == "Mail"
+    }
+    assert {name for name in writers if not name.startswith("_")} == {
+        "verification",
+        "already_registered",
+        "password_reset",
+        "invitation",
+        "new_place",
+        "password_changed",
+        "totp_changed",
+        "recovery_codes_changed",
+        "key_changed",
+        "quota",
+    }
+
+
+@EVERY_MAIL
+def test_text_and_html_carry_the_same_link_and_no_other(write: Writer) -> None:
+    mail = write()
+    assert len(links(mail.text)) == (0 if write in (quota_80, quota_100) else 1)
+    assert links(mail.html) == links(mail.text)
+
+
+@EVERY_LINK
+def test_both_forms_of_a_mail_with_a_button_lead_to_the_same_place(write: Writer) -> None:
+    mail = write()
+    hrefs = [html.unescape(each) for each in re.findall(r'href="([^"]*)"', mail.html)]
+    assert set(hrefs) == links(mail.text) == links(mail.html)
+    assert len(hrefs) == 1
+
+
+@EVERY_MAIL
+def test_text_and_html_say_the_same(write: Writer) -> None:
+    mail = write()
+    visible = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", mail.html)).split())
+    for paragraph in mail.text.split("\n\n"):
+        words = paragraph.partition(":\nhttp")[0].strip()
+        assert " ".join(words.split()) in visible
+
+
+@EVERY_MAIL
+def test_the_text_is_readable_as_it_is(write: Writer) -> None:
+    text = write().text
+    assert not re.search(r"<[a-z/!]", text)
+    assert "&" not in text
+    assert text.endswith("ImageLayer\n")
+    assert text.startswith("Hello")
+    paragraphs = text.removesuffix("\n").split("\n\n")
+    assert all(each and each == each.strip() for each in paragraphs)
+    assert len(paragraphs) >= 4
+    assert "\r" not in text
+    # RFC 5322 §2.1.1; a link is never cut in two.
+    assert all(len(line) <= 78 for line in text.splitlines() if not line.startswith("http"))
+
+
+@EVERY_MAIL
+def test_a_subject_is_one_short_line_that_needs_no_encoding(write: Writer) -> None:
+    subject = write("李 小龍").subject
+    assert subject.isascii()
+    assert subject.isprintable()
+    assert len(subject) <= 78  # RFC 5322 §2.1.1
+    message = EmailMessage()
+    message["Subject"] = subject
+    assert message["Subject"] == subject
+
+
+@EVERY_MAIL
+def test_a_subject_is_ours_whatever_the_names_are(write: Writer) -> None:
+    assert write("Mallory").subject == write("Ada").subject
+    assert "Ada" not in write("Ada").subject
+
+
+@EVERY_MAIL
+def test_links_lead_to_a_page_of_the_configured_address(write: Writer) -> None:
+    for link in links(write().text):
+        assert link.startswith(BASE)
+        path = urlsplit(link.removeprefix(BASE).rstrip(".")).path
+        assert f"GET {path}" in ENDPOINTS
+
+
+@EVERY_LINK
+def test_the_token_travels_in_the_fragment_alone(write: Writer) -> None:
+    mail = write()
+    (link,) = links(mail.text)
+    parts = urlsplit(link)
+    assert parts.fragment == f"token={TOKEN}"
+    assert (parts.query, parts.path) == ("", LINKS[write])
+    for form in (mail.text, mail.html, mail.subject):
+        assert TOKEN not in form.replace(f"#token={TOKEN}", "")
+
+
+@EVERY_NOTICE
+def test_a_mail_that_only_tells_something_carries_no_token(write: Writer) -> None:
+    mail = write()
+    for form in (mail.text, mail.html):
+        assert "token" not in form
+        assert not any(urlsplit(link).fragment or urlsplit(link).query for link in links(form))
+
+
+@EVERY_MAIL
+def test_a_mail_loads_nothing(write: Writer) -> None:
+    """No picture that tells when it was read, no font, no script, no style from elsewhere."""
+    page = write().html
+    assert not re.search(r"<(img|script|link|iframe|object|video|audio|svg|form)\b", page)
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+@pytest.mark.parametrize("name", ["Ada", "Ada Lovelace", "Seán O'Casey", "Anne-Marie", "李 小龍"])
+def test_a_mail_greets_by_a_plain_name(name: str) -> None:
+    mail = verification(name)
+    assert f"Hello {name}," in mail.text
+    assert html.escape(f"Hello {name},") in mail.html
+
+
+@EVERY_MAIL
+@TEMPTING
+def test_a_name_that_could_become_markup_or_a_link_is_left_out(write: Writer, name: str) -> None:
     """Anybody can sign anybody up, so a name must not carry a message of its own."""
-    mail = verification_mail(name)
+    mail = write(name)
     for form in (mail.text, mail.html):
         assert "Hello," in form
         assert name not in form
         assert html.escape(name) not in form
         assert "evil.example" not in form
-    assert mail.html.count("<a ") == 1
+    assert mail.html.count("<a ") == (1 if write in LINKS else 0)
+
+
+@TEMPTING
+def test_an_organizations_or_a_keys_name_is_left_out_as_well(name: str) -> None:
+    for mail in (invitation(organization=name), key_changed(key_name=name)):
+        for form in (mail.text, mail.html):
+            assert name not in form
+            assert html.escape(name) not in form
+            assert "evil.example" not in form
+    assert "an organization" in invitation(organization=name).text
+    assert "il_live_abcd…wxyz" in key_changed(key_name=name).text
+
+
+def test_an_invitation_says_who_invites_where_to_and_as_what() -> None:
+    said = "Ada invites you to join the organization Solstice Coffee on ImageLayer as an admin."
+    assert said in flowing(invitation().text)
+    assert "A member invites you to join" in flowing(invitation("evil.example").text)
+    assert "7 days" in flowing(invitation().text)
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (new_place, "2026-01-01 12:00 UTC, Firefox on Windows, from 198.51.100.7"),
+        (password_changed, "2026-01-01 12:00 UTC, Firefox on Windows, from 198.51.100.7"),
+        (totp_enabled, "was set up for your account"),
+        (totp_disabled, "was removed from your account"),
+        (recovery_code_used, "and 9 are left"),
+        (recovery_codes_renewed, "the old ones are void"),
+        (key_changed, 'The API key "Website" (il_live_abcd…wxyz) was created:'),
+        (key_rotated, 'The API key "Website" (il_live_abcd…wxyz) got a new secret:'),
+        (quota_80, "80 percent of the 12,000 credits of 2026-01 are used."),
+        (quota_100, "All 12,000 credits of 2026-01 are used."),
+        (verification, "for 24 hours"),
+        (password_reset, "for 60 minutes"),
+    ],
+)
+def test_a_mail_says_what_its_reader_needs_to_judge_it(write: Writer, said: str) -> None:
+    assert said in flowing(write().text)
+    assert html.escape(said) in write().html
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        new_place,
+        password_changed,
+        totp_enabled,
+        totp_disabled,
+        recovery_code_used,
+        recovery_codes_renewed,
+        key_changed,
+        key_rotated,
+    ],
+    ids=named,
+)
+def test_a_mail_of_a_change_says_what_to_do_if_it_was_somebody_else(write: Writer) -> None:
+    condition = r"If (not|this was not you|nobody in your organization did this), "
+    assert re.search(condition, flowing(write().text))
+
+
+def test_an_occasion_leaves_out_what_is_not_known() -> None:
+    assert Occasion("2026-01-01 12:00 UTC", "", "").sentence == "2026-01-01 12:00 UTC"
 
 
 def test_a_mail_shows_neither_its_address_nor_its_content() -> None:
-    shown = repr(verification_mail())
-    assert "ada@example.com" not in shown
+    shown = repr(verification())
+    assert TO not in shown
     assert TOKEN not in shown

@@ -12,8 +12,12 @@ from imagelayer.passwords import (
     MAX_LENGTH,
     MIN_LENGTH,
     Peppers,
+    _common_passwords,
     broken_rule,
+    common_digest,
     hash_password,
+    is_outdated,
+    salt_of_address,
     verify_password,
 )
 
@@ -116,6 +120,91 @@ def test_an_unknown_account_costs_one_bcrypt_of_the_same_strength(
     assert costs == [5]
 
 
+@pytest.mark.promise("passwords-bcrypt")
+@pytest.mark.parametrize("stored", [None, "", "nonsense", "0123abcd$2b$04$" + "x" * 53])
+def test_whatever_stands_in_place_of_a_hash_verifies_nothing_and_costs_the_same(
+    stored: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pepper is gone, or it never was a hash."""
+    costs: list[int] = []
+    real = bcrypt.hashpw
+
+    def counted(password: bytes, salt: bytes) -> bytes:
+        costs.append(int(salt.split(b"$")[2]))
+        return real(password, salt)
+
+    monkeypatch.setattr(bcrypt, "hashpw", counted)
+    assert not verify(PHRASE, stored)
+    assert costs == [COST]
+
+
+@pytest.mark.parametrize(
+    ("peppers", "cost", "outdated"),
+    [
+        (PEPPERS, COST, False),
+        (PEPPERS, COST - 1, False),
+        (PEPPERS, COST + 1, True),
+        (Peppers.of("pepper-two", "pepper-one"), COST, True),
+        (Peppers.of("pepper-one", "pepper-zero"), COST, False),
+        (Peppers.of("pepper-two"), COST, True),
+    ],
+    ids=["as it is", "lower cost", "higher cost", "new pepper", "older peppers", "pepper gone"],
+)
+def test_a_hash_is_outdated_by_a_new_pepper_or_a_higher_cost(
+    peppers: Peppers, cost: int, outdated: bool
+) -> None:
+    stored = hash_password(PHRASE, PEPPERS, cost=COST)
+    assert is_outdated(stored, peppers, cost=cost) == outdated
+
+
+# ── Sign-ups that wait ──────────────────────────────────────────────────────────────────────────
+
+
+def waiting(password: str, address: str = "dev@example.com", peppers: Peppers = PEPPERS) -> str:
+    salt = salt_of_address(address, peppers)
+    return hash_password(password, peppers, cost=COST, random=salt)
+
+
+def test_two_sign_ups_of_one_address_are_equal_exactly_when_their_passwords_are() -> None:
+    assert waiting(PHRASE) == waiting(PHRASE)
+    assert waiting(PHRASE) != waiting(PHRASE + " ")
+    assert waiting("café au lait demain") == waiting(
+        unicodedata.normalize("NFD", "café au lait demain")
+    )
+
+
+@pytest.mark.promise("passwords-bcrypt")
+def test_the_hash_of_a_sign_up_that_waits_is_a_hash_like_any_other() -> None:
+    assert re.fullmatch(r"[0-9a-f]{8}\$2b\$04\$[./A-Za-z0-9]{53}", waiting(PHRASE))
+    assert verify(PHRASE, waiting(PHRASE))
+    assert not verify(PHRASE + " ", waiting(PHRASE))
+
+
+@pytest.mark.promise("passwords-bcrypt")
+def test_equal_passwords_of_two_addresses_have_different_salts() -> None:
+    assert waiting(PHRASE, "dev@example.com")[15:37] != waiting(PHRASE, "ada@example.com")[15:37]
+
+
+def test_a_salt_cannot_be_computed_without_the_pepper() -> None:
+    other = Peppers.of("pepper-two", "pepper-one")
+    assert waiting(PHRASE)[15:37] != waiting(PHRASE, peppers=other)[15:37]
+
+
+@pytest.mark.parametrize("bit", [0, 7, 64, 120, 127])
+def test_every_bit_of_a_salt_counts(bit: int) -> None:
+    one = bytes(16)
+    other = (1 << (127 - bit)).to_bytes(16)
+    hashes = {
+        hash_password(PHRASE, PEPPERS, cost=COST, random=lambda _, salt=salt: salt)  # type: ignore[misc]
+        for salt in (one, other)
+    }
+    assert len({each[15:37] for each in hashes}) == 2
+    assert all(verify(PHRASE, each) for each in hashes)
+
+
+# ── Rules ───────────────────────────────────────────────────────────────────────────────────────
+
+
 @pytest.mark.parametrize(
     ("password", "allowed"),
     [
@@ -134,11 +223,13 @@ def test_an_unknown_account_costs_one_bcrypt_of_the_same_strength(
         ("ImageLayer12345", False),
         ("adalovelace1234", False),  # the person's name and little else
         ("example.com1234567", False),  # the address's domain and little else
+        ("Ada@Example.com1", False),  # the address and little else
+        ("\u0000" * 5 + "x1y2z3w4v5", True),  # any character may stand in one
         ("ada walked to the harbour", True),  # a short context word in a long phrase
     ],
 )
 def test_the_rules(password: str, allowed: bool) -> None:
-    context = ["ada", "lovelace", "adalovelace", "example.com"]
+    context = ["ada@example.com", "ada", "lovelace", "adalovelace", "example.com"]
     assert (broken_rule(password, context) is None) == allowed
 
 
@@ -154,6 +245,21 @@ def test_the_rules(password: str, allowed: bool) -> None:
 )
 def test_common_passwords_of_lawful_length_are_refused(password: str) -> None:
     assert broken_rule(password, []) is not None
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["passwordpassword", "123456789987654321", "PasswordPassword", "1QAZ2wsx3edc4rfv"],
+)
+def test_the_most_common_passwords_of_lawful_length_are_on_a_list(password: str) -> None:
+    """ASVS 5.0 6.2.4 asks for the 3,000 most common ones that the rules would allow."""
+    assert broken_rule(password, []) == "is among the most common passwords"
+    assert len(_common_passwords()) > 9000
+
+
+def test_a_password_that_is_nearly_a_common_one_is_not_on_the_list() -> None:
+    assert common_digest("passwordpassword") in _common_passwords()
+    assert common_digest("passwordpassword?") not in _common_passwords()
 
 
 def test_the_limits_are_nists() -> None:

@@ -55,5 +55,35 @@ def test_every_event_of_the_catalogue_is_recorded_somewhere_and_none_outside_it(
         for path in (ROOT / "layers/common/imagelayer").rglob("*.py")
         if path.name != "security_events.py"
     )
-    named = set(re.findall(r'"((?:auth|authz|key|limit|quota|brand|media)\.[a-z_]+)"', source))
+    families = "|".join({event.partition(".")[0] for event in EVENTS})
+    named = set(re.findall(rf'"((?:{families})\.[a-z_]+)"', source))
+    recorded = set(re.findall(r'\.record\(\s*"([^"]+)"', source))
     assert named == set(EVENTS)
+    assert recorded <= set(EVENTS)
+
+
+def test_an_event_of_an_organization_is_kept_as_it_is_logged() -> None:
+    written: list[Mapping[str, Any]] = []
+    kept: list[Mapping[str, Any]] = []
+    log = SecurityLog(written.append, kept.append)
+    log.record("key.created", "success", Origin("198.51.100.7", "req-1"), org_id="org_1")
+    assert kept == written
+    assert len(kept) == 1
+
+
+def test_an_event_of_nobody_is_logged_and_not_kept_unless_the_work_must_not_tell() -> None:
+    written: list[Mapping[str, Any]] = []
+    kept: list[Mapping[str, Any]] = []
+    log = SecurityLog(written.append, kept.append)
+    log.record("auth.credential_refused", "denied")
+    assert (len(written), kept) == (1, [])
+    log.record("auth.login", "failure", reason="unknown address", keep_unknown=True)
+    assert kept == written[1:]
+
+
+def test_what_is_logged_of_an_event_never_waits_for_what_is_kept() -> None:
+    """The log line is the record of truth, so it is written first."""
+    order: list[str] = []
+    log = SecurityLog(lambda _: order.append("log"), lambda _: order.append("keep"))
+    log.record("key.created", "success", org_id="org_1")
+    assert order == ["log", "keep"]

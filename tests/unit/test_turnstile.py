@@ -115,9 +115,28 @@ def test_every_other_verdict_is_refused_and_not_asked_again(verdict: dict[str, A
 @pytest.mark.parametrize("code", ["missing-input-secret", "invalid-input-secret", "bad-request"])
 def test_our_own_misconfiguration_is_no_fault_of_the_caller_and_still_denies(code: str) -> None:
     http = Siteverify([{"success": False, "error-codes": [code]}])
+    alarms: list[int] = []
     with pytest.raises(CaptchaUnavailable, match="misconfigured"):
-        turnstile(http).verify("a-token", "198.51.100.7")
+        turnstile(http, alarm=lambda: alarms.append(1)).verify("a-token", "198.51.100.7")
     assert len(http.sent) == 1
+    assert alarms == [1]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "outcome"),
+    [
+        ({"success": False, "error-codes": ["invalid-input-response"]}, CaptchaRefused),
+        ({**PASSED, "hostname": "evil.example"}, CaptchaRefused),
+        ({"success": False, "error-codes": ["internal-error"]}, CaptchaUnavailable),
+        (Answer(502, b""), CaptchaUnavailable),
+    ],
+    ids=["not solved", "elsewhere", "internal error", "bad gateway"],
+)
+def test_what_we_cannot_mend_raises_no_alarm(verdict: Any, outcome: type[Exception]) -> None:
+    alarms: list[int] = []
+    with pytest.raises(outcome):
+        turnstile(Siteverify([verdict]), alarm=lambda: alarms.append(1)).verify("t", "192.0.2.1")
+    assert alarms == []
 
 
 RETRIED: list[Any] = [
@@ -153,13 +172,23 @@ def test_without_a_verdict_the_sign_up_is_denied(fault: Any) -> None:
     assert sum(pauses) < 2
 
 
-def test_each_verification_has_an_idempotency_key_of_its_own() -> None:
-    """Or a solved token could be presented again and again: Cloudflare repeats its verdict."""
+def test_a_token_that_is_verified_again_is_the_same_request_and_another_one_is_not() -> None:
+    """So that a sign-up whose answer was lost can be sent again. That one token serves one address
+    is the registration's to see to, because Cloudflare repeats its verdict."""
     http = Siteverify([PASSED])
     for token in ("one", "two", "one"):
         turnstile(http).verify(token, "198.51.100.7")
-    keys = [each["idempotency_key"] for each in http.sent]
-    assert len(set(keys)) == 3
+    first, other, again = [uuid.UUID(each["idempotency_key"]) for each in http.sent]
+    assert first == again != other
+
+
+@pytest.mark.parametrize("token", ["one", "XXXX.DUMMY.TOKEN.XXXX"])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_only_the_test_widgets_token_on_a_developers_machine_is_good_for_many(
+    token: str, allowed: bool
+) -> None:
+    subject = turnstile(Siteverify([PASSED]), allow_test_secrets=allowed)
+    assert subject.is_reusable(token) == (allowed and token == "XXXX.DUMMY.TOKEN.XXXX")
 
 
 def test_a_verification_has_a_deadline_and_follows_no_redirect() -> None:
@@ -176,9 +205,12 @@ def test_a_verification_has_a_deadline_and_follows_no_redirect() -> None:
 def test_cloudflares_test_secrets_accept_nothing_outside_the_local_stage(first: str) -> None:
     secret = f"{first}x0000000000000000000000000000000AA"
     http = Siteverify([PASSED])
+    alarms: list[int] = []
+    subject = turnstile(http, secret=lambda: secret, alarm=lambda: alarms.append(1))
     with pytest.raises(CaptchaUnavailable):
-        turnstile(http, secret=lambda: secret).verify("XXXX.DUMMY.TOKEN.XXXX", "198.51.100.7")
+        subject.verify("XXXX.DUMMY.TOKEN.XXXX", "198.51.100.7")
     assert http.sent == []
+    assert alarms == [1]
     turnstile(http, secret=lambda: secret, allow_test_secrets=True).verify("t", "198.51.100.7")
 
 

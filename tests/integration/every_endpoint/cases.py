@@ -7,7 +7,7 @@ from typing import Any
 
 from imagelayer.endpoints import ENDPOINTS
 from imagelayer.ids import new_id
-from tests.support.product import CAPTCHA, PASSWORD
+from tests.support.product import ALL_SCOPES, CAPTCHA, PASSWORD, Account, Product, bearer
 
 PREFIXES = {
     "key_id": "key",
@@ -15,6 +15,9 @@ PREFIXES = {
     "upload_id": "upl",
     "generation_id": "gen",
     "asset_id": "ast",
+    "session_id": "ses",
+    "user_id": "usr",
+    "invitation_id": "inv",
 }
 BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/auth/register": {
@@ -27,6 +30,19 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/auth/verify-email": {"token": "x" * 60},
     "POST /v1/auth/verify-email/resend": {"email": "new@example.com"},
     "POST /v1/auth/login": {"email": "new@example.com", "password": PASSWORD},
+    "POST /v1/auth/invitations/accept": {"token": "x" * 90, "name": "Dev", "password": PASSWORD},
+    "POST /v1/auth/password/forgot": {"email": "new@example.com"},
+    "POST /v1/auth/password/reset": {"token": "x" * 60, "password": PASSWORD},
+    "POST /v1/auth/password/change": {"current_password": PASSWORD, "password": f"{PASSWORD}!"},
+    "POST /v1/auth/totp": {"password": PASSWORD},
+    "POST /v1/auth/totp/confirm": {"totp_code": "123456"},
+    "POST /v1/auth/totp/recovery-codes": {"password": PASSWORD, "totp_code": "123456"},
+    "POST /v1/auth/totp/disable": {"password": PASSWORD, "totp_code": "123456"},
+    "POST /v1/auth/session": {"end_user_id": "user-1"},
+    "POST /v1/auth/session/revoke": {"end_user_id": "user-1"},
+    "PATCH /v1/organization": {"name": "Another name"},
+    "PATCH /v1/organization/members/{user_id}": {"role": "viewer"},
+    "POST /v1/organization/invitations": {"email": "friend@example.com", "role": "viewer"},
     "POST /v1/keys": {"name": "k", "scopes": ["assets:read"], "mode": "live"},
     "POST /v1/keys/{key_id}/rotate": {"grace_seconds": 0},
     "POST /v1/brands": {"name": "Brand", "palette": ["#112233"]},
@@ -40,9 +56,31 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 WITH_BODY = [route for route, endpoint in ENDPOINTS.items() if endpoint.body]
 WITH_CREDENTIALS = [route for route, endpoint in ENDPOINTS.items() if endpoint.auth != "none"]
-FOR_USERS = [route for route in WITH_CREDENTIALS if ENDPOINTS[route].auth != "key"]
-FOR_KEYS = [route for route in WITH_CREDENTIALS if ENDPOINTS[route].auth == "user_or_key"]
+# Logging out everywhere comes last: what came after it would be refused whatever it is.
+LOG_OUT = "DELETE /v1/auth/sessions"
+FOR_USERS = sorted(
+    (route for route in WITH_CREDENTIALS if ENDPOINTS[route].auth != "key"), key=LOG_OUT.__eq__
+)
+# Those that a key reaches by a scope; what a key may always know of itself asks for none.
+FOR_KEYS = [
+    route
+    for route in WITH_CREDENTIALS
+    if ENDPOINTS[route].auth != "user" and ENDPOINTS[route].scope
+]
+FOR_END_USERS = [route for route in WITH_CREDENTIALS if ENDPOINTS[route].end_user]
 WITH_ID = [route for route in FOR_USERS if "{" in route]
+LISTS = [route for route in WITH_CREDENTIALS if ENDPOINTS[route].query]
+
+
+def credentials(product: Product, owner: Account, route: str) -> dict[str, str]:
+    """Headers with which a route would serve its organization's owner."""
+    match ENDPOINTS[route].auth:
+        case "none":
+            return {}
+        case "key":
+            return bearer(product.key(owner, *ALL_SCOPES))
+        case _:
+            return owner.headers
 
 
 def request(route: str, ids: dict[str, str] | None = None) -> tuple[str, str, dict[str, Any]]:

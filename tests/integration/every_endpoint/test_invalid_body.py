@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from imagelayer.endpoints import MAX_BODY_BYTES
-from tests.integration.every_endpoint.cases import BODIES, WITH_BODY, request
+from imagelayer.endpoints import ENDPOINTS, MAX_BODY_BYTES
+from tests.integration.every_endpoint.cases import WITH_BODY, credentials, request
 from tests.support.product import Account, Product
 
 SECRET = "SeKrEtVaLuE"
@@ -32,10 +33,11 @@ BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
 def test_a_bad_body_is_refused_in_the_one_shape_and_changes_nothing(
     product: Product, owner: Account, route: str
 ) -> None:
+    good = credentials(product, owner, route)
     before = product.counts()
     method, path, _ = request(route)
     for number, (bad, (body, headers, status, code)) in enumerate(BAD.items()):
-        sent = {**owner.headers, **headers}
+        sent = {**good, **headers}
         ip = f"203.0.113.{number}"
         answer = product.call(method, path, body=body, headers=sent, ip=ip)
         assert (answer.status, answer.json["code"]) == (status, code), bad
@@ -49,12 +51,16 @@ def test_a_bad_body_is_refused_in_the_one_shape_and_changes_nothing(
 def test_every_field_of_a_wrong_type_is_named_at_once(
     product: Product, owner: Account, route: str
 ) -> None:
+    good = credentials(product, owner, route)
     before = product.counts()
     method, path, _ = request(route)
+    shape = ENDPOINTS[route].body
+    assert shape is not None
+    fields = [field.encode_name for field in msgspec.structs.fields(shape)]
     for number, wrong in enumerate(([[SECRET]], {SECRET: SECRET}, -1.5)):
-        body = dict.fromkeys(BODIES[route], wrong)
+        body = dict.fromkeys(fields, wrong)
         ip = f"203.0.113.{number}"
-        answer = product.call(method, path, body=body, headers=owner.headers, ip=ip)
+        answer = product.call(method, path, body=body, headers=good, ip=ip)
         assert answer.status == 422, wrong
         named = {each["location"].split(".")[1] for each in answer.json["errors"]}
         assert named == set(body), wrong

@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import pytest
 
 from imagelayer.endpoints import ENDPOINTS
-from tests.integration.every_endpoint.cases import FOR_USERS, request
-from tests.support.product import Account, Answer, Product, bearer
+from imagelayer.rate_limits import Policy
+from tests.integration.every_endpoint.cases import (
+    FOR_END_USERS,
+    FOR_KEYS,
+    FOR_USERS,
+    credentials,
+    request,
+)
+from tests.support.product import (
+    ALL_SCOPES,
+    PASSWORD,
+    Account,
+    Answer,
+    Product,
+    bearer,
+    session_bearer,
+)
+
+
+def spend(product: Product, table: str, item: dict[str, Any], policy: Policy) -> None:
+    """Use one limit of a credential up, as a flood just did."""
+    tat = int(time.time() * 1000) + policy.burst * policy.interval_ms + 10_000
+    product.edit(table, item, **{f"tat_{policy.name.replace('-', '_')}": tat})
 
 
 def call(product: Product, account: Account, route: str, ip: str = "203.0.113.5") -> Answer:
@@ -31,6 +55,57 @@ def test_an_endpoint_refuses_calls_past_its_limit_and_says_until_when(
     assert refused.json["error"]["type"] == "rate_limit_error"
     assert product.counts() == before
     assert product.security_events("limit.denied")[0]["reason"] == policy.name
+
+
+@pytest.mark.promise("limits-fail-closed")
+@pytest.mark.parametrize("route", ["GET /v1/keys/self", *FOR_KEYS])
+def test_a_key_past_its_limit_is_refused_until_it_is_told_to_come_again(
+    product: Product, owner: Account, route: str
+) -> None:
+    key, other = product.key(owner, *ALL_SCOPES), product.key(owner, *ALL_SCOPES)
+    policy = ENDPOINTS[route].policy
+    spend(product, "KeysTable", product.secret(key["key"]), policy)
+    before = product.counts()
+    method, path, parts = request(route)
+    refused = product.call(method, path, headers=bearer(key), **parts)
+    assert (refused.status, refused.json["code"]) == (429, "rate_limited")
+    assert refused.headers["ratelimit-policy"] == policy.header
+    assert 1 <= int(refused.headers["retry-after"]) <= policy.window
+    assert product.counts() == before
+    assert product.call(method, path, headers=bearer(other), **parts).status != 429
+
+
+@pytest.mark.promise("limits-fail-closed")
+@pytest.mark.parametrize("route", FOR_END_USERS)
+def test_an_end_user_past_their_limit_is_refused_and_no_other_end_user_is(
+    product: Product, owner: Account, route: str
+) -> None:
+    key = product.key(owner, *ALL_SCOPES)
+    flooder, other = product.session(key, "flooder"), product.session(key, "other")
+    policy = ENDPOINTS[route].policy
+    (item,) = [each for each in product.items("SessionsTable") if each.get("id") == flooder["id"]]
+    spend(product, "SessionsTable", item, policy)
+    before = product.counts()
+    method, path, parts = request(route)
+    refused = product.call(method, path, headers=session_bearer(flooder), **parts)
+    assert (refused.status, refused.json["code"]) == (429, "rate_limited")
+    assert product.counts() == before
+    assert product.call(method, path, headers=session_bearer(other), **parts).status != 429
+    assert product.call(method, path, headers=bearer(key), **parts).status != 429
+
+
+def test_a_flood_of_one_session_does_not_limit_another_of_the_same_user(
+    product: Product, owner: Account
+) -> None:
+    body = {"email": owner.email, "password": PASSWORD}
+    second = product.call("POST", "/v1/auth/login", body=body).json["access_token"]
+    (first, _) = [
+        item for item in product.dump_of("SessionsTable") if item["sk"].startswith("SES#")
+    ]
+    spend(product, "SessionsTable", first, ENDPOINTS["GET /v1/keys"].policy)
+    assert product.call("GET", "/v1/keys", headers=owner.headers).status == 429
+    other = {"authorization": f"Bearer {second}"}
+    assert product.call("GET", "/v1/keys", headers=other).status == 200
 
 
 def test_one_callers_flood_does_not_limit_another(product: Product, owner: Account) -> None:
@@ -63,18 +138,33 @@ def test_a_burst_is_admitted_to_the_last_call_and_counted_down(
 def test_when_the_limiter_cannot_answer_every_endpoint_denies_and_nothing_is_made(
     product: Product, owner: Account, route: str
 ) -> None:
-    key = product.key(owner, "assets:read")
+    headers = credentials(product, owner, route)
     method, path, parts = request(route)
-    headers = bearer(key) if ENDPOINTS[route].auth == "key" else {}
+    mails = len(product.mails())
     before = product.counts()
     with product.broken("dynamodb", "UpdateItem"):
-        answer = product.call(method, path, headers=headers or owner.headers, **parts)
+        answer = product.call(method, path, headers=headers, **parts)
     assert (answer.status, answer.json["code"]) == (503, "limiter_unavailable")
     assert int(answer.headers["retry-after"]) > 0
     assert product.counts() == before
-    assert not product.mails()[1:]
+    assert (product.asked_mails(), product.queued()) == ([], 0)
+    assert len(product.mails()) == mails
     assert not answer.cookies
     assert product.security_events("limit.unavailable")[0]["outcome"] == "denied"
+
+
+@pytest.mark.promise("limits-fail-closed")
+@pytest.mark.parametrize("route", FOR_END_USERS)
+def test_when_the_limiter_cannot_answer_no_end_user_is_served(
+    product: Product, owner: Account, route: str
+) -> None:
+    session = product.session(product.key(owner, *ALL_SCOPES))
+    method, path, parts = request(route)
+    before = product.counts()
+    with product.broken("dynamodb", "UpdateItem"):
+        answer = product.call(method, path, headers=session_bearer(session), **parts)
+    assert (answer.status, answer.json["code"]) == (503, "limiter_unavailable")
+    assert product.counts() == before
 
 
 @pytest.mark.promise("errors-sanitized")

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.endpoints import ENDPOINTS, ROLE_SCOPES
-from tests.integration.every_endpoint.cases import FOR_KEYS, FOR_USERS, request
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from imagelayer.end_users import END_USER_SCOPES
+from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, ROLE_SCOPES
+from imagelayer.schemas import Role
+from tests.integration.every_endpoint.cases import (
+    FOR_END_USERS,
+    FOR_KEYS,
+    FOR_USERS,
+    WITH_CREDENTIALS,
+    request,
+)
+from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
 
 
 @pytest.mark.promise("keys-scoped")
@@ -46,14 +54,16 @@ def test_a_key_with_one_scope_reaches_what_that_scope_opens_and_nothing_else(
 @pytest.mark.promise("keys-scoped")
 @pytest.mark.parametrize("role", ROLE_SCOPES)
 def test_a_dashboard_role_opens_what_it_says_and_nothing_else(
-    product: Product, owner: Account, role: str
+    product: Product, owner: Account, role: Role
 ) -> None:
     product.edit("SessionsTable", product.item("SessionsTable", "SES"), role=role)
     for route in FOR_USERS:
         method, path, parts = request(route)
         answer = product.call(method, path, headers=owner.headers, **parts)
         allowed = ENDPOINTS[route].scope in ROLE_SCOPES[role]
-        assert (answer.status == 403) == (not allowed), route
+        refused = answer.status == 403 and answer.json["code"] == "insufficient_scope"
+        assert refused == (not allowed), route
+        assert answer.status != 401, route
 
 
 @pytest.mark.promise("keys-scoped")
@@ -64,11 +74,70 @@ def test_a_role_that_does_not_exist_opens_nothing(
     product.edit("SessionsTable", product.item("SessionsTable", "SES"), role=role)
     for route in FOR_USERS:
         method, path, parts = request(route)
-        assert product.call(method, path, headers=owner.headers, **parts).status == 403
+        answer = product.call(method, path, headers=owner.headers, **parts)
+        assert (answer.status, answer.json["code"]) == (403, "insufficient_scope"), route
 
 
 @pytest.mark.promise("keys-scoped")
-def test_no_role_but_viewers_is_unable_to_write() -> None:
+@pytest.mark.parametrize("route", FOR_USERS)
+def test_until_a_second_factor_is_set_up_nothing_is_open_but_ones_own_account(
+    product: Product, owner: Account, route: str
+) -> None:
+    product.edit("SessionsTable", product.item("SessionsTable", "SES"), must_enrol=True)
+    before = product.counts()
+    method, path, parts = request(route)
+    answer = product.call(method, path, headers=owner.headers, **parts)
+    if ENDPOINTS[route].scope in ENROLMENT_SCOPES:
+        assert answer.status in (ENDPOINTS[route].status, 401, 404, 409)
+    else:
+        assert (answer.status, answer.json["code"]) == (403, "second_factor_required")
+        assert product.counts() == before
+
+
+@pytest.mark.promise("keys-scoped")
+def test_viewers_change_nothing_but_their_own_account() -> None:
     writes = {each.scope for each in ENDPOINTS.values() if each.method != "GET" and each.scope}
-    assert not writes & ROLE_SCOPES["viewer"]
-    assert writes <= ROLE_SCOPES["developer"]
+    assert writes & ROLE_SCOPES["viewer"] == {"account:write"}
+    assert writes - ROLE_SCOPES["developer"] == {"members:write", "organization:write"}
+    assert writes <= ROLE_SCOPES["admin"]
+
+
+@pytest.mark.promise("keys-scoped")
+@pytest.mark.parametrize(
+    "route", [route for route in WITH_CREDENTIALS if ENDPOINTS[route].auth == "user"]
+)
+def test_what_is_for_people_is_refused_to_a_key_whatever_its_scopes(
+    product: Product, owner: Account, route: str
+) -> None:
+    key = product.key(owner, *ALL_SCOPES)
+    method, path, parts = request(route)
+    before = product.counts()
+    answer = product.call(method, path, headers=bearer(key), **parts)
+    assert (answer.status, answer.json["code"]) == (403, "insufficient_scope")
+    assert product.counts() == before
+
+
+@pytest.mark.promise("keys-scoped")
+@pytest.mark.parametrize(
+    "route", [route for route in WITH_CREDENTIALS if ENDPOINTS[route].auth == "key"]
+)
+def test_what_is_for_keys_is_refused_to_people_whatever_their_role(
+    product: Product, owner: Account, route: str
+) -> None:
+    method, path, parts = request(route)
+    before = product.counts()
+    answer = product.call(method, path, headers=owner.headers, **parts)
+    assert (answer.status, answer.json["code"]) == (403, "insufficient_scope")
+    assert product.counts() == before
+
+
+@pytest.mark.promise("keys-scoped", "sessions-short")
+@pytest.mark.parametrize("only", END_USER_SCOPES)
+def test_an_end_user_with_one_scope_reaches_what_that_scope_opens_and_nothing_else(
+    product: Product, owner: Account, only: str
+) -> None:
+    session = product.session(product.key(owner, *ALL_SCOPES), scopes=[only])
+    for route in FOR_END_USERS:
+        method, path, parts = request(route)
+        answer = product.call(method, path, headers=session_bearer(session), **parts)
+        assert (answer.status == 403) == (ENDPOINTS[route].scope != only), route

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from imagelayer.api_keys import checksum
-from tests.integration.every_endpoint.cases import FOR_KEYS, WITH_CREDENTIALS, request
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.integration.every_endpoint.cases import WITH_CREDENTIALS, request
+from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
 
 UNKNOWN = "0123456789ABCDEFGHIJKLMNOPQrstuv"
 
@@ -21,10 +21,24 @@ def test_ended_credentials_are_refused_everywhere(product: Product, owner: Accou
     product.edit("KeysTable", product.secret(expired["key"]), valid_until=past)
     path = f"/v1/keys/{rotated['id']}/rotate"
     product.call("POST", path, headers=owner.headers, body={})
+    minting, ended = product.key(owner, *ALL_SCOPES), product.key(owner, *ALL_SCOPES)
+    by_itself, over, of_a_key = (
+        product.session(key, end_user)
+        for key, end_user in ((minting, "user-1"), (minting, "user-2"), (ended, "user-3"))
+    )
+    body = {"end_user_id": "user-1"}
+    product.call("POST", "/v1/auth/session/revoke", headers=bearer(minting), body=body)
+    (item,) = [each for each in product.items("SessionsTable") if each.get("id") == over["id"]]
+    product.edit("SessionsTable", item, expires_at=past)
+    product.call("DELETE", f"/v1/keys/{ended['id']}", headers=owner.headers)
     product.call("POST", "/v1/auth/logout", cookies=[owner.cookie])
     before = product.counts()
-    for headers in (bearer(revoked), bearer(expired), bearer(rotated), owner.headers):
-        for number, route in enumerate(FOR_KEYS):
+    for headers in (
+        *(bearer(key) for key in (revoked, expired, rotated, ended)),
+        *(session_bearer(session) for session in (by_itself, over, of_a_key)),
+        owner.headers,
+    ):
+        for number, route in enumerate(WITH_CREDENTIALS):
             method, target, parts = request(route)
             answer = product.call(
                 method, target, headers=headers, ip=f"203.0.113.{number}", **parts

@@ -112,6 +112,8 @@ def test_no_key_makes_reads_or_revokes_keys_or_is_a_person(
     answer = product.call(method, path.format(**key), headers=bearer(key), body=body)
     assert (answer.status, answer.json["code"]) == (403, "insufficient_scope")
     assert product.counts() == before
+    (denied,) = product.security_events("authz.denied")
+    assert (denied["org_id"], denied["actor"]) == (owner.org_id, key["id"])
 
 
 def test_a_dashboard_token_is_no_key(product: Product, owner: Account) -> None:

@@ -159,6 +159,24 @@ def test_the_life_of_a_key_is_logged(product: Product, owner: Account) -> None:
         )
 
 
+@pytest.mark.parametrize("kind", ["key_created", "key_rotated"])
+def test_a_key_is_made_whether_or_not_its_owners_can_be_told(
+    product: Product, owner: Account, kind: str
+) -> None:
+    key = product.key(owner, "assets:read")
+    with product.broken("sqs"):
+        if kind == "key_rotated":
+            answer = rotate(product, owner.headers, key["id"])
+        else:
+            body = {"name": "k", "scopes": ["assets:read"], "mode": "live"}
+            answer = product.call("POST", "/v1/keys", headers=owner.headers, body=body)
+    assert answer.status == 201
+    assert own(product, answer.json).status == 200
+    assert any("MailNotAskedFor" in line for line in product.logs())
+    told = [line for line in product.logs() if line.get("level") == "WARNING"]
+    assert [line["message"].partition(" mail")[0] for line in told] == [f"a {kind}"]
+
+
 def test_scopes_are_kept_once_and_in_order(product: Product, owner: Account) -> None:
     key = product.key(owner, *reversed(ALL_SCOPES), "assets:read")
     assert key["scopes"] == sorted(ALL_SCOPES)

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.product import PASSWORD, Account, Answer, Product
-
-
-def log_in(
-    product: Product, email: str, password: str = PASSWORD, ip: str = "198.51.100.7"
-) -> Answer:
-    body = {"email": email, "password": password}
-    return product.call("POST", "/v1/auth/login", body=body, ip=ip)
+from tests.integration.login.people import (
+    ELSEWHERE,
+    FIREFOX,
+    HOME,
+    NEW_PASSWORD,
+    SAFARI,
+    calls,
+    change,
+    confirm,
+    cookie_of,
+    forgot,
+    is_logged_in,
+    log_in,
+    meanwhile,
+    refresh,
+    reset,
+    sessions_of,
+    user_of,
+)
+from tests.support.product import PASSWORD, Account, Product
 
 
 def test_a_wrong_password_and_an_unknown_address_look_the_same(
@@ -50,12 +63,53 @@ def test_a_password_is_compared_exactly(product: Product, owner: Account, change
     assert log_in(product, owner.email, PASSWORD.title()).status == 401
 
 
+@pytest.mark.parametrize("password", [PASSWORD, "not the right password"], ids=["right", "wrong"])
+def test_the_same_work_is_done_whether_or_not_the_address_has_an_account(
+    product: Product, owner: Account, password: str
+) -> None:
+    """Or the time would tell what the answer does not."""
+    product.register("waiting@example.com")
+    product.mails()
+    log_in(product, "warm@example.com", ip=ELSEWHERE)
+    made = {}
+    for email in ("nobody@example.com", "waiting@example.com"):
+        with calls(product, "login") as made[email]:
+            log_in(product, email, password, ip=ELSEWHERE)
+    with calls(product, "login") as made[owner.email]:
+        log_in(product, owner.email, "not the right password", ip=ELSEWHERE)
+    assert made[owner.email] == made["nobody@example.com"] == made["waiting@example.com"]
+    assert made[owner.email].count("bcrypt") == 1
+
+
 @pytest.mark.promise("verified-first")
-def test_before_the_address_is_confirmed_nobody_logs_in(product: Product) -> None:
+@pytest.mark.parametrize("mailed", [False, True])
+def test_before_the_address_is_confirmed_nobody_logs_in(product: Product, mailed: bool) -> None:
     product.register("dev@example.com")
+    if mailed:
+        product.mails()
     refused = log_in(product, "dev@example.com")
-    assert (refused.status, refused.json["code"]) == (403, "email_not_verified")
+    assert (refused.status, refused.json["code"]) == (
+        (403, "email_not_verified") if mailed else (401, "invalid_credentials")
+    )
     assert not refused.cookies
+    assert product.items("SessionsTable") == []
+
+
+@pytest.mark.promise("verified-first")
+def test_a_contested_account_cannot_be_logged_in_to_before_its_password_is_chosen(
+    product: Product,
+) -> None:
+    passwords = ("the strangers own password", PASSWORD)
+    for password in passwords:
+        product.register("dev@example.com", password=password)
+        product.mails()
+    before = [log_in(product, "dev@example.com", password).status for password in passwords]
+    assert before == [401, 403]
+    assert confirm(product, product.newest_token()).status == 200
+    after = [log_in(product, "dev@example.com", password) for password in passwords]
+    assert [(each.status, each.json["code"]) for each in after] == [
+        (401, "invalid_credentials")
+    ] * 2
     assert product.items("SessionsTable") == []
 
 
@@ -63,20 +117,63 @@ def test_an_unconfirmed_account_is_not_told_to_somebody_without_its_password(
     product: Product,
 ) -> None:
     product.register("dev@example.com")
+    product.mails()
     assert log_in(product, "dev@example.com", "not the right password").status == 401
 
 
 @pytest.mark.promise("sessions-short", "auth-logged")
-def test_a_spent_refresh_token_ends_the_whole_family(product: Product, owner: Account) -> None:
-    refreshed = product.call("POST", "/v1/auth/refresh", cookies=[owner.cookie])
-    newest = refreshed.cookies[0].partition(";")[0]
-    headers = {"authorization": f"Bearer {refreshed.json['access_token']}"}
-    assert product.call("POST", "/v1/auth/refresh", cookies=[owner.cookie]).status == 401
-    assert product.call("POST", "/v1/auth/refresh", cookies=[newest]).status == 401
-    assert product.call("GET", "/v1/auth/me", headers=headers).status == 401
-    assert product.call("GET", "/v1/auth/me", headers=owner.headers).status == 401
+@pytest.mark.parametrize(
+    ("ip", "agent", "seconds_later"),
+    [
+        (ELSEWHERE, FIREFOX, 0),
+        ("198.51.101.7", FIREFOX, 0),
+        (HOME, SAFARI, 0),
+        (HOME, "", 0),
+        (HOME, FIREFOX, 12),
+    ],
+    ids=["other network", "next network", "other client", "no client", "later"],
+)
+def test_a_spent_refresh_token_ends_the_whole_family(
+    product: Product, owner: Account, ip: str, agent: str, seconds_later: int
+) -> None:
+    refreshed = refresh(product, owner.cookie, agent=FIREFOX)
+    newest = cookie_of(refreshed)
+    (session,) = sessions_of(product, owner.user_id)
+    at = session["refreshed_at"] - seconds_later
+    product.edit("SessionsTable", session, refreshed_at=at)
+    stolen = refresh(product, owner.cookie, ip=ip, agent=agent)
+    assert stolen.status == 401
+    assert not stolen.cookies
+    assert refresh(product, newest, agent=FIREFOX).status == 401
+    assert not is_logged_in(product, refreshed.json["access_token"])
+    assert not is_logged_in(product, owner.token)
+    assert sessions_of(product, owner.user_id) == []
     (line,) = product.security_events("auth.refresh_reuse")
-    assert (line["outcome"], line["actor"]) == ("denied", owner.user_id)
+    assert (line["outcome"], line["actor"], line["org_id"], line["ip"]) == (
+        "denied",
+        owner.user_id,
+        owner.org_id,
+        ip,
+    )
+    trades = [each["outcome"] for each in product.security_events("auth.refresh")]
+    assert trades == ["success", "failure"]
+
+
+@pytest.mark.promise("sessions-short")
+def test_the_thief_and_the_owner_cannot_both_go_on_whoever_trades_first(
+    product: Product, owner: Account
+) -> None:
+    thiefs = cookie_of(refresh(product, owner.cookie, ip=ELSEWHERE, agent=SAFARI))
+    assert refresh(product, owner.cookie, agent=FIREFOX).status == 401
+    assert refresh(product, thiefs, ip=ELSEWHERE, agent=SAFARI).status == 401
+
+
+@pytest.mark.promise("sessions-short")
+def test_a_family_that_ended_leaves_other_sessions_alone(product: Product, owner: Account) -> None:
+    other = log_in(product, owner.email)
+    refresh(product, owner.cookie)
+    refresh(product, owner.cookie, ip=ELSEWHERE)
+    assert refresh(product, cookie_of(other)).status == 200
 
 
 def test_a_token_older_than_the_last_one_ends_the_family_too(
@@ -115,6 +212,10 @@ def test_an_access_token_dies_with_its_sessions_end(product: Product, owner: Acc
         ["__Host-il_refresh=nonsense"],
         ["__Host-il_refresh=01m85g9mspnb132tnphwa9cytt." + "x" * 43],
         ["__Host-il_refresh=01m85g9mspnb132tnphwa9cytt."],
+        [f"__Host-il_refresh={'0' * 26}-{'0' * 26}.x.{'x' * 43}"],
+        [f"__Host-il_refresh={'0' * 26}-{'0' * 26}.x."],
+        [f"__Host-il_refresh={'0' * 26}-{'0' * 26}..x"],
+        [f"__Host-il_refresh={'0' * 26}.{'0' * 26}.x.y"],
         ["il_refresh=x.y"],
         ['__Host-il_refresh="; drop'],
         ["\x00=\x01"],
@@ -135,23 +236,6 @@ def test_a_member_who_was_removed_cannot_log_in(product: Product, owner: Account
     assert log_in(product, owner.email).status == 401
 
 
-@pytest.mark.promise("auth-logged")
-def test_one_account_is_guessed_at_only_so_often_from_however_many_addresses(
-    product: Product, owner: Account
-) -> None:
-    statuses = [
-        log_in(product, owner.email, "a wrong password here", ip=f"203.0.113.{number}").status
-        for number in range(14)
-    ]
-    assert statuses[:9] == [401] * 9
-    assert statuses[-1] == 429
-    refused = log_in(product, owner.email, ip="192.0.2.1")
-    assert refused.status == 429
-    assert int(refused.headers["retry-after"]) > 0
-    assert {line["reason"] for line in product.security_events("limit.denied")} == {"login-account"}
-    assert log_in(product, "nobody@example.com", ip="192.0.2.1").status == 401
-
-
 @pytest.mark.parametrize("tail", [".x.y", ".x"])
 def test_knowing_a_session_id_ends_nothing(product: Product, owner: Account, tail: str) -> None:
     """Session ids stand in access tokens; only what stands in refresh tokens may end a session."""
@@ -163,13 +247,114 @@ def test_knowing_a_session_id_ends_nothing(product: Product, owner: Account, tai
     assert product.call("POST", "/v1/auth/refresh", cookies=[owner.cookie]).status == 200
 
 
-@pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("dynamodb", "GetItem"), ("dynamodb", "PutItem"), ("secretsmanager", "GetSecretValue")],
+)
 def test_a_refresh_that_fails_half_way_spends_nothing(
-    product: Product, owner: Account, operation: str
+    product: Product, owner: Account, service: str, operation: str
 ) -> None:
     """Otherwise its owner would come back with a spent token and be taken for a thief."""
-    product.wiring("login").sessions._public_keys.clear()
-    with product.broken("dynamodb", operation):
-        refused = product.call("POST", "/v1/auth/refresh", cookies=[owner.cookie])
+    wiring = product.wiring("login")
+    wiring.sessions._published.clear()  # as in a process that has just started
+    wiring.secrets._kept.clear()
+    with product.broken(service, operation):
+        refused = refresh(product, owner.cookie)
     assert refused.status == 503
-    assert product.call("POST", "/v1/auth/refresh", cookies=[owner.cookie]).status == 200
+    assert not refused.cookies
+    assert refresh(product, owner.cookie, ip=ELSEWHERE).status == 200
+
+
+def test_a_trade_that_the_sdk_repeats_after_a_lost_answer_is_no_theft(
+    product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = product.wiring("login").sessions._table
+    update = table.update
+
+    def update_and_repeat(*parts: str, **values: object) -> object:
+        update(*parts, **values)  # type: ignore[arg-type]
+        return update(*parts, **values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(table, "update", update_and_repeat)
+    traded = cookie_of(refresh(product, owner.cookie))
+    monkeypatch.undo()
+    assert product.security_events("auth.refresh_reuse") == []
+    assert refresh(product, traded).status == 200
+
+
+# ── Logins that meet another change ─────────────────────────────────────────────────────────────
+
+
+Change = Callable[[Product, Account], object]
+
+
+def with_another_password(product: Product, account: Account) -> object:
+    return change(product, account)
+
+
+def with_a_reset(product: Product, account: Account) -> object:
+    forgot(product, account.email)
+    return reset(product, product.newest_token())
+
+
+def without_a_membership(product: Product, account: Account) -> object:
+    user = user_of(product, account.user_id)
+    product.edit("AccountsTable", user, rev=user["rev"] + 1)
+    member = product.item("AccountsTable", "MEMBER")
+    product.delete("AccountsTable", member)
+    return member
+
+
+def without_an_account(product: Product, account: Account) -> object:
+    user = user_of(product, account.user_id)
+    product.delete("AccountsTable", user)
+    return user
+
+
+@pytest.mark.promise("sessions-short")
+@pytest.mark.parametrize("step", ["role", "organization"])
+@pytest.mark.parametrize(
+    "change_it",
+    [with_another_password, with_a_reset, without_a_membership, without_an_account],
+)
+def test_a_login_that_meets_a_change_opens_nothing_that_outlives_it(
+    product: Product, owner: Account, step: str, change_it: Change
+) -> None:
+    """The old password was right when it was compared, and is not when the session is written."""
+    known = {each["id"] for each in sessions_of(product, owner.user_id)}
+    accounts = product.wiring("login").accounts
+    with meanwhile(accounts, step, lambda: change_it(product, owner)) as changed:
+        refused = log_in(product, owner.email)
+    assert len(changed) == 1
+    assert (refused.status, refused.json["code"]) == (401, "invalid_credentials")
+    assert not refused.cookies
+    assert {each["id"] for each in sessions_of(product, owner.user_id)} <= known
+
+
+def test_a_login_that_meets_a_change_of_role_has_the_new_one(
+    product: Product, owner: Account
+) -> None:
+    def demote() -> None:
+        product.edit("AccountsTable", product.item("AccountsTable", "MEMBER"), role="viewer")
+        user = user_of(product, owner.user_id)
+        product.edit("AccountsTable", user, rev=user["rev"] + 1)
+
+    with meanwhile(product.wiring("login").accounts, "role", demote) as demoted:
+        answer = log_in(product, owner.email)
+    assert len(demoted) == 1
+    headers = {"authorization": f"Bearer {answer.json['access_token']}"}
+    assert product.call("GET", "/v1/auth/me", headers=headers).json["role"] == "viewer"
+
+
+def test_a_password_change_that_meets_a_login_ends_its_session(
+    product: Product, owner: Account
+) -> None:
+    """The other way round: the login is complete while the change has read the sessions."""
+    sessions = product.wiring("password").sessions
+    with meanwhile(sessions, "of_user", lambda: log_in(product, owner.email)) as logins:
+        assert change(product, owner, PASSWORD, NEW_PASSWORD).status == 204
+    (login,) = logins
+    assert login.status == 200
+    assert not is_logged_in(product, login.json["access_token"])
+    assert refresh(product, cookie_of(login)).status == 401
+    assert is_logged_in(product, owner.token)

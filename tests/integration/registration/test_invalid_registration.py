@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.login.people import confirm, restart
 from tests.support.product import Product
 
 SIGN_UP = {
@@ -15,10 +16,6 @@ SIGN_UP = {
     "organization_name": "Org",
     "turnstile_token": "x",
 }
-
-
-def confirm(product: Product, token: str) -> int:
-    return product.call("POST", "/v1/auth/verify-email", body={"token": token}).status
 
 
 def nothing_happened(product: Product) -> bool:
@@ -35,6 +32,10 @@ def nothing_happened(product: Product) -> bool:
         ({"password": "x" * 129}, "password"),
         ({"password": "a" * 40}, "password"),
         ({"password": "imagelayerimagelayer"}, "password"),
+        ({"password": "dev@example.com"}, "password"),
+        ({"password": "DEV@EXAMPLE.COM1"}, "password"),
+        ({"name": "Ada Lovelace", "password": "lovelacelovelace"}, "password"),
+        ({"organization_name": "Solstice", "password": "solsticesolstice"}, "password"),
         ({"name": ""}, "name"),
         ({"name": "<b>Dev</b>"}, "name"),
         ({"name": 1}, "name"),
@@ -125,17 +126,98 @@ def test_a_token_confirms_once_and_its_own_account_only(product: Product) -> Non
     product.register("two@example.com")
     two = product.newest_token()
     mixed = f"{one.partition('.')[0]}.{two.partition('.')[2]}"
-    for token, status in ((mixed, 400), (one, 200), (two, 200)):
-        assert confirm(product, token) == status
-    for user in product.items("AccountsTable"):
-        if user["sk"] == "USER":  # a moment ago, so that it cannot be one call sent twice
-            product.edit("AccountsTable", user, verified_at=user["verified_at"] - 1)
-    assert [confirm(product, token) for token in (one, two)] == [400, 400]
+    for token, status in ((mixed, 400), (one, 200), (two, 200), (one, 400), (two, 400)):
+        assert confirm(product, token).status == status
 
 
-def test_a_lost_mail_can_be_had_by_signing_up_again(product: Product) -> None:
-    with product.broken("sesv2"):
-        assert product.register("dev@example.com").status == 503
-    assert product.register("dev@example.com").status == 202
-    token = product.newest_token()
-    assert product.call("POST", "/v1/auth/verify-email", body={"token": token}).status == 200
+def test_what_is_waiting_ends_with_the_confirmation(product: Product) -> None:
+    product.register("dev@example.com")
+    older = product.newest_token()
+    product.call("POST", "/v1/auth/verify-email/resend", body={"email": "dev@example.com"})
+    assert confirm(product, product.newest_token()).status == 200
+    assert confirm(product, older).status == 400
+    user = product.item("AccountsTable", "USER")
+    assert not {"pending", "verified_with", "reset"} & set(user)
+
+
+# ── Captcha ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.promise("captcha")
+def test_one_solved_captcha_is_good_for_one_address(product: Product) -> None:
+    assert product.register("dev@example.com", turnstile_token="solved-once").status == 202
+    before = product.counts()
+    refused = product.register("other@example.com", turnstile_token="solved-once")
+    assert (refused.status, refused.json["code"]) == (400, "captcha_failed")
+    assert product.counts() == before
+    assert len(product.mails()) == 1
+    assert product.register("other@example.com", turnstile_token="solved-anew").status == 202
+
+
+@pytest.mark.promise("captcha")
+def test_the_same_sign_up_may_be_sent_again_with_its_captcha(product: Product) -> None:
+    for spelling in ("dev@example.com", "DEV@example.com."):
+        assert product.register(spelling, turnstile_token="solved-once").status == 202
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [{"email": "dev@mailinator.com"}, {"email": "dev@example"}, {"password": "a" * 40}],
+    ids=["disposable", "no address", "weak password"],
+)
+def test_a_mistake_does_not_cost_the_captcha(product: Product, mistake: dict[str, str]) -> None:
+    sign_up = {"email": "typo@example.com", "turnstile_token": "solved-once"}
+    assert product.register(**{**sign_up, **mistake}).status == 422
+    assert product.register("dev@example.com", turnstile_token="solved-once").status == 202
+
+
+@pytest.mark.promise("captcha")
+@pytest.mark.parametrize("code", ["missing-input-secret", "invalid-input-secret", "bad-request"])
+def test_a_misconfigured_captcha_stops_sign_ups_and_raises_an_alarm(
+    product: Product, code: str
+) -> None:
+    product.siteverify = {"success": False, "error-codes": [code]}
+    answer = product.register("dev@example.com")
+    assert (answer.status, answer.json["code"]) == (503, "dependency_unavailable")
+    assert nothing_happened(product)
+    alarms = [line for line in product.logs() if "CaptchaMisconfigured" in line]
+    assert [line["CaptchaMisconfigured"] for line in alarms] == [[1.0]]
+    assert code not in answer.text
+
+
+def test_a_captcha_that_was_not_solved_raises_no_alarm(product: Product) -> None:
+    product.siteverify = {"success": False, "error-codes": ["invalid-input-response"]}
+    assert product.register("dev@example.com").status == 400
+    assert "CaptchaMisconfigured" not in product.output.getvalue()
+
+
+# ── Domains ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.promise("disposable-blocked")
+@pytest.mark.parametrize(
+    ("allowed", "denied", "email", "status"),
+    [
+        ("", "example.com", "dev@example.com", 422),
+        ("", "example.com", "dev@mail.example.com", 422),
+        ("", " Example.COM. , example.org", "dev@example.org", 422),
+        ("", "mail.example.com", "dev@example.com", 202),
+        ("mailinator.com", "", "dev@mailinator.com", 202),
+        ("mailinator.com", "", "dev@inbox.mailinator.com", 202),
+        ("inbox.mailinator.com", "", "dev@inbox.mailinator.com", 202),
+        ("inbox.mailinator.com", "", "dev@mailinator.com", 422),
+        ("mail.example.com", "example.com", "dev@mail.example.com", 202),
+        ("mail.example.com", "example.com", "dev@example.com", 422),
+        ("example.com", "mail.example.com", "dev@mail.example.com", 422),
+        ("example.com", "example.com", "dev@example.com", 422),
+    ],
+)
+def test_the_operators_word_on_a_domain_comes_before_the_kept_list(
+    product: Product, allowed: str, denied: str, email: str, status: int
+) -> None:
+    restart(product, "registration", ALLOWED_EMAIL_DOMAINS=allowed, DENIED_EMAIL_DOMAINS=denied)
+    answer = product.register(email)
+    assert answer.status == status
+    if status == 422:
+        assert answer.json["code"] == "disposable_email"
+        assert nothing_happened(product)

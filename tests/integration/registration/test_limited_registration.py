@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.support.product import Product
+from imagelayer.email_policy import address_hash
+from tests.integration.login.people import confirm, forgot, log_in, spend
+from tests.support.product import CAPTCHA, PASSWORD, Answer, Product
+
+EMAIL = "dev@example.com"
+CLIENT = "203.0.113.77"
 
 
 @pytest.mark.promise("ip-daily-limit")
@@ -28,6 +35,63 @@ def test_neighbours_in_one_ipv6_network_share_the_allowance(product: Product) ->
     assert product.register("one@example.com", ip="2001:db8:1:2::1").status == 202
     assert product.register("two@example.com", ip="2001:db8:1:2:ffff::9").status == 429
     assert product.register("three@example.com", ip="2001:db8:1:3::1").status == 202
+
+
+@pytest.mark.promise("ip-daily-limit")
+def test_neighbours_in_an_ipv4_network_have_allowances_of_their_own(product: Product) -> None:
+    product.parameters["REGISTRATIONS_PER_IP_PER_DAY"] = "1"
+    assert product.register("one@example.com", ip="203.0.113.1").status == 202
+    assert product.register("two@example.com", ip="203.0.113.1").status == 429
+    assert product.register("three@example.com", ip="203.0.113.2").status == 202
+
+
+@pytest.mark.promise("ip-daily-limit")
+@pytest.mark.parametrize(
+    "header", ["x-forwarded-for", "forwarded", "x-real-ip", "cloudfront-viewer-address"]
+)
+def test_no_header_that_a_client_writes_gives_it_another_allowance(
+    product: Product, header: str
+) -> None:
+    product.parameters["REGISTRATIONS_PER_IP_PER_DAY"] = "1"
+    sign_up = {
+        "password": PASSWORD,
+        "name": "Dev",
+        "organization_name": "Org",
+        "turnstile_token": CAPTCHA,
+    }
+    statuses = [
+        product.call(
+            "POST",
+            "/v1/auth/register",
+            body={**sign_up, "email": f"dev{number}@example.com"},
+            headers={header: f"203.0.113.{number}"},
+        ).status
+        for number in range(2)
+    ]
+    assert statuses == [202, 429]
+
+
+@pytest.mark.promise("ip-daily-limit")
+def test_an_address_that_has_an_account_uses_the_allowance_like_any_other(
+    product: Product,
+) -> None:
+    """Or the allowance would tell which addresses have one."""
+    product.parameters["REGISTRATIONS_PER_IP_PER_DAY"] = "2"
+    product.account(EMAIL)
+    assert product.register(EMAIL).status == 202
+    assert product.register(EMAIL).status == 429
+
+
+@pytest.mark.promise("ip-daily-limit")
+def test_the_allowance_is_whole_again_on_the_next_day(product: Product) -> None:
+    product.parameters["REGISTRATIONS_PER_IP_PER_DAY"] = "1"
+    assert product.register("one@example.com").status == 202
+    assert product.register("two@example.com").status == 429
+    counters = product.items("CountersTable")
+    (today,) = [item for item in counters if item["pk"].startswith("ALLOWANCE#register#")]
+    product.delete("CountersTable", today)
+    product.edit("CountersTable", today, sk="2026-01-01")
+    assert product.register("two@example.com").status == 202
 
 
 @pytest.mark.promise("ip-daily-limit")
@@ -56,3 +120,100 @@ def test_mail_to_one_address_is_limited_whoever_asks_and_nothing_tells(product: 
         )
         assert answer.status == 202
     assert len(product.mails()) == 1 + 2
+
+
+# ── Mail that a stranger can cause ──────────────────────────────────────────────────────────────
+
+
+def sign_up_again(product: Product, email: str) -> Answer:
+    return product.register(email, ip=CLIENT)
+
+
+def ask_for_the_link(product: Product, email: str) -> Answer:
+    body = {"email": email}
+    return product.call("POST", "/v1/auth/verify-email/resend", body=body, ip=CLIENT)
+
+
+def forget_the_password(product: Product, email: str) -> Answer:
+    return forgot(product, email, ip=CLIENT)
+
+
+ASKING = {
+    "sign_up": sign_up_again,
+    "verification": ask_for_the_link,
+    "reset": forget_the_password,
+}
+
+
+def bounce(product: Product, email: str) -> None:
+    """What SES tells when a mailbox does not exist."""
+    notice = {
+        "eventType": "Bounce",
+        "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": email}]},
+    }
+    product.invoke("mail_feedback", {"Records": [{"Sns": {"Message": json.dumps(notice)}}]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "verified"),
+    [
+        ("sign_up", False),
+        ("sign_up", True),
+        ("verification", False),
+        ("reset", False),
+        ("reset", True),
+    ],
+)
+@pytest.mark.parametrize("limit", ["mail-per-address", "mail-per-ip", "mail-per-account"])
+def test_past_a_limit_the_mail_is_dropped_and_the_answer_tells_nothing(
+    product: Product, limit: str, kind: str, verified: bool
+) -> None:
+    product.register(EMAIL)
+    token = product.newest_token()
+    if verified:
+        assert confirm(product, token).status == 200
+    user = product.item("AccountsTable", "USER")
+    subjects = {
+        "mail-per-address": address_hash(EMAIL),
+        "mail-per-ip": CLIENT,
+        "mail-per-account": user["id"],
+    }
+    spend(product, limit, subjects[limit])
+    capped = ASKING[kind](product, EMAIL)
+    unknown = ASKING[kind](product, "nobody@example.com")
+    assert (capped.status, capped.text) == (unknown.status, unknown.text)
+    assert EMAIL not in [mail.destinations["ToAddresses"][0] for mail in product.mails()[1:]]
+    lines = [each for each in product.security_events("mail.capped") if each["actor"] == user["id"]]
+    assert [(each["outcome"], each["reason"], each["org_id"]) for each in lines] == [
+        ("denied", kind, user["org_id"])
+    ]
+    assert lines[0]["ip"] == CLIENT
+    # What was mailed before is still good: a link that is not sent replaces none.
+    if not verified:
+        assert confirm(product, token).status == 200
+        assert log_in(product, EMAIL).status == 200
+
+
+@pytest.mark.parametrize("kind", ASKING)
+def test_an_address_that_bounced_gets_nothing_and_nothing_tells(
+    product: Product, kind: str
+) -> None:
+    product.register(EMAIL)
+    assert len(product.mails()) == 1
+    bounce(product, EMAIL)
+    withheld = ASKING[kind](product, EMAIL)
+    unknown = ASKING[kind](product, "nobody@example.com")
+    assert (withheld.status, withheld.text) == (unknown.status, unknown.text)
+    assert EMAIL not in [mail.destinations["ToAddresses"][0] for mail in product.mails()[1:]]
+    (line,) = product.security_events("mail.withheld")
+    assert (line["outcome"], line["reason"]) == ("denied", kind)
+    assert EMAIL not in product.output.getvalue()
+
+
+def test_a_first_sign_up_with_an_address_that_bounced_gets_nothing_either(
+    product: Product,
+) -> None:
+    bounce(product, EMAIL)
+    assert product.register(EMAIL).status == 202
+    assert product.mails() == []
+    assert [line["reason"] for line in product.security_events("mail.withheld")] == ["sign_up"]

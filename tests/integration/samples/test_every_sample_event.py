@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from dev.settings import ROOT
+from imagelayer.endpoints import ENDPOINTS
 from tests.integration.samples import sample_world
+from tests.support import aws
 from tests.support.product import HTTP_FUNCTIONS, Product
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
@@ -24,12 +26,48 @@ EXPECTED: dict[str, Any] = {
     "registration_verify_email_wrong_token": 400,
     "registration_resend": 202,
     "registration_page": 200,
+    "registration_invitation_page": 200,
+    "registration_accept_invitation": 200,
+    "registration_accept_invitation_wrong_token": 400,
     "login_login": 200,
     "login_wrong_password": 401,
     "login_unverified": 403,
     "login_refresh": 200,
     "login_logout": 204,
     "login_me": 200,
+    "login_malformed_code": 422,
+    "login_sessions": 200,
+    "login_end_session": 204,
+    "login_end_all_sessions": 204,
+    "password_page": 200,
+    "password_forgot": 202,
+    "password_reset": 204,
+    "password_reset_wrong_token": 400,
+    "password_change": 204,
+    "password_change_too_easy": 422,
+    "password_change_wrong_password": 403,
+    "second_factor_start": 201,
+    "second_factor_start_wrong_password": 403,
+    "second_factor_confirm_not_started": 409,
+    "second_factor_recovery_codes_not_set_up": 409,
+    "second_factor_disable_not_set_up": 409,
+    "session_mint": 201,
+    "session_mint_bad_origin": 422,
+    "session_mint_by_dashboard": 403,
+    "session_revoke": 200,
+    "session_revoke_two_selectors": 422,
+    "organization_get": 200,
+    "organization_update": 200,
+    "organization_update_without_a_second_factor": 409,
+    "organization_members": 200,
+    "organization_change_role": 200,
+    "organization_remove_member": 204,
+    "organization_last_owner_leaves": 409,
+    "organization_invite": 201,
+    "organization_invite_by_key": 403,
+    "organization_invitations": 200,
+    "organization_withdraw": 204,
+    "organization_security_events": 200,
     "key_rotation_create": 201,
     "key_rotation_create_unknown_field": 422,
     "key_rotation_list": 200,
@@ -49,11 +87,15 @@ EXPECTED: dict[str, Any] = {
     "brand_get_upload": 200,
     "generation_create": 202,
     "generation_create_bad_size": 422,
+    "generation_create_by_end_user": 202,
+    "generation_create_from_another_origin": 403,
+    "generation_get_of_another": 404,
     "generation_list": 200,
     "generation_get": 200,
     "asset_delivery_get": 200,
     "asset_delivery_content": 302,
     "asset_delivery_missing": 404,
+    "asset_delivery_of_another": 404,
     "discovery_health": 200,
     "discovery_openapi": 200,
     "discovery_jwks": 200,
@@ -65,13 +107,40 @@ EXPECTED: dict[str, Any] = {
     "generation_worker_finished_job": ([], "queued"),
     "generation_worker_not_ours": (["c80e8021-a70a-42c7-a470-796e1186f753"], "queued"),
     "cleanup_schedule": {"requeued": 0, "released": 0, "deleted": 0, "failed": 0},
+    # What failed, and the addresses that got mail.
+    "mail_verification": ([], ["newcomer@example.com"]),
+    "mail_invitation": ([], ["guest@example.com"]),
+    "mail_key_created": ([], ["dev@example.com"]),
+    "mail_quota": ([], ["dev@example.com"]),
+    "mail_withdrawn_invitation": ([], []),
+    "mail_one_of_unknown_kind": (["0d5f6a70-6f3e-4bb1-8a0a-7d0d2b6d5a05"], ["dev@example.com"]),
+    "mail_feedback_bounce": ["bounce"],
+    "mail_feedback_complaint": ["complaint"],
+    "mail_feedback_transient": [],
+    # How many public keys are trusted, and whether the pending version is the current one now.
+    "signing_rotation_create": (3, False),
+    "signing_rotation_set": (2, False),
+    "signing_rotation_test": (2, False),
+    "signing_rotation_finish": (2, True),
+    # How many earlier peppers the newest version keeps, and whether it is the current one now.
+    "pepper_rotation_create": (1, False),
+    "pepper_rotation_set": (1, False),
+    "pepper_rotation_test": (1, False),
+    "pepper_rotation_finish": (1, True),
 }
 
 
+@pytest.fixture(scope="module")
+def lived() -> sample_world.World:
+    """What the samples speak of, made once by a product of its own."""
+    with Product() as product:
+        return sample_world.live(product)
+
+
 @pytest.fixture
-def world(product: Product) -> Product:
+def world(lived: sample_world.World, product: Product) -> Product:
     """The product with the organization that the samples speak of."""
-    sample_world.build(product)
+    lived.build(product)
     return product
 
 
@@ -92,23 +161,71 @@ def test_a_sample_does_what_its_name_says(world: Product, path: Path) -> None:
         answer = world.answer(function, event)
         assert answer.status == expected, answer.text
         return
+    mails = len(world.mails())
     reported = world.invoke(function, event)
-    if function == "brand_intake":
-        assert world.item("BrandsTable", "UPLOAD#")["status"] == expected
-    elif function == "generation_worker":
-        failures = [each["itemIdentifier"] for each in reported["batchItemFailures"]]
-        (job,) = [
-            item
-            for item in world.items("GenerationsTable")
-            if item["sk"] == f"GEN#{sample_world.QUEUED}"
-        ]
-        assert (failures, job["status"]) == expected
-    else:
-        assert reported == expected
+    match function:
+        case "brand_intake":
+            effect: Any = world.item("BrandsTable", "UPLOAD#")["status"]
+        case "generation_worker":
+            queued = f"GEN#{sample_world.QUEUED}"
+            (job,) = [each for each in world.items("GenerationsTable") if each["sk"] == queued]
+            effect = failures(reported), job["status"]
+        case "mail":
+            sent = [mail.destinations["ToAddresses"] for mail in world.mails()[mails:]]
+            effect = failures(reported), [address for each in sent for address in each]
+        case "mail_feedback":
+            items = world.items("AccountsTable")
+            effect = [each["reason"] for each in items if each["sk"] == "SUPPRESSED"]
+        case "signing_rotation":
+            keys = world.call("GET", "/.well-known/jwks.json").json["keys"]
+            effect = len(keys), is_current("SigningSecret")
+        case "pepper_rotation":
+            version = event["ClientRequestToken"]
+            content = json.loads(secret("PepperSecret", VersionId=version)["SecretString"])
+            effect = len(content["previous"]), is_current("PepperSecret")
+        case _:
+            effect = reported
+    assert effect == expected
+
+
+def failures(reported: dict[str, Any]) -> list[str]:
+    return [each["itemIdentifier"] for each in reported["batchItemFailures"]]
+
+
+def secret(name: str, **which: str) -> Any:
+    return aws.client("secretsmanager").get_secret_value(SecretId=name, **which)
+
+
+def is_current(name: str) -> bool:
+    """Whether the version that the samples rotate to has become the current one."""
+    current = secret(name, VersionStage="AWSCURRENT")["VersionId"]
+    return bool(current == sample_world.PENDING_VERSION)
 
 
 def test_samples_hold_no_credentials_but_the_samples_own() -> None:
-    known = {f"Bearer {sample_world.API_KEY}", f"Bearer {sample_world.access_token()}", None}
+    tokens = (
+        sample_world.API_KEY,
+        sample_world.access_token(),
+        sample_world.session_token(),
+    )
+    known = {*(f"Bearer {token}" for token in tokens), None}
+    cookies = {f"__Host-il_refresh={sample_world.refresh_cookie()}"}
     for path in FILES:
-        headers = json.loads(path.read_text("utf-8")).get("headers", {})
-        assert headers.get("authorization") in known
+        event = json.loads(path.read_text("utf-8"))
+        assert event.get("headers", {}).get("authorization") in known
+        assert set(event.get("cookies", [])) <= cookies
+
+
+def test_every_route_has_a_sample_that_it_serves() -> None:
+    served = {
+        json.loads(path.read_text("utf-8"))["routeKey"]
+        for path in FILES
+        if function_of(path) in HTTP_FUNCTIONS and EXPECTED[path.stem] < 400
+    }
+    # These three want a code that an authenticator shows at the time.
+    coded = {
+        "POST /v1/auth/totp/confirm",
+        "POST /v1/auth/totp/recovery-codes",
+        "POST /v1/auth/totp/disable",
+    }
+    assert served == set(ENDPOINTS) - coded

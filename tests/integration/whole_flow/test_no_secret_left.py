@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
+from tests.integration.login import people
 from tests.support import aws
 from tests.support.images import logo
-from tests.support.product import ALL_SCOPES, CAPTCHA, PASSWORD, Product, bearer
+from tests.support.product import (
+    ALL_SCOPES,
+    CAPTCHA,
+    PASSWORD,
+    Account,
+    Product,
+    bearer,
+    session_bearer,
+)
 
 EMAIL = "ada.lovelace@example.com"
+FRIEND = "grace.hopper@example.com"
+END_USER = "charles.babbage@customer.example"
 PROMPT = "a very private prompt about the unreleased product"
 WRONG_PASSWORD = "a wrong password of somebody"
+NEXT_PASSWORD = "seven quiet herons by the weir"
+RESET_PASSWORD = "nine lazy otters under the bridge"
 STYLE = "confidential brand guidelines"
 
 
@@ -23,57 +37,21 @@ class Life:
 
     secrets: dict[str, str] = field(default_factory=dict)
     tables: str = ""
-    messages: str = ""
+    messages: list[dict[str, Any]] = field(default_factory=list)
     objects: bytes = b""
     logs: str = ""
 
 
 def live(product: Product) -> Life:
-    """Register, verify, log in, refresh, make a brand, keys and images, and do much of it wrong."""
+    """Everything that people, programs and end users do, and much of it wrong."""
     life = Life()
-    product.register(EMAIL)
-    token = product.newest_token()
-    product.call("POST", "/v1/auth/verify-email", body={"token": "x" * 20 + token[20:]})
-    product.call("POST", "/v1/auth/verify-email", body={"token": token})
-    wrong = {"email": EMAIL, "password": WRONG_PASSWORD}
-    product.call("POST", "/v1/auth/login", body=wrong)
-    login = product.call("POST", "/v1/auth/login", body={"email": EMAIL, "password": PASSWORD})
-    first = login.cookies[0].partition(";")[0]
-    refreshed = product.call("POST", "/v1/auth/refresh", cookies=[first])
-    headers = {"authorization": f"Bearer {refreshed.json['access_token']}"}
-    brand = product.call(
-        "POST",
-        "/v1/brands",
-        headers=headers,
-        body={"name": "B", "palette": ["#112233"], "style": STYLE},
-    ).json
-    for data in (logo(), b"not an image"):
-        product.deliver_upload(product.upload(headers, brand["id"], data))
-    asked = {"name": "k", "scopes": list(ALL_SCOPES), "mode": "live"}
-    key = product.call("POST", "/v1/keys", headers=headers, body=asked).json
-    rotated = product.call(
-        "POST", f"/v1/keys/{key['id']}/rotate", headers=bearer(key), body={"grace_seconds": 60}
-    ).json
-    mistyped = key["key"][:-1] + ("a" if key["key"][-1] != "a" else "b")
-    product.call("GET", "/v1/keys/self", headers={"authorization": f"Bearer {mistyped}"})
-    for extra in ({}, {"n": 99}, {"brand_id": brand["id"]}):
-        product.call(
-            "POST",
-            "/v1/generations",
-            headers=bearer(rotated) | {"idempotency-key": "a-key-of-the-client"},
-            body={"prompt": PROMPT, "size": "256x256", **extra},
-        )
-    received = aws.client("sqs").receive_message(
-        QueueUrl=product.names["GenerationQueue"], MaxNumberOfMessages=10, VisibilityTimeout=0
-    )
-    life.messages = json.dumps(received["Messages"])
-    with product.broken("s3"):
-        message = received["Messages"][0]
-        record = {"messageId": message["MessageId"], "body": message["Body"]}
-        product.invoke("generation_worker", {"Records": [record]})
-    product.work_queue()
+    headers, first = sign_up(product, life)
+    rotated = make_keys_and_images(product, life, headers)
+    serve_an_end_user(product, life, rotated)
+    share(product, life, headers)
     product.call("POST", "/v1/auth/refresh", cookies=[first])  # spent: ends the family
     product.invoke("cleanup", {})
+    product.mails()
     secrets = aws.client("secretsmanager")
     stored = [
         value
@@ -82,20 +60,7 @@ def live(product: Product) -> Life:
             secrets.get_secret_value(SecretId=each["ARN"])["SecretString"]
         ).values()
     ]
-    life.secrets = {
-        "password": PASSWORD,
-        "wrong password": WRONG_PASSWORD,
-        "verification token": token.partition(".")[2],
-        "access token": login.json["access_token"],
-        "refreshed access token": refreshed.json["access_token"],
-        "refresh token": first.partition(".")[2],
-        "second refresh token": refreshed.cookies[0].partition(";")[0].partition(".")[2],
-        "key": key["key"],
-        "rotated key": rotated["key"],
-        "mistyped key": mistyped,
-        "captcha token": CAPTCHA,
-        **{f"stored secret {number}": value for number, value in enumerate(stored)},
-    }
+    life.secrets |= {f"stored secret {number}": value for number, value in enumerate(stored)}
     life.tables = product.dump()
     life.objects = b"".join(
         aws.client("s3").get_object(Bucket=product.names[bucket], Key=name)["Body"].read()
@@ -106,13 +71,141 @@ def live(product: Product) -> Life:
     return life
 
 
+def sign_up(product: Product, life: Life) -> tuple[dict[str, str], str]:
+    """Register, verify, log in and refresh; returns the dashboard's headers and a spent cookie."""
+    product.register(EMAIL)
+    life.messages += product.asked_mails()
+    token = product.newest_token()
+    people.confirm(product, "x" * 20 + token[20:])
+    people.confirm(product, token)
+    people.log_in(product, EMAIL, WRONG_PASSWORD)
+    login = people.log_in(product, EMAIL)
+    cookies = [people.cookie_of(login)]
+    answers = [login]
+    for _ in range(2):
+        answers.append(people.refresh(product, cookies[-1]))
+        cookies.append(people.cookie_of(answers[-1]))
+    life.secrets |= {
+        "captcha token": CAPTCHA,
+        "password": PASSWORD,
+        "wrong password": WRONG_PASSWORD,
+        "verification token": token.partition(".")[2],
+        **{f"access token {n}": each.json["access_token"] for n, each in enumerate(answers)},
+        **{f"refresh token {n}": each.split(".")[-1] for n, each in enumerate(cookies)},
+        "family secret": cookies[0].split(".")[-2],
+    }
+    return {"authorization": f"Bearer {answers[-1].json['access_token']}"}, cookies[0]
+
+
+def make_keys_and_images(product: Product, life: Life, headers: dict[str, str]) -> dict[str, Any]:
+    """A brand, keys, and images; returns a key."""
+    body = {"name": "B", "palette": ["#112233"], "style": STYLE}
+    brand = product.call("POST", "/v1/brands", headers=headers, body=body).json
+    for data in (logo(), b"not an image"):
+        product.deliver_upload(product.upload(headers, brand["id"], data))
+    asked = {"name": "k", "scopes": list(ALL_SCOPES), "mode": "live"}
+    key = product.call("POST", "/v1/keys", headers=headers, body=asked).json
+    path = f"/v1/keys/{key['id']}/rotate"
+    rotated = product.call("POST", path, headers=bearer(key), body={"grace_seconds": 60}).json
+    mistyped = key["key"][:-1] + ("a" if key["key"][-1] != "a" else "b")
+    product.call("GET", "/v1/keys/self", headers={"authorization": f"Bearer {mistyped}"})
+    for extra in ({}, {"n": 9}, {"seed": 7}):
+        product.call(
+            "POST",
+            "/v1/generations",
+            headers=bearer(rotated) | {"idempotency-key": "a-key-of-the-client"},
+            body={"prompt": PROMPT, "size": "256x256", **extra},
+        )
+    received = aws.client("sqs").receive_message(
+        QueueUrl=product.names["GenerationQueue"], MaxNumberOfMessages=10, VisibilityTimeout=0
+    )
+    life.messages += [json.loads(each["Body"]) for each in received["Messages"]]
+    with product.broken("s3"):
+        message = received["Messages"][0]
+        record = {"messageId": message["MessageId"], "body": message["Body"]}
+        product.invoke("generation_worker", {"Records": [record]})
+    product.work_queue()
+    life.messages += product.asked_mails()
+    life.secrets |= {
+        "key": key["key"],
+        "rotated key": rotated["key"],
+        "mistyped key": mistyped,
+    }
+    return dict(rotated)
+
+
+def serve_an_end_user(product: Product, life: Life, key: dict[str, Any]) -> None:
+    """A session that is used, used wrongly, used up and revoked."""
+    session = product.session(
+        key, END_USER, allowed_origins=["https://shop.example"], max_generations=1
+    )
+    for origin in ("https://shop.example", "https://evil.example", "https://shop.example"):
+        product.call(
+            "POST",
+            "/v1/generations",
+            headers=session_bearer(session) | {"origin": origin},
+            body={"prompt": PROMPT, "size": "256x256"},
+        )
+    at_home = session_bearer(session) | {"origin": "https://shop.example"}
+    product.call("GET", "/v1/keys", headers=at_home)
+    product.work_queue()
+    body = {"end_user_id": END_USER}
+    product.call("POST", "/v1/auth/session/revoke", headers=bearer(key), body=body)
+    product.call("GET", "/v1/keys", headers=at_home)
+    life.secrets["session token"] = session["session_token"]
+
+
+def share(product: Product, life: Life, headers: dict[str, str]) -> None:
+    """Somebody joins, sets a second factor up, loses it and the password, and leaves."""
+    body = {"email": FRIEND, "role": "developer"}
+    product.call("POST", "/v1/organization/invitations", headers=headers, body=body)
+    life.messages += product.asked_mails()
+    invitation = product.newest_token()
+    people.accept(product, invitation)
+    friend: Account = people.account_of(FRIEND, people.log_in(product, FRIEND))
+    app = people.enrol(product, friend)
+    life.messages += product.asked_mails()
+    recovery, *_ = app.recovery_codes
+    people.log_in(product, FRIEND, totp_code="000000")
+    recovered = people.log_in(product, FRIEND, recovery_code=recovery)
+    friend = people.account_of(FRIEND, recovered)
+    people.change(product, friend, WRONG_PASSWORD, NEXT_PASSWORD)
+    people.change(product, friend, PASSWORD, NEXT_PASSWORD)
+    people.forgot(product, FRIEND)
+    life.messages += product.asked_mails()
+    reset = product.newest_token()
+    people.reset(product, reset, RESET_PASSWORD)
+    bounced = {
+        "eventType": "Bounce",
+        "bounce": {
+            "bounceType": "Permanent",
+            "bouncedRecipients": [{"emailAddress": f"Grace Hopper <{FRIEND}>"}],
+        },
+    }
+    product.invoke("mail_feedback", {"Records": [{"Sns": {"Message": json.dumps(bounced)}}]})
+    life.secrets |= {
+        "invitation token": invitation.split(".")[-1],
+        "reset token": reset.split(".")[-1],
+        "next password": NEXT_PASSWORD,
+        "password after the reset": RESET_PASSWORD,
+        "second factor": app.secret,
+        "access token of the friend": friend.token,
+        **{f"recovery code {n}": code for n, code in enumerate(app.recovery_codes)},
+        **{
+            f"recovery code {n} without hyphens": code.replace("-", "")
+            for n, code in enumerate(app.recovery_codes)
+        },
+    }
+
+
 @pytest.mark.promise("keys-hashed")
 def test_no_store_and_no_log_line_holds_a_secret(product: Product) -> None:
     life = live(product)
-    assert len(life.secrets) >= 14
+    assert len(life.secrets) >= 44
+    messages = json.dumps(life.messages)
     for what, secret in life.secrets.items():
-        assert len(secret) > 15
-        for name, place in (("table", life.tables), ("queue", life.messages), ("log", life.logs)):
+        assert len(secret) > 15, what
+        for name, place in (("table", life.tables), ("queue", messages), ("log", life.logs)):
             assert secret not in place, f"the {what} is in a {name}"
         assert secret.encode() not in life.objects, f"the {what} is in an object"
 
@@ -123,10 +216,15 @@ def test_no_log_line_holds_a_prompt_an_address_or_guidelines(product: Product) -
     for private in (
         PROMPT,
         EMAIL,
+        FRIEND,
+        END_USER,
         "ada.lovelace",
+        "grace.hopper",
+        "charles.babbage",
         STYLE,
         "Ada",
         "Dev Eloper",
+        "Fri Endly",
         "a-key-of-the-client",
     ):
         assert private not in logs
@@ -134,12 +232,25 @@ def test_no_log_line_holds_a_prompt_an_address_or_guidelines(product: Product) -
         assert word not in logs
 
 
+def test_no_message_names_an_address_and_no_key_of_a_table_does(product: Product) -> None:
+    life = live(product)
+    assert {"sign_up", "key_created", "key_rotated", "invitation", "totp_enabled", "reset"} <= {
+        message.get("kind") for message in life.messages
+    }
+    assert "@" not in json.dumps(life.messages)
+    for table in aws.resources("AWS::DynamoDB::Table"):
+        for item in product.items(table):
+            assert "@" not in item["pk"] + item["sk"]
+    assert "@" not in json.dumps(product.items("EventsTable"))
+
+
 @pytest.mark.promise("no-training")
 def test_no_message_holds_a_prompt(product: Product) -> None:
     life = live(product)
-    bodies = [json.loads(each["Body"]) for each in json.loads(life.messages)]
-    assert bodies
-    assert all(set(body) == {"org_id", "generation_id"} for body in bodies)
+    jobs = [body for body in life.messages if "generation_id" in body]
+    assert jobs
+    assert all(set(body) == {"org_id", "generation_id"} for body in jobs)
+    assert PROMPT not in json.dumps(life.messages)
 
 
 @pytest.mark.promise("security-logged", "auth-logged")
@@ -152,12 +263,47 @@ def test_every_log_line_is_structured_and_names_its_function(product: Product) -
     assert all(wanted <= set(line) for line in events)
     assert {line["event"] for line in events} >= {
         "auth.register",
+        "auth.verification_sent",
         "auth.verify_email",
         "auth.login",
         "auth.refresh",
         "auth.refresh_reuse",
+        "auth.totp_enabled",
+        "auth.totp_refused",
+        "auth.recovery_code_used",
+        "auth.password_changed",
+        "auth.password_forgot",
+        "auth.password_reset",
         "auth.credential_refused",
+        "authz.denied",
+        "authz.origin_denied",
+        "session.minted",
+        "session.cap_reached",
+        "session.revoked",
+        "member.invited",
+        "member.joined",
+        "mail.suppressed",
         "key.created",
         "key.rotated",
         "brand.upload_rejected",
     }
+
+
+@pytest.mark.promise("security-logged")
+def test_what_is_kept_of_events_is_what_was_logged_of_each_organization(
+    product: Product,
+) -> None:
+    live(product)
+    fields = ("event", "outcome", "actor", "ip", "request_id", "reason")
+    logged = [
+        (f"ORG#{line['org_id']}", *(line[name] for name in fields))
+        for line in product.logs()
+        if line.get("message") == "security_event" and line["org_id"]
+    ]
+    kept = [
+        (item["pk"], *(item[name] for name in fields))
+        for item in product.items("EventsTable")
+        if item["pk"] != "ORG#unknown"
+    ]
+    assert sorted(kept) == sorted(logged)
+    assert len(kept) > 20

@@ -1,0 +1,195 @@
+"""Mail that strangers can cause is capped, and mail to addresses that refused it is withheld.
+Neither can be told from an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from imagelayer.email_policy import address_hash
+from imagelayer.rate_limits import POLICIES
+from tests.integration.login import people
+from tests.integration.mail import letters
+from tests.integration.mail.letters import CAUSES, FRIEND
+from tests.support import post
+from tests.support.product import Account, Answer, Product
+
+# Who can cause which mail: strangers these, and only somebody who is logged in the rest.
+BY_STRANGERS = {"sign_up", "verification", "reset", "invitation"}
+EVERY_CAUSE = pytest.mark.parametrize("cause", CAUSES)
+
+
+def suppress(product: Product, email: str) -> None:
+    """Mail to an address bounced."""
+    product.wiring("mail_feedback").suppressions.suppress([address_hash(email)], "bounce", 1)
+
+
+def last(product: Product, event: str) -> dict[str, object]:
+    """The newest event of one name."""
+    return product.security_events(event)[-1]
+
+
+@EVERY_CAUSE
+def test_a_mail_counts_against_its_account_and_a_strangers_against_address_and_client_too(
+    product: Product, owner: Account, cause: str
+) -> None:
+    happen, kind, to, _, _ = CAUSES[cause]
+    happen(product, owner)
+    before = letters.counted(product)
+    product.deliver_mail()
+    moved = {name for name, tat in letters.counted(product).items() if before.get(name) != tat}
+    policies = {name.split("#")[1] for name in moved}
+    if kind in BY_STRANGERS:
+        assert policies == {"mail-per-address", "mail-per-ip", "mail-per-account"}
+        assert f"LIMIT#mail-per-address#{address_hash(to)}" in moved
+        assert f"LIMIT#mail-per-ip#{people.HOME}" in moved
+    else:
+        assert policies == {"mail-per-account"}
+    assert not any("@" in name for name in moved)
+
+
+ACCOUNTS: dict[str, Callable[[Product, Account], str]] = {
+    "signing up": lambda product, _: str(last(product, "auth.verification_sent")["actor"]),
+    "forgetting a password": lambda _, owner: owner.user_id,
+    "inviting": lambda _, owner: owner.org_id,
+}
+
+
+@pytest.mark.promise("security-logged")
+@pytest.mark.parametrize("policy", ["mail-per-address", "mail-per-ip", "mail-per-account"])
+@pytest.mark.parametrize("cause", ACCOUNTS)
+def test_past_a_limit_no_mail_goes_out_and_the_answer_is_as_ever(
+    product: Product, owner: Account, cause: str, policy: str
+) -> None:
+    happen, kind, to, _, _ = CAUSES[cause]
+    within = happen(product, owner)
+    product.deliver_mail()
+    subjects = {
+        "mail-per-address": address_hash(to),
+        "mail-per-ip": people.HOME,
+        "mail-per-account": ACCOUNTS[cause](product, owner),
+    }
+    spend(product, policy, subjects[policy])
+    sent = post.watch(product)
+    past = happen(product, owner)
+    product.deliver_mail()
+    assert sent == []
+    capped = last(product, "mail.capped")
+    assert (capped["outcome"], capped["reason"]) == ("denied", kind)
+    assert letters.outcomes(product)[-1] == "MailCapped"
+    assert isinstance(within, Answer)
+    assert isinstance(past, Answer)
+    assert past.status == within.status
+    assert past.json.keys() == within.json.keys()
+
+
+def spend(product: Product, policy: str, subject: str) -> None:
+    """Use one limit up behind the back of the mail function, which remembers while it is warm."""
+    people.spend(product, policy, subject)
+    people.restart(product, "mail")
+
+
+@pytest.mark.promise("limits-fail-closed")
+def test_one_address_gets_three_mails_from_strangers_at_once_and_no_more(
+    product: Product, owner: Account
+) -> None:
+    burst = POLICIES["mail-per-address"].burst
+    sent = post.watch(product)
+    statuses = [
+        people.forgot(product, owner.email, ip=f"198.51.{number}.7").status
+        for number in range(burst + 2)
+    ]
+    product.deliver_mail()
+    assert statuses == [202] * (burst + 2)
+    # Its own sign-up was one of them.
+    assert len(sent) == burst - 1
+    assert len(product.security_events("mail.capped")) == 3
+
+
+def test_a_link_that_was_mailed_stays_good_when_the_next_mail_is_capped(
+    product: Product, owner: Account
+) -> None:
+    """A new link would put an end to the one that is in the mailbox."""
+    sent = post.watch(product)
+    people.forgot(product, owner.email)
+    product.deliver_mail()
+    spend(product, "mail-per-address", address_hash(owner.email))
+    people.forgot(product, owner.email)
+    product.deliver_mail()
+    assert len(product.security_events("mail.capped")) == 1
+    assert people.reset(product, sent[0].token).status == 204
+
+
+def test_what_strangers_cause_does_not_use_up_what_tells_the_owner_of_changes(
+    product: Product, owner: Account
+) -> None:
+    spend(product, "mail-per-address", address_hash(owner.email))
+    spend(product, "mail-per-ip", people.HOME)
+    sent = post.watch(product)
+    people.change(product, owner)
+    product.deliver_mail()
+    assert [letter.subject for letter in sent] == ["Your ImageLayer password was changed"]
+
+
+@pytest.mark.promise("limits-fail-closed")
+def test_when_the_count_cannot_be_kept_the_mail_waits(
+    product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people.forgot(product, owner.email)
+    (message,) = product.asked_mails()
+    with monkeypatch.context() as patch:
+        patch.setattr(product.wiring("mail").counters._table, "_name", "NoSuchTable")
+        assert letters.deliver(product, letters.record(message)) == ["m-1"]
+    sent = post.watch(product)
+    assert letters.deliver(product, letters.record(message, received=2)) == []
+    assert len(sent) == 1
+
+
+# ── Withheld ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.promise("security-logged")
+@EVERY_CAUSE
+def test_no_mail_of_any_kind_goes_to_an_address_that_refused_one(
+    product: Product, owner: Account, cause: str
+) -> None:
+    happen, kind, to, _, _ = CAUSES[cause]
+    happen(product, owner)
+    suppress(product, to)
+    before = letters.counted(product)
+    sent = post.watch(product)
+    product.deliver_mail()
+    assert (sent, letters.outcomes(product)[-1]) == ([], "MailWithheld")
+    withheld = last(product, "mail.withheld")
+    assert (withheld["outcome"], withheld["reason"]) == ("denied", kind)
+    assert letters.counted(product) == before
+    assert product.asked_mails() == []
+
+
+def test_a_mail_that_is_withheld_makes_no_link_and_keeps_no_sign_up(
+    product: Product, owner: Account
+) -> None:
+    product.register(FRIEND)
+    suppress(product, FRIEND)
+    product.deliver_mail()
+    assert [item for item in product.items("AccountsTable") if item["sk"] == "SIGNUP"] == []
+    assert not [item for item in product.items("AccountsTable") if item.get("pending")]
+
+
+def test_of_two_owners_the_one_whose_address_refused_mail_holds_up_nobody(
+    product: Product, owner: Account
+) -> None:
+    people.join(product, owner, "other-owner@example.com", "owner")
+    product.deliver_mail()
+    suppress(product, owner.email)
+    sent = post.watch(product)
+    product.key(owner, "assets:read")
+    product.deliver_mail()
+    assert [letter.to for letter in sent] == ["other-owner@example.com"]
+
+
+def test_a_suppressed_address_still_logs_in_and_works(product: Product, owner: Account) -> None:
+    suppress(product, owner.email)
+    assert people.log_in(product, owner.email).status == 200
+    assert product.key(owner, "assets:read")

@@ -1,0 +1,75 @@
+"""An organization invites so many a day and no more, whoever of its members does it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from imagelayer.rate_limits import POLICIES
+from tests.integration.login import people
+from tests.integration.organization import team
+from tests.support.product import Account, Product
+
+POLICY = POLICIES["invite"]
+
+
+def spend(product: Product, org_id: str) -> None:
+    """Use the day's invitations up."""
+    tat = int(time.time() * 1000) + POLICY.burst * POLICY.interval_ms + 10_000
+    key = {"pk": f"LIMIT#invite#{org_id}", "sk": "TAT"}
+    product.edit("CountersTable", key, tat_invite=tat)
+
+
+@pytest.mark.promise("limits-fail-closed")
+def test_a_burst_is_admitted_to_the_last_invitation_and_not_one_more(
+    product: Product, owner: Account
+) -> None:
+    statuses = [
+        team.invite(product, owner, f"guest-{number}@example.com").status
+        for number in range(POLICY.burst + 1)
+    ]
+    assert statuses == [201] * POLICY.burst + [429]
+    assert len(team.listed(product, owner, team.INVITATIONS, limit="100")) == POLICY.burst
+    assert len(product.asked_mails()) == POLICY.burst
+
+
+@pytest.mark.promise("limits-fail-closed")
+def test_past_it_nobody_of_the_organization_invites_and_another_one_does(
+    product: Product, owner: Account, stranger: Account
+) -> None:
+    admin = people.join(product, owner, "admin@example.com", "admin")
+    spend(product, owner.org_id)
+    before = product.counts()
+    for account in (owner, admin):
+        refused = team.invite(product, account, "friend@example.com")
+        assert (refused.status, refused.json["code"]) == (429, "rate_limited")
+        assert refused.headers["ratelimit-policy"] == POLICY.header
+        assert 1 <= int(refused.headers["retry-after"]) <= POLICY.window
+    assert (product.counts(), product.asked_mails()) == (before, [])
+    assert {line["reason"] for line in product.security_events("limit.denied")} == {"invite"}
+    assert team.invite(product, stranger, "friend@example.com").status == 201
+
+
+def test_what_is_refused_for_another_reason_counts_as_no_invitation(
+    product: Product, owner: Account
+) -> None:
+    viewer = people.join(product, owner, "viewer@example.com", "viewer")
+    key = f"LIMIT#invite#{owner.org_id}"
+    before = [item for item in product.items("CountersTable") if item["pk"] == key]
+    team.invite(product, owner, "friend@mailinator.com")
+    team.invite(product, owner, "nonsense")
+    team.invite(product, viewer, "friend@example.com")
+    assert [item for item in product.items("CountersTable") if item["pk"] == key] == before
+
+
+@pytest.mark.promise("limits-fail-closed")
+def test_when_the_count_cannot_be_kept_nobody_is_invited(
+    product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counters = product.wiring("organization").counters
+    monkeypatch.setattr(counters._table, "_name", "NoSuchTable")
+    before = product.counts()
+    answer = team.invite(product, owner, "friend@example.com")
+    assert answer.status == 503
+    assert (product.counts(), product.asked_mails()) == (before, [])

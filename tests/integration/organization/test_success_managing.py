@@ -1,0 +1,56 @@
+"""Whom a role does let one manage, generated from the one table of it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from imagelayer.members import may_manage
+from imagelayer.schemas import Role
+from tests.integration.login import people
+from tests.integration.organization import team
+from tests.support.product import Account, Product
+
+ROLES: tuple[str, ...] = Role.__args__  # type: ignore[attr-defined]
+PAIRS = [pair for pair in itertools.product(ROLES, ROLES) if may_manage(pair[0], pair[1])]
+
+
+@pytest.mark.parametrize(("actor", "role"), PAIRS)
+def test_a_role_invites_changes_and_removes_whom_it_manages(
+    product: Product, owner: Account, actor: str, role: str
+) -> None:
+    by = owner if actor == "owner" else people.join(product, owner, "actor@example.com", actor)
+    member = people.join(product, by, "member@example.com", role)  # invited by who acts
+    assert team.roles(product, owner)[member.email] == role
+    for other in (each for each in ROLES if may_manage(actor, each)):
+        changed = team.give_role(product, by, member.user_id, other)
+        assert (changed.status, changed.json["role"]) == (200, other)
+        assert team.roles(product, owner)[member.email] == other
+    assert team.give_role(product, by, member.user_id, role).status == 200
+    assert team.remove(product, by, member.user_id).status == 204
+    assert member.email not in team.roles(product, owner)
+    assert team.owners(product, owner.org_id) == (1, 1)
+
+
+def test_there_are_so_many_of_them() -> None:
+    assert len(PAIRS) == 4 + 3
+
+
+def test_an_admin_may_give_the_role_up(product: Product, owner: Account) -> None:
+    admin = people.join(product, owner, "admin@example.com", "admin")
+    assert team.give_role(product, admin, admin.user_id, "viewer").status == 200
+    assert team.is_out(product, admin)
+    assert team.roles(product, owner)[admin.email] == "viewer"
+
+
+def test_an_admin_withdraws_no_invitation_that_an_admin_may_not_make(
+    product: Product, owner: Account
+) -> None:
+    admin = people.join(product, owner, "admin@example.com", "admin")
+    invitation = team.invite(product, owner, "friend@example.com", "owner").json
+    refused = team.withdraw(product, admin, invitation["id"])
+    assert (refused.status, refused.json["code"]) == (403, "insufficient_scope")
+    assert team.listed(product, admin, team.INVITATIONS) == [invitation]
+    assert people.accept(product, product.newest_token()).status == 200
+    assert team.owners(product, owner.org_id) == (2, 2)

@@ -1,0 +1,142 @@
+"""Invitations that cannot be accepted, and what is left of them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.integration.login.people import accept, confirm, invite, log_in, meanwhile
+from tests.support.product import Account, Product
+
+FRIEND = "friend@example.com"
+
+
+def waiting(product: Product) -> list[str]:
+    """The ids of the invitations that wait."""
+    items = product.items("AccountsTable")
+    return [item["id"] for item in items if item["sk"].startswith("INVITE#")]
+
+
+def refused(product: Product, token: str) -> bool:
+    """Refused as a token that is not good, with nothing left behind but the line in the log."""
+    before = product.dump_of("AccountsTable")
+    answer = accept(product, token)
+    assert product.dump_of("AccountsTable") == before
+    line = product.security_events("member.joined")[-1]
+    assert (line["outcome"], line["reason"]) == ("failure", "invalid token")
+    return (answer.status, answer.json["code"]) == (400, "invalid_token")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda org, inv, _: f"{org}.{inv}.{'x' * 43}",
+        lambda org, inv, secret: f"{org}.{inv}.{secret[:-1]}",
+        lambda org, inv, secret: f"{inv}.{org}.{secret}",
+        lambda org, _, secret: f"{org}.{'0' * 26}.{secret}",
+        lambda _, inv, secret: f"{'0' * 26}.{inv}.{secret}",
+        lambda org, inv, secret: f"{org}.{inv}.{secret}.x",
+        lambda _org, inv, secret: f"{inv}.{secret}",
+        lambda *_: "x" * 90,
+    ],
+    ids=[
+        "another secret",
+        "a shorter secret",
+        "swapped",
+        "another invitation",
+        "another organization",
+        "four parts",
+        "two parts",
+        "nonsense",
+    ],
+)
+def test_any_other_token_is_refused(product: Product, owner: Account, change: object) -> None:
+    assert callable(change)
+    token = invite(product, owner, FRIEND)
+    assert refused(product, change(*token.split(".")))
+    assert accept(product, token).status == 200
+
+
+def test_an_invitation_is_accepted_once(product: Product, owner: Account) -> None:
+    token = invite(product, owner, FRIEND)
+    assert accept(product, token).status == 200
+    assert refused(product, token)
+
+
+def test_an_invitation_that_was_withdrawn_is_dead_at_once(product: Product, owner: Account) -> None:
+    token = invite(product, owner, FRIEND)
+    (invitation_id,) = waiting(product)
+    path = f"/v1/organization/invitations/{invitation_id}"
+    assert product.call("DELETE", path, headers=owner.headers).status == 204
+    assert refused(product, token)
+
+
+def test_an_invitation_that_ran_out_is_dead(product: Product, owner: Account) -> None:
+    token = invite(product, owner, FRIEND)
+    invitation = product.item("AccountsTable", "INVITE#")
+    assert abs(invitation["expires_at"] - time.time() - 7 * 86_400) < 60
+    product.edit("AccountsTable", invitation, expires_at=int(time.time()))
+    assert refused(product, token)
+
+
+@pytest.mark.promise("email-unique")
+def test_an_address_with_an_account_elsewhere_joins_no_second_organization(
+    product: Product, owner: Account, stranger: Account
+) -> None:
+    token = invite(product, owner, stranger.email)
+    before = product.dump_of("AccountsTable")
+    answer = accept(product, token)
+    assert (answer.status, answer.json["code"]) == (409, "address_taken")
+    assert product.dump_of("AccountsTable") == before
+    assert log_in(product, stranger.email).json["organization"]["id"] == stranger.org_id
+
+
+@pytest.mark.promise("email-unique")
+def test_an_account_that_is_confirmed_while_the_invitation_is_accepted_stays(
+    product: Product, owner: Account
+) -> None:
+    """The read before the transaction is a courtesy; its condition decides."""
+    product.register(FRIEND, password="the other ones own password")
+    confirmation = product.newest_token()
+    token = invite(product, owner, FRIEND)
+    accounts = product.wiring("registration").accounts
+    with meanwhile(accounts, "by_address", lambda: confirm(product, confirmation)) as met:
+        answer = accept(product, token)
+    assert [each.status for each in met] == [200]
+    assert (answer.status, answer.json["code"]) == (409, "conflict")
+    assert len(waiting(product)) == 1
+    assert accept(product, token).json["code"] == "address_taken"
+    assert log_in(product, FRIEND, "the other ones own password").status == 200
+
+
+def test_an_invitation_that_is_withdrawn_while_it_is_accepted_makes_nobody(
+    product: Product, owner: Account
+) -> None:
+    token = invite(product, owner, FRIEND)
+    path = f"/v1/organization/invitations/{waiting(product)[0]}"
+    accounts = product.wiring("registration").accounts
+    with meanwhile(
+        accounts, "by_address", lambda: product.call("DELETE", path, headers=owner.headers)
+    ) as met:
+        answer = accept(product, token)
+    assert [each.status for each in met] == [204]
+    assert (answer.status, answer.json["code"]) == (409, "conflict")
+    assert log_in(product, FRIEND).status == 401
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["too short", "a" * 40, "friend@example.com", "imagelayerimagelayer"],
+    ids=["short", "one letter", "the address", "our own name"],
+)
+def test_a_weak_password_is_refused_and_consumes_nothing(
+    product: Product, owner: Account, password: str
+) -> None:
+    token = invite(product, owner, FRIEND)
+    before = product.dump_of("AccountsTable")
+    answer = accept(product, token, password)
+    assert (answer.status, answer.json["code"]) == (422, "validation_failed")
+    assert [each["location"] for each in answer.json["errors"]] == ["body.password"]
+    assert product.dump_of("AccountsTable") == before
+    assert accept(product, token).status == 200

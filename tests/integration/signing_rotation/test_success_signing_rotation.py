@@ -1,0 +1,233 @@
+"""A new signing key takes over without a moment in which a good token is refused, and the old one
+is trusted for as long as its last token lives."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jwt
+import pytest
+
+from imagelayer.secret_rotation import OVERLAP_SECONDS
+from imagelayer.stores.table import StoreUnavailable
+from imagelayer.tokens import signing_key
+from tests.integration.login import people
+from tests.integration.session import shop
+from tests.integration.signing_rotation import rotation
+from tests.support.product import Account, Product
+
+SECRET = "SigningSecret"
+
+
+def kid_of(token: str) -> str:
+    return str(jwt.get_unverified_header(token)["kid"])
+
+
+def published(product: Product) -> list[str]:
+    """The kids of the keys that are trusted, as anybody reads them."""
+    keys = product.call("GET", "/.well-known/jwks.json").json["keys"]
+    return sorted(key["kid"] for key in keys)
+
+
+def current_kid(product: Product) -> str:
+    return signing_key(rotation.content(SECRET, product)["seed"]).kid
+
+
+def record(product: Product, kid: str) -> dict[str, Any]:
+    return product.item("SessionsTable", kid)
+
+
+def end(product: Product, kid: str) -> None:
+    """The time of a retired key runs out; warm functions compare it at each call."""
+    product.edit("SessionsTable", record(product, kid), expires_at=int(time.time()) - 1)
+    for wiring in product._wirings.values():
+        if "sessions" in vars(wiring):
+            wiring.sessions._kept.clear()
+
+
+@pytest.fixture
+def old(product: Product, owner: Account) -> str:
+    """The kid of the key that signed the owner's token."""
+    return kid_of(owner.token)
+
+
+def test_new_tokens_are_signed_with_the_new_key_and_both_keys_are_published(
+    product: Product, owner: Account, old: str
+) -> None:
+    rotation.rotate(product, SECRET)
+    new = people.log_in(product, owner.email).json["access_token"]
+    assert kid_of(new) == current_kid(product) != old
+    assert published(product) == sorted([old, kid_of(new)])
+    assert people.is_logged_in(product, new)
+    session = product.session(shop.key_of(product, owner))
+    assert kid_of(session["session_token"]) == kid_of(new)
+    assert shop.is_good(product, session)
+    refreshed = people.refresh(product, owner.cookie).json["access_token"]
+    assert kid_of(refreshed) == kid_of(new)
+
+
+@pytest.mark.promise("sessions-short")
+def test_tokens_of_the_old_key_are_good_until_its_time_runs_out_and_not_after(
+    product: Product, owner: Account, old: str
+) -> None:
+    key = shop.key_of(product, owner)
+    session = product.session(key, expires_in=3600)
+    rotation.rotate(product, SECRET)
+    assert people.is_logged_in(product, owner.token)
+    assert shop.is_good(product, session)
+    assert abs(record(product, old)["expires_at"] - time.time() - OVERLAP_SECONDS) < 60
+    end(product, old)
+    assert not people.is_logged_in(product, owner.token)
+    assert not shop.is_good(product, session)
+    assert published(product) == [current_kid(product)]
+    # The session behind it goes on: a refresh hands out a token of the new key.
+    refreshed = people.refresh(product, owner.cookie)
+    assert people.is_logged_in(product, refreshed.json["access_token"])
+
+
+def test_a_new_key_is_published_before_it_can_sign_anything(
+    product: Product, owner: Account, old: str
+) -> None:
+    rotation.step(product, SECRET, "createSecret", "00000000-0000-4000-8000-000000000001")
+    pending = rotation.content(SECRET, product, VersionStage="AWSPENDING")
+    assert signing_key(pending["seed"]).kid in published(product)
+    rotation.look_again(product)
+    assert kid_of(people.log_in(product, owner.email).json["access_token"]) == old
+
+
+def test_a_process_that_has_not_noticed_yet_goes_on_with_the_old_key_and_is_trusted(
+    product: Product, owner: Account, old: str
+) -> None:
+    rotation.rotate(product, SECRET, notice=False)
+    late = people.log_in(product, owner.email).json["access_token"]
+    assert kid_of(late) == old
+    assert people.is_logged_in(product, late)
+
+
+@pytest.mark.promise("sessions-short")
+def test_a_retired_key_does_not_come_back_when_an_old_process_publishes_it(
+    product: Product, owner: Account, old: str
+) -> None:
+    rotation.rotate(product, SECRET, notice=False)
+    end(product, old)
+    people.restart(product, "login")  # cold, so it publishes; then handed the old seed
+    seed = f"SigningSecret-{'x' * 60}"
+    assert signing_key(seed).kid == old
+    wiring = product.wiring("login")
+    wiring.secrets._kept[product.names[SECRET]] = (time.monotonic(), {"seed": seed})
+    late = people.log_in(product, owner.email).json["access_token"]
+    assert kid_of(late) == old
+    assert record(product, old)["expires_at"] < time.time()
+    assert published(product) == [current_kid(product)]
+    assert not people.is_logged_in(product, late)
+
+
+def test_a_second_rotation_prolongs_the_first_key_by_nothing(
+    product: Product, owner: Account, old: str
+) -> None:
+    rotation.rotate(product, SECRET)
+    middle = current_kid(product)
+    sooner = int(time.time()) + 60
+    product.edit("SessionsTable", record(product, old), expires_at=sooner)
+    rotation.rotate(product, SECRET)
+    assert record(product, old)["expires_at"] == sooner
+    assert abs(record(product, middle)["expires_at"] - time.time() - OVERLAP_SECONDS) < 60
+    assert "expires_at" not in record(product, current_kid(product))
+    assert len(published(product)) == 3
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_every_step_may_be_repeated(product: Product, owner: Account, old: str, times: int) -> None:
+    version = rotation.rotate(product, SECRET, times=times)
+    assert rotation.stages(product, SECRET)["AWSCURRENT"] == version
+    new = people.log_in(product, owner.email).json["access_token"]
+    assert kid_of(new) == current_kid(product)
+    for token in (owner.token, new):
+        assert people.is_logged_in(product, token)
+    # A repeated first step draws and publishes another key, whose seed is kept nowhere: it can
+    # sign nothing, and the next rotation retires it with the one that it came with.
+    kids = published(product)
+    assert len(kids) == 1 + times
+    assert {old, kid_of(new)} <= set(kids)
+    rotation.rotate(product, SECRET)
+    lasting = [kid for kid in published(product) if "expires_at" not in record(product, kid)]
+    assert lasting == [current_kid(product)]
+
+
+def test_the_steps_alone_change_what_they_say(product: Product, owner: Account, old: str) -> None:
+    version = "00000000-0000-4000-8000-000000000001"
+    before = rotation.stages(product, SECRET)["AWSCURRENT"]
+    rotation.step(product, SECRET, "createSecret", version)
+    assert rotation.stages(product, SECRET) == {"AWSCURRENT": before, "AWSPENDING": version}
+    for name in ("setSecret", "testSecret"):
+        kept = product.dump_of("SessionsTable")
+        rotation.step(product, SECRET, name, version)
+        assert product.dump_of("SessionsTable") == kept
+        assert rotation.stages(product, SECRET)["AWSCURRENT"] == before
+    assert "expires_at" not in record(product, old)
+    rotation.step(product, SECRET, "finishSecret", version)
+    stages = rotation.stages(product, SECRET)
+    assert (stages["AWSCURRENT"], stages["AWSPREVIOUS"]) == (version, before)
+    assert "expires_at" in record(product, old)
+
+
+def test_a_rotation_that_was_given_up_leaves_everything_as_it_was(
+    product: Product, owner: Account, old: str
+) -> None:
+    rotation.step(product, SECRET, "createSecret", "00000000-0000-4000-8000-000000000001")
+    rotation.look_again(product)
+    assert people.is_logged_in(product, owner.token)
+    rotation.rotate(product, SECRET)
+    new = people.log_in(product, owner.email).json["access_token"]
+    assert kid_of(new) == current_kid(product)
+    assert people.is_logged_in(product, owner.token)
+
+
+def test_an_unknown_step_is_an_error_and_changes_nothing(product: Product, owner: Account) -> None:
+    before = rotation.stages(product, SECRET)
+    with pytest.raises(ValueError, match="unknown step"):
+        rotation.step(product, SECRET, "deleteSecret", "00000000-0000-4000-8000-000000000001")
+    assert rotation.stages(product, SECRET) == before
+
+
+@pytest.mark.promise("keys-hashed")
+def test_the_seed_is_in_the_secret_and_nowhere_else(product: Product, owner: Account) -> None:
+    rotation.rotate(product, SECRET)
+    people.log_in(product, owner.email)
+    seed = rotation.content(SECRET, product)["seed"]
+    assert len(seed) == 64
+    assert seed not in product.dump()
+    assert seed not in product.output.getvalue()
+    for key in product.call("GET", "/.well-known/jwks.json").json["keys"]:
+        assert set(key) == {"crv", "kty", "x", "kid", "alg", "use"}
+
+
+@pytest.mark.promise("security-logged")
+def test_a_rotation_is_told_of(product: Product, owner: Account) -> None:
+    rotation.rotate(product, SECRET)
+    (line,) = product.security_events("secret.rotated")
+    assert (line["outcome"], line["actor"], line["reason"]) == (
+        "success",
+        "rotation",
+        "signing key",
+    )
+
+
+def test_a_step_that_could_not_be_done_says_so_and_is_done_when_it_is_repeated(
+    product: Product, owner: Account, old: str
+) -> None:
+    version = "00000000-0000-4000-8000-000000000001"
+    for name in rotation.STEPS:
+        if name in ("createSecret", "finishSecret"):
+            with product.broken("secretsmanager"), pytest.raises(StoreUnavailable):
+                rotation.step(product, SECRET, name, version)
+            with product.broken("dynamodb"), pytest.raises(StoreUnavailable):
+                rotation.step(product, SECRET, name, version)
+        rotation.step(product, SECRET, name, version)
+    rotation.look_again(product)
+    new = people.log_in(product, owner.email).json["access_token"]
+    assert kid_of(new) == current_kid(product)
+    assert people.is_logged_in(product, new)
+    assert people.is_logged_in(product, owner.token)
+    assert "expires_at" in record(product, old)

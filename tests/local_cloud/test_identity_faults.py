@@ -1,0 +1,698 @@
+"""A fault at every AWS call of every flow of identity: nothing half-made, and the call again works.
+
+Each flow runs once to learn its calls from the wire. Then, for each call in turn, that call fails
+for good (the SDK's second attempt as well), in the two ways that matter: it did not happen, or it
+happened and its answer was lost. A throttled call is one that did not happen.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pyotp
+import pytest
+
+from dev.local_cloud import LocalCloud
+from imagelayer.email_policy import address_hash
+from imagelayer.ids import new_id
+from imagelayer.link_tokens import LinkToken
+from tests.local_cloud import people
+from tests.local_cloud.visitors import new_address, new_visitor
+from tests.support.visitor import PASSWORD, Visitor
+
+NEW_PASSWORD = "seven copper kettles whistling"
+READS = {"GetItem", "Query", "GetSecretValue"}
+
+
+@dataclass
+class Attempt:
+    """One go at a flow: how to send it, what it answers, and what must hold once it has."""
+
+    send: Callable[[], httpx.Response]
+    status: int
+    holds: Callable[[httpx.Response], None]
+
+
+Prepare = Callable[[LocalCloud], Attempt]
+FLOWS: dict[str, Prepare] = {}
+
+
+def flow(prepare: Prepare) -> Prepare:
+    """Add a flow to the matrix under its function's name."""
+    FLOWS[prepare.__name__] = prepare
+    return prepare
+
+
+def call(visitor: Visitor, method: str, path: str, **body: Any) -> Callable[[], httpx.Response]:
+    """The same request as often as wanted, with the visitor's access token if there is one."""
+    token = visitor.access_token or None
+    return lambda: visitor.call(method, path, token=token, json=body or None)
+
+
+def works(visitor: Visitor, password: str, **more: Any) -> None:
+    """Log in from an address of its own, so that nothing here is limited."""
+    fresh = Visitor(visitor.base_url, visitor.mail, new_address(), visitor.email)
+    with fresh.http:
+        fresh.password = password
+        answer = fresh.log_in(**more)
+        assert answer.status_code == 200, answer.text
+
+
+def is_in(visitor: Visitor) -> bool:
+    answer = visitor.call("GET", "/v1/auth/me", token=visitor.access_token)
+    return answer.status_code == 200
+
+
+@flow
+def register(cloud: LocalCloud) -> Attempt:
+    visitor = new_visitor(cloud)
+
+    def holds(_: httpx.Response) -> None:
+        assert visitor.verify().status_code == 200
+        works(visitor, PASSWORD)
+
+    return Attempt(visitor.register, 202, holds)
+
+
+@flow
+def register_again(cloud: LocalCloud) -> Attempt:
+    visitor = people.verified(cloud)
+
+    def holds(_: httpx.Response) -> None:
+        subjects = [mail["subject"] for mail in cloud.mail(visitor.email)]
+        assert any("already" in subject for subject in subjects)
+        works(visitor, PASSWORD)
+
+    return Attempt(visitor.register, 202, holds)
+
+
+def waiting(cloud: LocalCloud) -> tuple[Visitor, LinkToken]:
+    """Somebody whose sign-up waits under a link that we know."""
+    visitor = people.verified(cloud)
+    store = people.accounts(cloud)
+    user = store.user(visitor.user_id)
+    assert user is not None
+    link = LinkToken.new(visitor.user_id)
+    pending = {
+        "name": "Vera",
+        "organization_name": "Solstice",
+        "password_hash": user["password_hash"],
+        "token_hash": link.hash,
+        "expires_at": int(time.time()) + 600,
+        "contested": False,
+    }
+    people.table(cloud, "AccountsTable").update(
+        f"USER#{visitor.user_id}",
+        "USER",
+        "SET #pending = :pending REMOVE #verified_at, #password_hash",
+        pending=pending,
+    )
+    return visitor, link
+
+
+@flow
+def verify_email(cloud: LocalCloud) -> Attempt:
+    visitor, link = waiting(cloud)
+
+    def holds(answer: httpx.Response) -> None:
+        assert answer.json()["status"] == "verified"
+        works(visitor, PASSWORD)
+
+    return Attempt(call(visitor, "POST", "/v1/auth/verify-email", token=link.text), 200, holds)
+
+
+@flow
+def verify_a_contested_sign_up(cloud: LocalCloud) -> Attempt:
+    visitor, link = waiting(cloud)
+    people.table(cloud, "AccountsTable").update(
+        f"USER#{visitor.user_id}",
+        "USER",
+        "SET #pending.#contested = :yes",
+        yes=True,
+    )
+
+    def holds(answer: httpx.Response) -> None:
+        reset = {"token": answer.json()["password_token"], "password": NEW_PASSWORD}
+        assert visitor.call("POST", "/v1/auth/password/reset", json=reset).status_code == 204
+        works(visitor, NEW_PASSWORD)
+
+    return Attempt(call(visitor, "POST", "/v1/auth/verify-email", token=link.text), 200, holds)
+
+
+@flow
+def resend(cloud: LocalCloud) -> Attempt:
+    visitor, _ = waiting(cloud)
+
+    def holds(_: httpx.Response) -> None:
+        assert visitor.verify().status_code == 200
+
+    return Attempt(
+        call(visitor, "POST", "/v1/auth/verify-email/resend", email=visitor.email), 202, holds
+    )
+
+
+@flow
+def log_in(cloud: LocalCloud) -> Attempt:
+    # Known from elsewhere, so that this login is from a new place and asks for a mail.
+    visitor = people.verified(cloud, last_login_at=1)
+
+    def holds(answer: httpx.Response) -> None:
+        visitor.access_token = answer.json()["access_token"]
+        assert is_in(visitor)
+        assert any("New login" in mail["subject"] for mail in cloud.mail(visitor.email))
+
+    return Attempt(visitor.log_in, 200, holds)
+
+
+@flow
+def log_in_with_a_code(cloud: LocalCloud) -> Attempt:
+    visitor, totp = people.enrolled(cloud)
+    code = people.lasting_code(totp)
+
+    def holds(answer: httpx.Response) -> None:
+        visitor.access_token = answer.json()["access_token"]
+        assert is_in(visitor)
+        # However often it was sent, one session lives, and the code opens no second beside it.
+        living = people.sessions(cloud).of_user(visitor.user_id)
+        assert len(living) == 1
+        again = visitor.call(
+            "POST",
+            "/v1/auth/login",
+            json={"email": visitor.email, "password": PASSWORD, "totp_code": code},
+        )
+        assert again.json().get("code") == "invalid_totp_code" or not is_in(visitor)
+
+    return Attempt(
+        call(
+            visitor,
+            "POST",
+            "/v1/auth/login",
+            email=visitor.email,
+            password=PASSWORD,
+            totp_code=code,
+        ),
+        200,
+        holds,
+    )
+
+
+@flow
+def refresh(cloud: LocalCloud) -> Attempt:
+    visitor = people.logged_in(cloud)
+
+    def holds(answer: httpx.Response) -> None:
+        visitor.keep_tokens(answer)
+        assert is_in(visitor)
+        assert visitor.refresh().status_code == 200
+
+    return Attempt(visitor.refresh, 200, holds)
+
+
+@flow
+def log_out(cloud: LocalCloud) -> Attempt:
+    visitor = people.logged_in(cloud)
+    cookie = {"Cookie": f"__Host-il_refresh={visitor.refresh_cookie}"}
+
+    def holds(_: httpx.Response) -> None:
+        assert not is_in(visitor)
+        assert visitor.refresh().status_code == 401
+
+    return Attempt(lambda: visitor.call("POST", "/v1/auth/logout", headers=cookie), 204, holds)
+
+
+@flow
+def log_out_everywhere(cloud: LocalCloud) -> Attempt:
+    visitor = people.logged_in(cloud)
+    first = visitor.access_token
+    assert visitor.log_in().status_code == 200
+
+    def send() -> httpx.Response:
+        # The first call may have ended the session it came with: then it is done.
+        answer = visitor.call("DELETE", "/v1/auth/sessions", token=visitor.access_token)
+        return httpx.Response(204) if answer.status_code == 401 else answer
+
+    def holds(_: httpx.Response) -> None:
+        assert not is_in(visitor)
+        assert visitor.call("GET", "/v1/auth/me", token=first).status_code == 401
+
+    return Attempt(send, 204, holds)
+
+
+@flow
+def forgot_password(cloud: LocalCloud) -> Attempt:
+    visitor = people.verified(cloud)
+
+    def holds(_: httpx.Response) -> None:
+        token = visitor.mailed_token("reset-password")
+        body = {"token": token, "password": NEW_PASSWORD}
+        assert visitor.call("POST", "/v1/auth/password/reset", json=body).status_code == 204
+        works(visitor, NEW_PASSWORD)
+
+    return Attempt(
+        call(visitor, "POST", "/v1/auth/password/forgot", email=visitor.email), 202, holds
+    )
+
+
+@flow
+def reset_password(cloud: LocalCloud) -> Attempt:
+    visitor = people.logged_in(cloud)
+    link = LinkToken.new(visitor.user_id)
+    expiry = {"token_hash": link.hash, "expires_at": int(time.time()) + 600}
+    assert people.accounts(cloud).set_reset(visitor.user_id, expiry)
+    anonymous = new_visitor(cloud)
+
+    def holds(_: httpx.Response) -> None:
+        assert not is_in(visitor)
+        works(visitor, NEW_PASSWORD)
+
+    return Attempt(
+        call(anonymous, "POST", "/v1/auth/password/reset", token=link.text, password=NEW_PASSWORD),
+        204,
+        holds,
+    )
+
+
+@flow
+def change_password(cloud: LocalCloud) -> Attempt:
+    visitor = people.logged_in(cloud)
+    other = people.verified(cloud)
+    other.email = visitor.email
+    assert other.log_in().status_code == 200
+
+    def holds(_: httpx.Response) -> None:
+        assert is_in(visitor)
+        assert not is_in(other)
+        works(visitor, NEW_PASSWORD)
+
+    return Attempt(
+        call(
+            visitor,
+            "POST",
+            "/v1/auth/password/change",
+            current_password=PASSWORD,
+            password=NEW_PASSWORD,
+        ),
+        204,
+        holds,
+    )
+
+
+@flow
+def start_totp(cloud: LocalCloud) -> Attempt:
+    visitor = people.logged_in(cloud)
+
+    def holds(answer: httpx.Response) -> None:
+        code = people.lasting_code(pyotp.TOTP(answer.json()["secret"]))
+        confirmed = visitor.call(
+            "POST", "/v1/auth/totp/confirm", token=visitor.access_token, json={"totp_code": code}
+        )
+        assert confirmed.status_code == 200, confirmed.text
+
+    return Attempt(call(visitor, "POST", "/v1/auth/totp", password=PASSWORD), 201, holds)
+
+
+@flow
+def confirm_totp(cloud: LocalCloud) -> Attempt:
+    visitor = people.logged_in(cloud)
+    started = call(visitor, "POST", "/v1/auth/totp", password=PASSWORD)()
+    assert started.status_code == 201, started.text
+    code = people.lasting_code(pyotp.TOTP(started.json()["secret"]))
+
+    def holds(answer: httpx.Response) -> None:
+        works(visitor, PASSWORD, recovery_code=answer.json()["recovery_codes"][0])
+
+    return Attempt(call(visitor, "POST", "/v1/auth/totp/confirm", totp_code=code), 200, holds)
+
+
+@flow
+def invite(cloud: LocalCloud) -> Attempt:
+    owner, friend = people.logged_in(cloud), new_visitor(cloud)
+
+    def holds(_: httpx.Response) -> None:
+        body = {
+            "token": friend.mailed_token("accept-invitation"),
+            "name": "Fred",
+            "password": PASSWORD,
+        }
+        joined = friend.call("POST", "/v1/auth/invitations/accept", json=body)
+        assert joined.status_code == 200, joined.text
+        works(friend, PASSWORD)
+
+    return Attempt(
+        call(
+            owner,
+            "POST",
+            "/v1/organization/invitations",
+            email=friend.email,
+            role="developer",
+        ),
+        201,
+        holds,
+    )
+
+
+def invited(cloud: LocalCloud, email: str, role: str) -> tuple[Visitor, LinkToken]:
+    """An owner, and the token of an invitation they sent."""
+    owner = people.verified(cloud)
+    invitation_id = new_id("inv", time.time())
+    link = LinkToken.new(owner.org_id, invitation_id)
+    people.accounts(cloud).create_invitation(
+        {
+            "id": invitation_id,
+            "org_id": owner.org_id,
+            "email": email,
+            "role": role,
+            "invited_by": owner.user_id,
+            "token_hash": link.hash,
+            "created_at": int(time.time()),
+            "expires_at": int(time.time()) + 600,
+        }
+    )
+    return owner, link
+
+
+@flow
+def accept_an_invitation(cloud: LocalCloud) -> Attempt:
+    friend = new_visitor(cloud)
+    _, link = invited(cloud, friend.email, "owner")
+    return Attempt(
+        call(
+            friend,
+            "POST",
+            "/v1/auth/invitations/accept",
+            token=link.text,
+            name="Fred",
+            password=PASSWORD,
+        ),
+        200,
+        lambda _: works(friend, PASSWORD),
+    )
+
+
+@flow
+def accept_an_invitation_at_a_strangers_unconfirmed_address(cloud: LocalCloud) -> Attempt:
+    friend, _ = waiting(cloud)
+    owner, link = invited(cloud, friend.email, "viewer")
+
+    def holds(_: httpx.Response) -> None:
+        works(friend, PASSWORD)
+        holder = people.accounts(cloud).by_address(address_hash(friend.email))
+        assert holder is not None
+        assert holder["org_id"] == owner.org_id
+
+    return Attempt(
+        call(
+            friend,
+            "POST",
+            "/v1/auth/invitations/accept",
+            token=link.text,
+            name="Fred",
+            password=PASSWORD,
+        ),
+        200,
+        holds,
+    )
+
+
+@flow
+def change_a_role(cloud: LocalCloud) -> Attempt:
+    owner = people.logged_in(cloud)
+    other = people.colleague(cloud, owner, "owner")
+    assert other.log_in().status_code == 200
+
+    def holds(_: httpx.Response) -> None:
+        assert not is_in(other)
+        assert people.accounts(cloud).role(owner.org_id, other.user_id) == "viewer"
+
+    path = f"/v1/organization/members/{other.user_id}"
+    return Attempt(call(owner, "PATCH", path, role="viewer"), 200, holds)
+
+
+@flow
+def remove_a_member(cloud: LocalCloud) -> Attempt:
+    owner = people.logged_in(cloud)
+    other = people.colleague(cloud, owner, "owner")
+    assert other.log_in().status_code == 200
+    path = f"/v1/organization/members/{other.user_id}"
+
+    def send() -> httpx.Response:
+        # Removed by the first call already: then the second has nothing left to remove.
+        answer = owner.call("DELETE", path, token=owner.access_token)
+        return httpx.Response(204) if answer.status_code == 404 else answer
+
+    def holds(_: httpx.Response) -> None:
+        assert not is_in(other)
+        assert people.accounts(cloud).user(other.user_id) is None
+
+    return Attempt(send, 204, holds)
+
+
+@flow
+def ask_owners_for_a_second_factor(cloud: LocalCloud) -> Attempt:
+    visitor, totp = people.enrolled(cloud)
+    assert visitor.log_in(totp_code=people.lasting_code(totp)).status_code == 200
+    other = people.colleague(cloud, visitor, "owner")
+    assert other.log_in().status_code == 200
+
+    def holds(_: httpx.Response) -> None:
+        assert not is_in(other)
+        again = other.log_in()
+        assert again.json()["second_factor_required"] is True
+
+    return Attempt(
+        call(visitor, "PATCH", "/v1/organization", owners_need_second_factor=True), 200, holds
+    )
+
+
+@flow
+def mint_a_session(cloud: LocalCloud) -> Attempt:
+    owner = people.logged_in(cloud)
+    key = owner.make_key()["key"]
+
+    def holds(answer: httpx.Response) -> None:
+        made = owner.call(
+            "POST",
+            "/v1/generations",
+            token=answer.json()["session_token"],
+            json={"prompt": "one", "size": "256x256"},
+        )
+        assert made.status_code == 202, made.text
+
+    body = {"end_user_id": "shopper-1", "max_generations": 1}
+    return Attempt(lambda: owner.call("POST", "/v1/auth/session", token=key, json=body), 201, holds)
+
+
+@flow
+def revoke_a_key_with_its_sessions(cloud: LocalCloud) -> Attempt:
+    owner = people.logged_in(cloud)
+    key = owner.make_key()
+    minted = owner.call(
+        "POST", "/v1/auth/session", token=key["key"], json={"end_user_id": "shopper-1"}
+    )
+    assert minted.status_code == 201, minted.text
+
+    def send() -> httpx.Response:
+        answer = owner.call("DELETE", f"/v1/keys/{key['id']}", token=owner.access_token)
+        return httpx.Response(204) if answer.status_code == 404 else answer
+
+    def holds(_: httpx.Response) -> None:
+        for token in (key["key"], minted.json()["session_token"]):
+            refused = owner.call("GET", "/v1/assets/ast_x", token=token)
+            assert refused.status_code == 401, refused.text
+
+    return Attempt(send, 204, holds)
+
+
+@dataclass
+class Matrix:
+    """What was tried, for the table that is printed."""
+
+    cells: list[tuple[str, str, str, int]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def matrix() -> Iterator[Matrix]:
+    filled = Matrix()
+    yield filled
+    print(f"\n{len(filled.cells)} cells of identity's fault matrix:")
+    for name in FLOWS:
+        cells = [cell for cell in filled.cells if cell[0] == name]
+        calls = len({cell[1] for cell in cells})
+        recovered = sum(cell[3] < 500 for cell in cells)
+        print(f"  {name:58} {calls:3} calls {len(cells):3} cells {recovered:3} answered at once")
+
+
+def calls_of(cloud: LocalCloud, prepare: Prepare) -> list[tuple[str, str, int]]:
+    """Service, operation and number among its service's calls, of each call of a flow."""
+    attempt = prepare(cloud)
+    cloud.mail()  # what the preparation asked for is out
+    answer = attempt.send()
+    assert answer.status_code == attempt.status, answer.text
+    made = [each for each in cloud.calls(answer.headers["x-request-id"]) if each["attempt"] == 1]
+    attempt.holds(answer)
+    seen: dict[str, int] = {}
+    found = []
+    for each in made:
+        seen[each["service"]] = seen.get(each["service"], 0) + 1
+        found.append((each["service"], each["operation"], seen[each["service"]]))
+    return found
+
+
+@pytest.mark.promise("email-unique")
+@pytest.mark.promise("verified-first")
+@pytest.mark.parametrize("name", FLOWS)
+def test_a_fault_at_any_call_leaves_nothing_half_made_and_the_call_again_succeeds(
+    cloud: LocalCloud, matrix: Matrix, name: str
+) -> None:
+    prepare = FLOWS[name]
+    # Twice: a process that starts fetches secrets and public keys first, and only then.
+    calls_of(cloud, prepare)
+    calls = calls_of(cloud, prepare)
+    assert calls
+    for service, operation, number in calls:
+        errors = ["500"] if operation in READS else ["500", "drop-after-write"]
+        for error in errors:
+            cell = f"{number} {service}:{operation} {error}"
+            attempt = prepare(cloud)
+            cloud.mail()
+            faults = [
+                {"service": service, "nth": nth, "error": error} for nth in (number, number + 1)
+            ]
+            with cloud.faults(faults):
+                answer = attempt.send()
+            matrix.cells.append(
+                (name, f"{number} {service}:{operation}", error, answer.status_code)
+            )
+            assert answer.status_code in (attempt.status, 503), (cell, answer.text)
+            assert people.half_made(cloud) == [], cell
+            if answer.status_code == 503:
+                answer = attempt.send()
+                assert answer.status_code == attempt.status, (cell, answer.text)
+            attempt.holds(answer)
+    assert people.half_made(cloud) == []
+
+
+# ── The mail function, whose calls no request waits for ─────────────────────────────────────────
+
+
+def deliver(cloud: LocalCloud, body: dict[str, Any], message_id: str) -> bool:
+    """Deliver one queue message to the mail function; whether it was worked off."""
+    record = {
+        "messageId": message_id,
+        "body": json.dumps(body),
+        "attributes": {"ApproximateReceiveCount": "1"},
+    }
+    answer = cloud.client("lambda").invoke(
+        FunctionName=cloud.info["functions"]["MailFunction"],
+        Payload=json.dumps({"Records": [record]}),
+    )
+    outcome = json.loads(answer["Payload"].read())
+    return not outcome["batchItemFailures"]
+
+
+@dataclass
+class Letter:
+    """A message to the mail function, and what must hold once it was worked off."""
+
+    body: dict[str, Any]
+    holds: Callable[[], None]
+
+
+def letter_of_a_sign_up(cloud: LocalCloud) -> Letter:
+    visitor, _ = waiting(cloud)
+    store = people.accounts(cloud)
+    user = store.user(visitor.user_id)
+    assert user is not None
+    sign_up = {
+        "id": visitor.user_id,
+        "email": visitor.email,
+        "name": "Vera",
+        "organization_name": "Solstice",
+        "password_hash": user["pending"]["password_hash"],
+        "expires_at": int(time.time()) + 600,
+    }
+    store.keep_sign_up(sign_up)
+
+    def holds() -> None:
+        assert visitor.verify().status_code == 200
+        works(visitor, PASSWORD)
+
+    return Letter({"kind": "sign_up", "sign_up": visitor.user_id}, holds)
+
+
+def letter_of_a_reset(cloud: LocalCloud) -> Letter:
+    visitor = people.verified(cloud)
+
+    def holds() -> None:
+        token = visitor.mailed_token("reset-password")
+        body = {"token": token, "password": NEW_PASSWORD}
+        assert visitor.call("POST", "/v1/auth/password/reset", json=body).status_code == 204
+
+    return Letter({"kind": "reset", "address": address_hash(visitor.email)}, holds)
+
+
+def letter_of_an_invitation(cloud: LocalCloud) -> Letter:
+    friend = new_visitor(cloud)
+    owner, link = invited(cloud, friend.email, "viewer")
+    about = {"org_id": owner.org_id, "invitation_id": link.owner[1]}
+
+    def holds() -> None:
+        body = {
+            "token": friend.mailed_token("accept-invitation"),
+            "name": "Fred",
+            "password": PASSWORD,
+        }
+        joined = friend.call("POST", "/v1/auth/invitations/accept", json=body)
+        assert joined.status_code == 200, joined.text
+
+    return Letter({"kind": "invitation", **about}, holds)
+
+
+def letter_of_a_quota(cloud: LocalCloud) -> Letter:
+    owner = people.verified(cloud)
+    about = {"org_id": owner.org_id, "month": "2026-01", "percent": 80, "allowance": 100}
+
+    def holds() -> None:
+        assert any("80 percent" in mail["subject"] for mail in cloud.mail(owner.email))
+
+    return Letter({"kind": "quota", **about}, holds)
+
+
+def seen(cloud: LocalCloud, number: int) -> bool:
+    """Whether a call with that number was made, and so met the fault in force."""
+    return any(
+        fault["seen"] >= fault["nth"] == number for fault in cloud.http.get("/_local/faults").json()
+    )
+
+
+@pytest.mark.parametrize("error", ["500", "drop-after-write"])
+@pytest.mark.parametrize("service", ["dynamodb", "ses"])
+@pytest.mark.parametrize(
+    "prepare",
+    [letter_of_a_sign_up, letter_of_a_reset, letter_of_an_invitation, letter_of_a_quota],
+    ids=lambda prepare: prepare.__name__,
+)
+def test_a_fault_at_any_call_of_the_mail_function_loses_no_mail(
+    cloud: LocalCloud, prepare: Callable[[LocalCloud], Letter], service: str, error: str
+) -> None:
+    """The queue delivers again what was not worked off; then the mail comes and its link works."""
+    number, struck = 0, True
+    while struck:
+        number += 1
+        assert number < 30
+        letter = prepare(cloud)
+        body = {"at": int(time.time()), "ip": new_address(), **letter.body}
+        faults = [{"service": service, "nth": nth, "error": error} for nth in (number, number + 1)]
+        with cloud.faults(faults):
+            done = deliver(cloud, body, f"message-{number}")
+            struck = seen(cloud, number)
+        assert people.half_made(cloud) == []
+        if not done:
+            assert deliver(cloud, body, f"message-{number}")
+        letter.holds()
+    assert number > 1

@@ -1,0 +1,92 @@
+"""docs/permissions.md says of every role, permission and route what the code says."""
+
+from __future__ import annotations
+
+from dev.settings import ROOT
+from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, ROLE_SCOPES
+from imagelayer.members import MANAGES, may_manage
+from imagelayer.schemas import EndUserScope, Role, Scope
+
+PAGE = ROOT / "docs" / "permissions.md"
+ROLES: tuple[Role, ...] = Role.__args__  # type: ignore[attr-defined]
+
+
+def rows(header: str) -> list[list[str]]:
+    """The cells of the one table that begins with `header`."""
+    text = PAGE.read_text("utf-8")
+    assert text.count(f"\n{header}\n") == 1, f"no table {header}"
+    lines = text.partition(f"\n{header}\n")[2].splitlines()[1:]
+    table: list[list[str]] = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        table.append([cell.strip() for cell in line.strip("|").split("|")])
+    return table
+
+
+def said(yes: bool) -> str:
+    return "yes" if yes else "–"
+
+
+def test_every_permission_is_listed_with_the_roles_that_have_it() -> None:
+    assert tuple(ROLE_SCOPES) == ROLES[::-1]
+    permissions = sorted(frozenset().union(*ROLE_SCOPES.values()))
+    assert rows("| permission | owner | admin | developer | viewer |") == [
+        [f"`{permission}`", *(said(permission in ROLE_SCOPES[role]) for role in ROLES)]
+        for permission in permissions
+    ]
+
+
+def test_every_role_is_listed_with_whom_it_manages() -> None:
+    assert set(MANAGES) <= set(ROLES)
+    assert rows("| role | owner | admin | developer | viewer |") == [
+        [f"`{role}`", *(said(may_manage(role, other)) for other in ROLES)] for role in ROLES
+    ]
+
+
+def test_every_route_is_listed_with_what_it_asks_for_and_of_whom() -> None:
+    assert rows("| route | permission | dashboard | API key | end user |") == [
+        [
+            f"`{each.route}`",
+            f"`{each.scope}`" if each.scope else "none",
+            said(each.auth != "key"),
+            said(each.auth != "user"),
+            said(each.end_user),
+        ]
+        for each in ENDPOINTS.values()
+        if each.auth != "none"
+    ]
+
+
+def test_every_permission_is_asked_for_somewhere() -> None:
+    asked = {each.scope for each in ENDPOINTS.values() if each.scope}
+    assert asked | {"security:write"} == frozenset().union(*ROLE_SCOPES.values())
+
+
+def test_a_key_can_have_the_permissions_of_the_routes_it_can_call_and_no_other() -> None:
+    asked = {each.scope for each in ENDPOINTS.values() if each.auth != "user" and each.scope}
+    assert asked == set(Scope.__args__)  # type: ignore[attr-defined]
+
+
+def test_an_end_user_can_have_the_permissions_of_the_routes_open_to_them_and_no_other() -> None:
+    asked = {each.scope for each in ENDPOINTS.values() if each.end_user}
+    assert asked == set(EndUserScope.__args__)  # type: ignore[attr-defined]
+
+
+def test_what_is_open_before_a_second_factor_is_set_up_is_about_oneself() -> None:
+    assert {"account:read", "account:write"} == ENROLMENT_SCOPES
+    text = PAGE.read_text("utf-8")
+    for permission in ENROLMENT_SCOPES:
+        assert f"`{permission}`" in text.partition("asks its owners for a second factor")[2]
+
+
+def test_roles_grow_one_out_of_the_other_and_only_owners_may_do_everything() -> None:
+    viewer, developer, admin, owner = (ROLE_SCOPES[role] for role in ROLES[::-1])
+    assert viewer < developer < admin < owner
+
+
+def test_nobody_manages_a_role_above_their_own() -> None:
+    for role in ROLES:
+        for other in ROLES:
+            if may_manage(role, other):
+                assert ROLE_SCOPES[other] <= ROLE_SCOPES[role]
