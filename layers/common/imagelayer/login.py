@@ -119,9 +119,8 @@ class Login:
         guess = self._count(origin, now, address, user)
         # Before the address is verified the password is the pending registration's.
         stored = _stored_password(user)
-        correct = verify_password(
-            password, stored, self.peppers(pepper_of(stored)), cost=self.bcrypt_cost
-        )
+        peppers = self.peppers(pepper_of(stored))
+        correct = verify_password(password, stored, peppers, cost=self.bcrypt_cost)
         if user is None or not correct or not stored:
             self._refuse(origin, user, "wrong password" if user else "unknown address")
             raise Problem("invalid_credentials", "The email address or password is wrong.")
@@ -144,7 +143,7 @@ class Login:
             secrets.token_urlsafe(32),
         )
         opened, accepted = self._open(
-            origin, now, user, stored, renewed, token, totp_code, recovery_code
+            origin, now, user, password, stored, renewed, token, totp_code, recovery_code
         )
         self.counters.forgive(guess.subject, POLICIES["login-account"])
         if user.get("totp"):
@@ -263,6 +262,7 @@ class Login:
         origin: Origin,
         now: float,
         user: Item,
+        password: str,
         verified: str,
         renewed: str,
         token: RefreshToken,
@@ -272,16 +272,19 @@ class Login:
         """Create the session in one transaction with the user as they were read.
 
         A refusal means that the password, the role, the second factor or the set of sessions was
-        changed since: all of it is read and decided again, but the password only if it is still
-        the one that was verified. A login that races with a password change, a role change or a
-        removal is therefore either before it, and its session is ended by it, or after it.
+        changed since: all of it is read and decided again, the password too when its hash is
+        another (it may only have been made anew by a login that came first). A login that races
+        with a password change, a role change or a removal is therefore either before it, and its
+        session is ended by it, or after it.
         """
         for attempt in range(ATTEMPTS):
             if attempt:
                 user = self.accounts.user(user["id"]) or {}
             if user.get("password_hash") != verified:
-                self._refuse(origin, user or None, "changed meanwhile")
-                raise Problem("invalid_credentials", "The email address or password is wrong.")
+                if not user.get("password_hash") or not self._matches(user, password):
+                    self._refuse(origin, user or None, "changed meanwhile")
+                    raise Problem("invalid_credentials", "The email address or password is wrong.")
+                verified = renewed = user["password_hash"]
             role = self.accounts.role(user["org_id"], user["id"])
             if role is None:
                 self._refuse(origin, user, "not a member")
@@ -315,6 +318,11 @@ class Login:
                 continue
             return answer, accepted
         raise StoreUnavailable("transact_write_items", "the user is too contended")
+
+    def _matches(self, user: Item, password: str) -> bool:
+        stored = _stored_password(user)
+        peppers = self.peppers(pepper_of(stored))
+        return verify_password(password, stored, peppers, cost=self.bcrypt_cost)
 
     def _second_factor(
         self,

@@ -16,7 +16,7 @@ from imagelayer.ids import is_id
 from imagelayer.link_tokens import LinkToken
 from imagelayer.outbox import Outbox
 from imagelayer.password_check import PasswordCheck
-from imagelayer.passwords import PepperSource, broken_rule, hash_password
+from imagelayer.passwords import PepperSource, broken_rule, context_words, hash_password
 from imagelayer.principals import Origin, Principal
 from imagelayer.security_events import SecurityLog
 from imagelayer.sessions import Change, Sessions
@@ -84,9 +84,13 @@ class PasswordChanges:
         """
         user = self.passwords.user(principal, now)
         if not self.passwords.matches(user, current_password):
-            if self.passwords.matches(user, password):
-                return
-            self.passwords.refuse(principal, origin)
+            # The new password is a guess like the first one, and counted like it.
+            user = self.passwords.user(principal, now)
+            if not self.passwords.matches(user, password):
+                self.passwords.refuse(principal, origin)
+            self.passwords.forgive(principal)
+            self._note_change(principal, origin, "repeated")
+            return
         self.passwords.forgive(principal)
         seen = user["password_hash"]
         new_hash = self._hash(user, password)
@@ -97,20 +101,23 @@ class PasswordChanges:
             return {"password_hash": new_hash}, ("reset",), ()
 
         self.sessions.change(user["id"], decide, keep=principal.session_id)
+        self._note_change(principal, origin)
+        self.outbox.notify("password_changed", origin, now, user_id=principal.actor)
+
+    def _note_change(self, principal: Principal, origin: Origin, reason: str = "") -> None:
         self.security.record(
             "auth.password_changed",
             "success",
             origin,
             org_id=principal.org_id,
             actor=principal.actor,
+            reason=reason,
         )
-        self.outbox.notify("password_changed", origin, now, user_id=principal.actor)
 
     def _hash(self, user: Item, password: str) -> str:
-        local, _, domain = user["email"].partition("@")
         organization = self.accounts.organization(user["org_id"]) or {}
-        names = [*user["name"].split(), *organization.get("name", "").split()]
-        rule = broken_rule(password, [user["email"], local, domain, *names])
+        context = context_words(user["email"], user["name"], organization.get("name", ""))
+        rule = broken_rule(password, context)
         if rule is not None:
             raise invalid("body.password", rule)
         return hash_password(password, self.peppers(), cost=self.bcrypt_cost)

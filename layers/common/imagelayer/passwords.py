@@ -54,6 +54,14 @@ def broken_rule(password: str, context: Iterable[str]) -> str | None:
     return None
 
 
+def context_words(address: str, *names: str) -> list[str]:
+    """What somebody would try first for this person: the address and its parts, each word of the
+    names, and each name written as one word."""
+    local, _, domain = address.partition("@")
+    words = [word for name in names for word in (*name.split(), "".join(name.split()))]
+    return [address, local, domain, *words]
+
+
 def common_digest(password: str) -> bytes:
     """What the list of common passwords holds of one; case does not make it another."""
     return hashlib.sha256(password.casefold().encode("utf-8", "surrogatepass")).digest()[:8]

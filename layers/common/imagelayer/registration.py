@@ -20,6 +20,7 @@ from imagelayer.outbox import Outbox
 from imagelayer.passwords import (
     PepperSource,
     broken_rule,
+    context_words,
     hash_password,
     pepper_of,
     salt_of_address,
@@ -75,9 +76,7 @@ class Registration:
             self._verify_captcha(turnstile_token, origin)
             canonical = canonical_address(email)
             refuse_disposable(canonical, self.domains)
-            local, _, domain = canonical.partition("@")
-            context = [canonical, local, domain, *name.split(), *organization_name.split()]
-            rule = broken_rule(password, context)
+            rule = broken_rule(password, context_words(canonical, name, organization_name))
             if rule is not None:
                 raise invalid("body.password", rule)
             self._spend_captcha(turnstile_token, canonical, now)
@@ -175,10 +174,9 @@ class Registration:
             self.security.record("member.joined", "failure", origin, reason="invalid token")
             raise Problem("invalid_token", "The invitation is invalid, was used, or has expired.")
         canonical = invitation["email"]
-        local, _, domain = canonical.partition("@")
         organization = self.accounts.organization(invitation["org_id"]) or {}
-        names = [*name.split(), *organization.get("name", "").split()]
-        rule = broken_rule(password, [canonical, local, domain, *names])
+        context = context_words(canonical, name, organization.get("name", ""))
+        rule = broken_rule(password, context)
         if rule is not None:
             raise invalid("body.password", rule)
         address = address_hash(canonical)

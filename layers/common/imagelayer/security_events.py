@@ -29,7 +29,7 @@ EVENTS: Mapping[str, str] = {
     "auth.sessions_ended": "All sessions of a user were ended",
     "auth.password_forgot": "A password reset was asked for",
     "auth.password_reset": "A password was reset with a mailed link, or a token refused",
-    "auth.password_changed": "A password was changed, or the current one was wrong",
+    "auth.password_changed": "A password was changed by its owner",
     "auth.password_check": "A password was asked for again before a change, and was wrong",
     "auth.totp_enabled": "A second factor was set up, or its first code was wrong",
     "auth.totp_disabled": "A second factor was removed, or its code was wrong",

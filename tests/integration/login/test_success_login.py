@@ -20,6 +20,7 @@ from tests.integration.login.people import (
     forgot,
     is_logged_in,
     log_in,
+    meanwhile,
     refresh,
     reset,
     restart,
@@ -387,6 +388,17 @@ def test_a_raised_cost_takes_hold_at_the_next_login_and_not_before(
     assert log_in(product, owner.email).status == 200
     assert user_of(product, owner.user_id)["password_hash"] == renewed
     assert log_in(product, owner.email, "not the right password").status == 401
+
+
+def test_a_login_that_meets_another_while_the_hash_is_made_anew_gets_in_too(
+    product: Product, owner: Account
+) -> None:
+    """The hash it verified is gone, and the password is still the right one."""
+    restart(product, "login", BCRYPT_COST="5")
+    accounts = product.wiring("login").accounts
+    with meanwhile(accounts, "role", lambda: log_in(product, owner.email).status) as first:
+        assert log_in(product, owner.email).status == 200
+    assert first == [200]
 
 
 def test_a_lowered_cost_weakens_no_hash(product: Product, owner: Account) -> None:
