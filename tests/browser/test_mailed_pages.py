@@ -163,9 +163,7 @@ def test_a_new_password_is_set_with_the_keyboard_alone(cloud: LocalCloud, tab: T
     assert log_in(visitor, NEW_PASSWORD) == 200
 
 
-def test_a_forgotten_password_is_replaced_from_the_page_alone(
-    cloud: LocalCloud, tab: Tab
-) -> None:
+def test_a_forgotten_password_is_replaced_from_the_page_alone(cloud: LocalCloud, tab: Tab) -> None:
     """From no link at all, or a dead one, over the mail, to a login with the new password."""
     visitor = new_visitor(cloud).sign_up()
     visitor.secrets.add(NEW_PASSWORD)
