@@ -1,8 +1,7 @@
 """New passwords: forgotten, reset, changed."""
 
-from imagelayer.pages import page
-
 from imagelayer.http import App, Call, Reply
+from imagelayer.pages import page
 from imagelayer.schemas import ForgotPasswordAnswer
 
 app = App("password")

@@ -1,8 +1,7 @@
 """Sign-up, email verification, invitations that are accepted."""
 
-from imagelayer.pages import page
-
 from imagelayer.http import App, Call, Reply
+from imagelayer.pages import page
 from imagelayer.schemas import AcceptInvitationAnswer, RegisterAnswer
 
 app = App("registration")
