@@ -307,7 +307,7 @@ def test_an_invitation_says_who_invites_where_to_and_as_what() -> None:
         (key_changed, 'The API key "Website" (il_live_abcd…wxyz) was created:'),
         (key_rotated, 'The API key "Website" (il_live_abcd…wxyz) got a new secret:'),
         (quota_80, "80 percent of the 12,000 credits of 2026-01 are used."),
-        (quota_100, "All 12,000 credits of 2026-01 are used."),
+        (quota_100, "The 12,000 credits of 2026-01 are used up"),
         (verification, "for 24 hours"),
         (password_reset, "for 60 minutes"),
     ],

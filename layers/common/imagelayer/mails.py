@@ -204,8 +204,10 @@ def key_changed(
 def quota(to: str, *, name: str, percent: int, month: str, allowance: int) -> Mail:
     """Tells the owners how far the month's credits are used up."""
     if percent >= 100:
-        said = f"All {allowance:,} credits of {month} are used. Until the month ends, requests for "
-        said += "images are refused."
+        said = (
+            f"The {allowance:,} credits of {month} are used up, or too few are left for what was "
+            "asked for. Until the month ends, such requests are refused."
+        )
     else:
         said = f"{percent} percent of the {allowance:,} credits of {month} are used."
     return _mail(

@@ -74,7 +74,7 @@ def test_each_is_told_once_however_the_credits_are_used_up(
     ]
     month = utc_month(time.time())
     assert f"80 percent of the 10 credits of {month} are used." in sent[0].flowing
-    assert f"All 10 credits of {month} are used." in sent[1].flowing
+    assert f"The 10 credits of {month} are used up" in sent[1].flowing
 
 
 def test_every_owner_is_told_and_nobody_else(product: Product, owner: Account) -> None:
