@@ -15,7 +15,7 @@ from tests.local_cloud.visitors import new_visitor
 from tests.support.visitor import PASSWORD, Visitor
 
 NEW_PASSWORD = "seven lanterns under an old bridge"
-WEAK_PASSWORD = "passwordpassword"
+WEAK_PASSWORD = "imagelayer imagelayer"
 DEAD_TOKENS = {
     "verify-email": f"{'0' * 26}.{'x' * 43}",
     "reset-password": f"{'0' * 26}.{'x' * 43}",
