@@ -82,6 +82,18 @@ def password_hash(cloud: LocalCloud) -> str:
     return _hash(found.current, tuple(found.keys.items()))
 
 
+def settle(cloud: LocalCloud, seconds: float = 10) -> None:
+    """Wait until the mail function has worked off what it was asked for."""
+    sqs, url = cloud.client("sqs"), cloud.info["queues"]["MailQueue"]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        if not any(int(found[name]) for name in names):
+            return
+        time.sleep(0.02)
+
+
 def verified(cloud: LocalCloud, **attributes: Any) -> Visitor:
     """Somebody with a verified account and an organization, not logged in."""
     visitor = new_visitor(cloud)
