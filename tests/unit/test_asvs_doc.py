@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dev.settings import ROOT
-from imagelayer import clients, login, members, registration, second_factor, tokens
+from imagelayer import clients, link_tokens, login, members, second_factor, tokens
 from imagelayer.passwords import MAX_LENGTH, MIN_LENGTH, MIN_SCORE, PRODUCT_WORDS
 from imagelayer.rate_limits import POLICIES
 from imagelayer.sessions import MAX_SESSIONS
@@ -149,8 +149,8 @@ def of(seconds: int, unit: str) -> str:
         f"| ends without use after | {of(login.IDLE_SECONDS, 'day')} |",
         f"| ends in any case after | {of(login.ABSOLUTE_SECONDS, 'day')} |",
         f"| access token | {of(tokens.ACCESS_SECONDS, 'minute')} |",
-        f"| {registration.VERIFICATION_HOURS} hours, once |",
-        f"| {registration.RESET_MINUTES} minutes, once |",
+        f"| {link_tokens.VERIFICATION_HOURS} hours, once |",
+        f"| {link_tokens.RESET_MINUTES} minutes, once |",
         f"| {of(members.INVITATION_SECONDS, 'day')}, once |",
         f"{second_factor.STEP_SECONDS}-second steps",
         f"A user may have {MAX_SESSIONS} dashboard sessions.",

@@ -12,22 +12,10 @@ from imagelayer.endpoints import ENDPOINTS, MAX_BODY_BYTES
 from imagelayer.errors import CATALOGUE
 from imagelayer.rate_limits import POLICIES
 from imagelayer.security_events import EVENTS
+from tests.support.tables import rows
 
 DOCS = ROOT / "docs"
 GUIDES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
-
-
-def rows(path: Path, header: str) -> list[list[str]]:
-    """The cells of the one table that begins with `header`."""
-    text = path.read_text("utf-8")
-    assert text.count(f"\n{header}\n") == 1, f"{path.name} has no table {header}"
-    lines = text.partition(f"\n{header}\n")[2].splitlines()[1:]
-    table: list[list[str]] = []
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        table.append([cell.strip() for cell in line.strip("|").split("|")])
-    return table
 
 
 def test_every_security_event_is_documented() -> None:

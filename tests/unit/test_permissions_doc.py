@@ -6,22 +6,10 @@ from dev.settings import ROOT
 from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, ROLE_SCOPES
 from imagelayer.members import MANAGES, may_manage
 from imagelayer.schemas import EndUserScope, Role, Scope
+from tests.support.tables import rows
 
 PAGE = ROOT / "docs" / "permissions.md"
 ROLES: tuple[Role, ...] = Role.__args__  # type: ignore[attr-defined]
-
-
-def rows(header: str) -> list[list[str]]:
-    """The cells of the one table that begins with `header`."""
-    text = PAGE.read_text("utf-8")
-    assert text.count(f"\n{header}\n") == 1, f"no table {header}"
-    lines = text.partition(f"\n{header}\n")[2].splitlines()[1:]
-    table: list[list[str]] = []
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        table.append([cell.strip() for cell in line.strip("|").split("|")])
-    return table
 
 
 def said(yes: bool) -> str:
@@ -31,7 +19,7 @@ def said(yes: bool) -> str:
 def test_every_permission_is_listed_with_the_roles_that_have_it() -> None:
     assert tuple(ROLE_SCOPES) == ROLES[::-1]
     permissions = sorted(frozenset().union(*ROLE_SCOPES.values()))
-    assert rows("| permission | owner | admin | developer | viewer |") == [
+    assert rows(PAGE, "| permission | owner | admin | developer | viewer |") == [
         [f"`{permission}`", *(said(permission in ROLE_SCOPES[role]) for role in ROLES)]
         for permission in permissions
     ]
@@ -39,13 +27,13 @@ def test_every_permission_is_listed_with_the_roles_that_have_it() -> None:
 
 def test_every_role_is_listed_with_whom_it_manages() -> None:
     assert set(MANAGES) <= set(ROLES)
-    assert rows("| role | owner | admin | developer | viewer |") == [
+    assert rows(PAGE, "| role | owner | admin | developer | viewer |") == [
         [f"`{role}`", *(said(may_manage(role, other)) for other in ROLES)] for role in ROLES
     ]
 
 
 def test_every_route_is_listed_with_what_it_asks_for_and_of_whom() -> None:
-    assert rows("| route | permission | dashboard | API key | end user |") == [
+    assert rows(PAGE, "| route | permission | dashboard | API key | end user |") == [
         [
             f"`{each.route}`",
             f"`{each.scope}`" if each.scope else "none",

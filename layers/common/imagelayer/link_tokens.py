@@ -11,6 +11,9 @@ import secrets
 from dataclasses import dataclass, field
 
 SECRET_BYTES = 32
+# How long a link of each kind works.
+VERIFICATION_HOURS = 24
+RESET_MINUTES = 60
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from imagelayer import mails
 from imagelayer.email_policy import address_hash
-from imagelayer.link_tokens import LinkToken
+from imagelayer.link_tokens import RESET_MINUTES, VERIFICATION_HOURS, LinkToken
 from imagelayer.mails import Mail, Occasion
 from imagelayer.members import INVITATION_SECONDS
 from imagelayer.principals import Origin
@@ -25,8 +25,6 @@ from imagelayer.stores.mail import Mailer
 from imagelayer.stores.table import Item, StoreUnavailable
 from imagelayer.times import rfc3339
 
-VERIFICATION_HOURS = 24
-RESET_MINUTES = 60
 NOTICE_SECONDS = 70 * 86_400  # longer than the month that a notice is about
 ATTEMPTS = 5
 # Mails that tell a user of something about their own account.

@@ -15,7 +15,7 @@ from typing import Any
 from imagelayer.email_policy import DomainLists, address_hash, canonical_address, refuse_disposable
 from imagelayer.errors import Problem, invalid
 from imagelayer.ids import is_id, new_id
-from imagelayer.link_tokens import LinkToken
+from imagelayer.link_tokens import RESET_MINUTES, LinkToken
 from imagelayer.outbox import Outbox
 from imagelayer.passwords import (
     PepperSource,
@@ -34,8 +34,6 @@ from imagelayer.stores.counters import CounterStore
 from imagelayer.stores.table import Item, StoreUnavailable
 from imagelayer.times import end_of_utc_day, utc_day
 
-VERIFICATION_HOURS = 24
-RESET_MINUTES = 60
 # How long a sign-up waits for its mail to be written: longer than the queue keeps its message.
 SIGN_UP_SECONDS = 2 * 86_400
 CAPTCHA_SECONDS = 600  # twice as long as a Turnstile token lives
