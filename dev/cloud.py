@@ -129,6 +129,7 @@ class Cloud:
             "BaseUrl": self._base_url,
             "MailFrom": MAIL_FROM,
             "TurnstileUrl": f"{self._base_url}/_local/turnstile/siteverify",
+            "SecretScanningUrl": f"{self._base_url}/_local/secret-scanning/keys",
             "TurnstileHostnames": "localhost",
             "TurnstileSecretValue": TURNSTILE_PASS_SECRET,
             "EdgeSecretSha256": hashlib.sha256(self.edge_secret.encode()).hexdigest(),

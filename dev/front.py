@@ -17,6 +17,7 @@ from dev import aws, mail
 from dev.cloud import Deployment, info
 from dev.pages import PAGE_HEADERS, page
 from dev.proxy import end_to_end, relay, welcome
+from dev.secret_scanning import SecretScanner
 from dev.turnstile import Siteverify
 from dev.wire import Fault, Wire
 
@@ -48,6 +49,7 @@ class Front:
         # Lambda would start an environment per request in flight; one machine queues instead.
         self._slots = asyncio.Semaphore(concurrency)
         self._siteverify = Siteverify()
+        self._scanner = SecretScanner()
         self._deployment: Deployment | None = None
         self._edge_secret = ""
         self._local: dict[tuple[str, str], Answer] = {
@@ -59,6 +61,8 @@ class Front:
             ("POST", "/_local/faults"): self._set_faults,
             ("GET", "/_local/calls"): self._calls,
             ("POST", "/_local/turnstile/siteverify"): self._turnstile,
+            ("GET", "/_local/secret-scanning/keys"): self._scanner_keys,
+            ("POST", "/_local/secret-scanning/sign"): self._scanner_signature,
         }
 
     def serve(self, deployment: Deployment, *, edge_secret: str) -> None:
@@ -163,6 +167,12 @@ class Front:
         if found is None:
             return web.json_response({"error": "no request of that id passed here"}, status=404)
         return web.json_response(found)
+
+    async def _scanner_keys(self, _request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response(self._scanner.public_keys())
+
+    async def _scanner_signature(self, request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response(self._scanner.sign(await request.read()))
 
     async def _turnstile(self, request: web.BaseRequest) -> web.StreamResponse:
         fields: dict[str, Any]

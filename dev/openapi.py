@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import msgspec
 
@@ -14,6 +14,7 @@ from dev.settings import ROOT
 from imagelayer import schemas
 from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, Endpoint
 from imagelayer.errors import CATALOGUE
+from imagelayer.usage import GROUPS
 
 TARGET = ROOT / "layers/common/imagelayer/static/openapi.json"
 Schema = dict[str, Any]
@@ -40,32 +41,38 @@ _END_USER: list[dict[str, list[str]]] = [{"sessionToken": []}]
 def problem_codes(endpoint: Endpoint) -> set[str]:
     """Every error code an endpoint can answer with, by what it does."""
     codes = {"rate_limited", "limiter_unavailable", "dependency_unavailable", "internal_error"}
-    codes |= {"edge_required", *endpoint.problems}
-    if endpoint.auth != "none":
-        codes |= {"unauthenticated", "insufficient_scope"}
-    if endpoint.auth in ("user", "user_or_key") and endpoint.scope not in ENROLMENT_SCOPES:
-        codes.add("second_factor_required")
-    if endpoint.auth != "none":
-        # A session token is recognised, and held to its origins, before it is refused or not.
-        codes.add("origin_not_allowed")
+    codes |= {"edge_required", *endpoint.problems, *_caller_codes(endpoint)}
     if endpoint.body is not None:
-        codes |= {"malformed_json", "body_too_large", "unsupported_media_type", "validation_failed"}
+        codes |= {"body_too_large", "validation_failed"}
+        if not endpoint.signed:
+            codes |= {"malformed_json", "unsupported_media_type"}
     if endpoint.query:
         codes.add("validation_failed")
-    if "{" in endpoint.path or endpoint.operation == "createGeneration":
+    if "{" in endpoint.path or endpoint.operation == "revokeEndUserSessions":
         codes.add("not_found")
     if endpoint.idempotent:
-        codes |= {"bad_request", "conflict"}
-    if endpoint.operation == "revokeKey":
-        codes.add("conflict")
-    if endpoint.operation == "revokeEndUserSessions":
-        codes.add("not_found")
+        # not_found: what an earlier request made is gone.
+        codes |= {"bad_request", "idempotency_in_flight", "idempotency_mismatch", "not_found"}
+    return codes
+
+
+def _caller_codes(endpoint: Endpoint) -> set[str]:
+    """What a credential can be refused with."""
+    if endpoint.auth == "none":
+        return set()
+    # A session token is recognised, and held to its origins, before it is refused or not; a key is
+    # held to its networks likewise.
+    codes = {"unauthenticated", "insufficient_scope", "origin_not_allowed", "address_not_allowed"}
+    if endpoint.auth != "key" and endpoint.scope not in ENROLMENT_SCOPES:
+        codes.add("second_factor_required")
     return codes
 
 
 def build() -> Schema:
     """The whole description, OpenAPI 3.1."""
-    shapes = {shape for each in ENDPOINTS.values() for shape in (each.body, each.answer) if shape}
+    shapes = {
+        _struct(shape) for each in ENDPOINTS.values() for shape in (each.body, each.answer) if shape
+    }
     _, components = msgspec.json.schema_components(
         sorted({*shapes, schemas.ProblemAnswer}, key=lambda shape: shape.__name__),
         ref_template="#/components/schemas/{name}",
@@ -120,6 +127,7 @@ def _operation(endpoint: Endpoint) -> Schema:
             "window_seconds": endpoint.policy.window,
             "burst": endpoint.policy.burst,
             "per": "address" if endpoint.auth == "none" else "credential",
+            **({"shared": list(endpoint.shared)} if endpoint.shared else {}),
         },
         "responses": {str(endpoint.status): _success(endpoint), **_problems(endpoint)},
     }
@@ -156,12 +164,31 @@ def _parameters(endpoint: Endpoint) -> list[Schema]:
         )
     if "cursor" in endpoint.query:
         found.append({"name": "cursor", "in": "query", "schema": {"type": "string"}})
+    for name in ("start", "end"):
+        if name in endpoint.query:
+            found.append(
+                {"name": name, "in": "query", "schema": {"type": "string", "format": "date"}}
+            )
+    if "group_by" in endpoint.query:
+        found.append(
+            {
+                "name": "group_by",
+                "in": "query",
+                "description": f"Some of {', '.join(GROUPS)}, with commas between them.",
+                "schema": {"type": "string", "default": "day", "examples": ["day,model"]},
+            }
+        )
+    if endpoint.signed:
+        found += [
+            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
+            for name in ("Github-Public-Key-Identifier", "Github-Public-Key-Signature")
+        ]
     if endpoint.idempotent:
         found.append(
             {
                 "name": "Idempotency-Key",
                 "in": "header",
-                "description": "Same key and body: the same job. Kept for 24 hours.",
+                "description": "Same key and request: the same answer, made once. Kept 24 hours.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 257},
             }
         )
@@ -175,6 +202,8 @@ def _success(endpoint: Endpoint) -> Schema:
     elif endpoint.status == 200:
         kind = "object" if endpoint.content_type == "application/json" else "string"
         response["content"] = {endpoint.content_type: {"schema": {"type": kind}}}
+    if endpoint.idempotent:
+        response["headers"] |= _headers("Idempotent-Replayed")
     if endpoint.status == 302 or endpoint.operation == "createGeneration":
         response["headers"] |= _headers("Location")
     return response
@@ -204,8 +233,15 @@ def _headers(*names: str) -> Schema:
     return {name: {"schema": {"type": "string"}} for name in ("x-request-id", *names)}
 
 
-def _ref(shape: type) -> Schema:
-    return {"$ref": f"#/components/schemas/{shape.__name__}"}
+def _struct(shape: Any) -> type:
+    """A shape itself, or what a list is of."""
+    found: type = get_args(shape)[0] if get_origin(shape) is list else shape
+    return found
+
+
+def _ref(shape: Any) -> Schema:
+    reference = {"$ref": f"#/components/schemas/{_struct(shape).__name__}"}
+    return {"type": "array", "items": reference} if get_origin(shape) is list else reference
 
 
 def main(arguments: list[str]) -> int:

@@ -1,6 +1,6 @@
 """Brands and the files uploaded for them."""
 
-from imagelayer.http import App, Call, Reply
+from imagelayer.http import App, Call, Reply, made
 from imagelayer.http.body import given
 from imagelayer.http.paging import page, page_request
 
@@ -9,7 +9,8 @@ app = App("brand")
 
 @app.route("POST /v1/brands")
 def create(call: Call) -> Reply:
-    return Reply(call.wiring.brands.create(call.principal, call.now, given(call.body)))
+    brand = call.wiring.brands.create(call.principal, call.now, given(call.body), call.claim)
+    return made(brand)
 
 
 @app.route("GET /v1/brands")
@@ -40,9 +41,9 @@ def delete(call: Call) -> Reply:
 @app.route("POST /v1/brands/{brand_id}/assets")
 def announce(call: Call) -> Reply:
     upload = call.wiring.brands.announce(
-        call.principal, call.now, call.path["brand_id"], **given(call.body)
+        call.principal, call.now, call.path["brand_id"], claim=call.claim, **given(call.body)
     )
-    return Reply(upload)
+    return made(upload)
 
 
 @app.route("GET /v1/brands/{brand_id}/assets/{upload_id}")

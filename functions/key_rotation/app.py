@@ -1,6 +1,7 @@
-"""The life of API keys: create, read, rotate, revoke."""
+"""The life of API keys: create, read, change, rotate, revoke."""
 
-from imagelayer.http import App, Call, Reply
+from imagelayer.http import App, Call, Reply, made
+from imagelayer.http.body import given
 from imagelayer.http.paging import page, page_request
 
 app = App("key_rotation")
@@ -12,12 +13,10 @@ def create(call: Call) -> Reply:
         call.principal,
         call.origin,
         call.now,
-        name=call.body.name,
-        scopes=call.body.scopes,
-        mode=call.body.mode,
-        expires_at=call.body.expires_at,
+        claim=call.claim,
+        **given(call.body),
     )
-    return Reply(key)
+    return made(key)
 
 
 @app.route("GET /v1/keys")
@@ -36,6 +35,14 @@ def get(call: Call) -> Reply:
     return Reply(call.wiring.api_keys.get(call.principal, call.path["key_id"]))
 
 
+@app.route("PATCH /v1/keys/{key_id}")
+def change(call: Call) -> Reply:
+    changed = call.wiring.api_keys.change(
+        call.principal, call.origin, call.now, call.path["key_id"], given(call.body)
+    )
+    return Reply(changed)
+
+
 @app.route("DELETE /v1/keys/{key_id}")
 def revoke(call: Call) -> Reply:
     call.wiring.api_keys.revoke(call.principal, call.origin, call.now, call.path["key_id"])
@@ -50,8 +57,9 @@ def rotate(call: Call) -> Reply:
         call.now,
         call.path["key_id"],
         grace_seconds=call.body.grace_seconds,
+        claim=call.claim,
     )
-    return Reply(rotated)
+    return made(rotated)
 
 
 handler = app.handler

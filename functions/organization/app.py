@@ -1,6 +1,6 @@
 """The organization: its settings, members, invitations and security events."""
 
-from imagelayer.http import App, Call, Reply
+from imagelayer.http import App, Call, Reply, made
 from imagelayer.http.body import given
 from imagelayer.http.paging import page, page_request
 
@@ -41,9 +41,14 @@ def remove_member(call: Call) -> Reply:
 @app.route("POST /v1/organization/invitations")
 def invite(call: Call) -> Reply:
     invitation = call.wiring.members.invite(
-        call.principal, call.origin, call.now, email=call.body.email, role=call.body.role
+        call.principal,
+        call.origin,
+        call.now,
+        email=call.body.email,
+        role=call.body.role,
+        claim=call.claim,
     )
-    return Reply(invitation)
+    return made(invitation)
 
 
 @app.route("GET /v1/organization/invitations")
@@ -66,6 +71,11 @@ def list_security_events(call: Call) -> Reply:
         call.principal, limit=limit, after=after, now=call.now
     )
     return Reply(page(*found))
+
+
+@app.route("GET /v1/organization/usage")
+def usage(call: Call) -> Reply:
+    return Reply(call.wiring.usage.report(call.principal, call.now, call.query))
 
 
 handler = app.handler

@@ -1,6 +1,6 @@
 """Session tokens for the customers' own users."""
 
-from imagelayer.http import App, Call, Reply
+from imagelayer.http import App, Call, Reply, made
 
 app = App("session")
 
@@ -16,8 +16,9 @@ def mint(call: Call) -> Reply:
         expires_in=call.body.expires_in,
         allowed_origins=call.body.allowed_origins,
         max_generations=call.body.max_generations,
+        claim=call.claim,
     )
-    return Reply(session)
+    return made(session)
 
 
 @app.route("POST /v1/auth/session/revoke")

@@ -40,8 +40,10 @@ ALL_SCOPES = (
     "generations:write",
     "keys:rotate",
     "sessions:write",
+    "usage:read",
 )
 BACKGROUND_FUNCTIONS = (
+    "administration",
     "brand_intake",
     "cleanup",
     "generation_worker",

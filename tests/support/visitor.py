@@ -23,6 +23,7 @@ ALL_SCOPES = (
     "generations:write",
     "keys:rotate",
     "sessions:write",
+    "usage:read",
 )
 LOGO = ROOT / "dev" / "assets" / "demo-logo.png"
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.errors import not_found
+from imagelayer.idempotency import Made, in_flight, made_before
 from imagelayer.ids import is_id, new_id
 from imagelayer.principals import Principal
 from imagelayer.stores.brands import BrandStore
+from imagelayer.stores.idempotency import Claim
 from imagelayer.stores.objects import ObjectStore
+from imagelayer.stores.table import TransactionContended
 from imagelayer.times import rfc3339
 
 UPLOAD_FORM_SECONDS = 600
@@ -24,8 +27,14 @@ class Brands:
     store: BrandStore
     objects: ObjectStore
 
-    def create(self, principal: Principal, now: float, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Describe a brand."""
+    def create(
+        self,
+        principal: Principal,
+        now: float,
+        fields: Mapping[str, Any],
+        claim: Claim | None = None,
+    ) -> Made:
+        """Describe a brand. Raises Problem 404, 409 or 422 for a repeated request alone."""
         brand = {
             "id": new_id("brd", now),
             "org_id": principal.org_id,
@@ -35,8 +44,15 @@ class Brands:
             "updated_at": int(now),
             **_normal(fields),
         }
-        self.store.create(brand)
-        return view(brand)
+        asked = claim and claim.of(brand_id=brand["id"])
+        try:
+            earlier = self.store.create(brand, asked)
+        except TransactionContended as fault:
+            raise in_flight(asked, fault) or fault from None
+        if earlier is not None and asked is not None:
+            made = made_before(asked, earlier)
+            return Made(self.get(principal, made["brand_id"]), replayed=True)
+        return Made(view(brand))
 
     def get(self, principal: Principal, brand_id: str) -> dict[str, Any]:
         """A brand of the caller's organization. Raises Problem 404."""
@@ -85,8 +101,12 @@ class Brands:
         kind: str,
         content_type: str,
         size_bytes: int,
-    ) -> dict[str, Any]:
-        """Announce a file and return the form to post it with. Raises Problem 404."""
+        claim: Claim | None = None,
+    ) -> Made:
+        """Announce a file and return the form to post it with. Raises Problem 404.
+
+        A repeated request gets a fresh form for the same file.
+        """
         brand = self._need(principal, brand_id)
         upload_id = new_id("upl", now)
         folder = f"{principal.org_id}/{brand['id']}/{upload_id}"
@@ -101,14 +121,24 @@ class Brands:
             "created_at": int(now),
             "expires_at": int(now) + 86_400,
         }
-        self.store.create_upload(upload)
+        asked = claim and claim.of(upload_id=upload_id)
+        try:
+            earlier = self.store.create_upload(upload, asked)
+        except TransactionContended as fault:
+            raise in_flight(asked, fault) or fault from None
+        if earlier is not None and asked is not None:
+            made = made_before(asked, earlier)
+            found = self.store.get_upload(principal.org_id, brand["id"], made["upload_id"])
+            if found is None:
+                raise not_found("upload")
+            upload = found
         form = self.objects.upload_form(
             upload["incoming_key"],
             content_type=content_type,
             size_bytes=size_bytes,
             seconds=UPLOAD_FORM_SECONDS,
         )
-        return {**view_upload(upload), "upload": form}
+        return Made({**view_upload(upload), "upload": form}, replayed=earlier is not None)
 
     def get_upload(self, principal: Principal, brand_id: str, upload_id: str) -> dict[str, Any]:
         """Whether an announced file is usable. Raises Problem 404."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from imagelayer.generations import reservation
+from imagelayer.email_policy import address_hash
+from imagelayer.generations import release_actions
 from imagelayer.security_events import SecurityLog
+from imagelayer.stores.accounts import AccountStore
 from imagelayer.stores.credits import CreditStore
-from imagelayer.stores.generations import SWEEP_SHARDS, GenerationStore
+from imagelayer.stores.generations import GenerationStore
 from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.queue import Queue
-from imagelayer.stores.table import Item, StoreUnavailable
+from imagelayer.stores.table import SWEEP_SHARDS, Item, StoreUnavailable
 
 # Pauses of 2, 4, 8 … minutes: a backlog has two hours to drain, and a message that was lost
 # is missed for two minutes. Sending one twice is harmless, because workers claim their jobs.
@@ -30,6 +32,7 @@ class Swept:
     requeued: int = 0
     released: int = 0
     deleted: int = 0
+    unconfirmed: int = 0
     failed: int = 0
 
 
@@ -38,6 +41,7 @@ class Cleanup:
     """The use case of one scheduled event."""
 
     store: GenerationStore
+    accounts: AccountStore
     credits: CreditStore
     media: ObjectStore
     queue: Queue
@@ -45,27 +49,53 @@ class Cleanup:
     warn: Callable[[str], None]
 
     def sweep(self, now: float) -> dict[str, int]:
-        """Look at every job that is due; one that cannot be dealt with does not stop the rest."""
+        """Look at everything that is due; what cannot be dealt with does not stop the rest."""
         swept = Swept()
         for shard in range(SWEEP_SHARDS):
-            try:
-                due = self.store.due(shard, int(now))
-            except StoreUnavailable as fault:
-                swept.failed += 1
-                self.warn(f"a shard could not be read: {fault.operation} {fault.reason}")
-                continue
-            for job in due:
-                try:
-                    self._deal_with(job, int(now), swept)
-                except Exception as fault:  # noqa: BLE001
-                    # Whatever is wrong with one job, the others' media must still be removed.
-                    swept.failed += 1
-                    # Of an unforeseen fault only its kind is told: its text could quote the job.
-                    told = str(fault) if isinstance(fault, StoreUnavailable) else ""
-                    self.warn(f"a job could not be swept: {type(fault).__name__} {told}".strip())
+            self._each(self.store.due, shard, self._job, int(now), swept)
+            self._each(self.accounts.due, shard, self._sign_up, int(now), swept)
         return asdict(swept)
 
-    def _deal_with(self, job: Item, now: int, swept: Swept) -> None:
+    def _each(
+        self,
+        due: Callable[[int, int], list[Item]],
+        shard: int,
+        deal_with: Callable[[Item, int, Swept], None],
+        now: int,
+        swept: Swept,
+    ) -> None:
+        try:
+            items = due(shard, now)
+        except StoreUnavailable as fault:
+            swept.failed += 1
+            self.warn(f"a shard could not be read: {fault.operation} {fault.reason}")
+            return
+        for item in items:
+            try:
+                deal_with(item, now, swept)
+            except Exception as fault:  # noqa: BLE001
+                # Whatever is wrong with one item, the others' media must still be removed.
+                swept.failed += 1
+                # Of an unforeseen fault only its kind is told: its text could quote the item.
+                told = str(fault) if isinstance(fault, StoreUnavailable) else ""
+                self.warn(f"an item could not be swept: {type(fault).__name__} {told}".strip())
+
+    def _sign_up(self, user: Item, now: int, swept: Swept) -> None:
+        """Free an address that nobody has confirmed, unless a newer sign-up for it still waits."""
+        waits_until = (user.get("pending") or {}).get("expires_at", 0)
+        if waits_until > now:
+            self.accounts.postpone(user, waits_until)
+        elif self.accounts.drop_unconfirmed(user, address_hash(user["email"]), now):
+            swept.unconfirmed += 1
+            self.security.record(
+                "account.removed",
+                "success",
+                org_id=user["org_id"],
+                actor="sweep",
+                reason=user["id"],
+            )
+
+    def _job(self, job: Item, now: int, swept: Swept) -> None:
         if job["status"] in ("queued", "running"):
             requeues = job.get("requeues", 0)
             if requeues < MAX_REQUEUES and job["expires_at"] > now:
@@ -73,8 +103,7 @@ class Cleanup:
                     self.queue.send({"org_id": job["org_id"], "generation_id": job["id"]})
                     swept.requeued += 1
                 return
-            held = reservation(job)
-            release = self.credits.release(held, now) if held.amount else []
+            release = release_actions(self.credits, job, now)
             if self.store.fail(
                 job, "timed_out", "The generation did not finish in time.", release, now
             ):

@@ -10,18 +10,21 @@ from imagelayer import api_keys
 from imagelayer.endpoints import Endpoint
 from imagelayer.errors import Problem
 from imagelayer.principals import EndUser, Origin, Principal
-from imagelayer.rate_limits import POLICIES, Admission
+from imagelayer.rate_limits import POLICIES, Admission, Policy
 from imagelayer.security_events import SecurityLog
 from imagelayer.stores import end_user_sessions
 from imagelayer.stores.counters import CounterStore, GuardFailed
 from imagelayer.stores.end_user_sessions import EndUserSessionStore
-from imagelayer.stores.keys import KeyStore
+from imagelayer.stores.keys import KeyStore, is_living
 from imagelayer.stores.sessions import SessionStore
+from imagelayer.stores.table import Item
 
 if TYPE_CHECKING:
     from imagelayer.tokens import EndUserClaims
 
 MAX_CREDENTIAL_LENGTH = 2048
+# A widget sends its publishable key beside the end user's session token.
+PUBLISHABLE_HEADER = "x-imagelayer-key"
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,9 @@ class Credentials:
             if len(credential) > MAX_CREDENTIAL_LENGTH:
                 raise Refused("too long")
             if credential.startswith("il_"):
-                principal, admission = self._key(credential, endpoint, now)
+                principal, admission = self._key(credential, endpoint, origin, now)
             else:
-                principal, admission = self._token(
-                    credential, headers.get("origin"), endpoint, origin, now
-                )
+                principal, admission = self._token(credential, headers, endpoint, origin, now)
         except Refused as refused:
             # Guessing is metered per address, on top of what the endpoint allows.
             self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
@@ -83,14 +84,15 @@ class Credentials:
         )
         raise Problem("insufficient_scope", f"This needs {needed}.")
 
-    def _key(self, secret: str, endpoint: Endpoint, now: float) -> tuple[Principal, Admission]:
+    def _key(
+        self, secret: str, endpoint: Endpoint, origin: Origin, now: float
+    ) -> tuple[Principal, Admission]:
         if not api_keys.is_well_formed(secret):
             raise Refused("malformed key")
+        if secret.startswith(api_keys.PUBLISHABLE):
+            raise Refused("publishable key alone")
         secret_hash = api_keys.hash_secret(secret)
-        try:
-            item, admission = self.keys.admit(secret_hash, endpoint.policy, now)
-        except GuardFailed as failure:
-            raise Refused("expired key" if failure.item else "unknown key") from None
+        item, admission = self._admit(secret_hash, endpoint.policy, origin, now)
         return (
             Principal(
                 kind="key",
@@ -104,10 +106,45 @@ class Credentials:
             admission,
         )
 
+    def _admit(
+        self, secret_hash: str, policy: Policy, origin: Origin, now: float
+    ) -> tuple[Item, Admission]:
+        """Meter a call of a secret. Raises Refused, or Problem 403 for the wrong address."""
+        try:
+            return self.keys.admit(
+                secret_hash, policy, now, lambda terms: api_keys.allows(terms, origin.ip)
+            )
+        except GuardFailed as failure:
+            item = failure.item
+        if item is None:
+            raise Refused("unknown key")
+        if item.get("disabled"):
+            raise Refused("disabled key")
+        if not is_living(item, int(now)):
+            raise Refused("expired key")
+        # Counted per address, like a wrong key: it is not the owner whose limit this uses up.
+        self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
+        self.security.record(
+            "authz.address_denied",
+            "denied",
+            origin,
+            org_id=item["org_id"],
+            actor=item["key_id"],
+        )
+        raise Problem("address_not_allowed", "This key may not be used from this address.")
+
+    def _check_publishable(self, key: str, org_id: str, origin: Origin, now: float) -> None:
+        """A publishable key that comes along must be a living one of the same organization."""
+        if not (key.startswith(api_keys.PUBLISHABLE) and api_keys.is_well_formed(key)):
+            raise Refused("malformed publishable key")
+        item, _ = self._admit(api_keys.hash_secret(key), POLICIES["publishable-key"], origin, now)
+        if item["org_id"] != org_id:
+            raise Refused("foreign publishable key")
+
     def _token(
         self,
         token: str,
-        presented_origin: str | None,
+        headers: Mapping[str, str],
         endpoint: Endpoint,
         origin: Origin,
         now: float,
@@ -120,7 +157,7 @@ class Credentials:
                 claims = tokens.verify_end_user(
                     token, self.sessions.public_key, issuer=self.issuer, now=now
                 )
-                return self._end_user(claims, presented_origin, endpoint, origin, now)
+                return self._end_user(claims, headers, endpoint, origin, now)
             access = tokens.verify_access(
                 token, self.sessions.public_key, issuer=self.issuer, now=now
             )
@@ -148,7 +185,7 @@ class Credentials:
     def _end_user(
         self,
         claims: EndUserClaims,
-        presented_origin: str | None,
+        headers: Mapping[str, str],
         endpoint: Endpoint,
         origin: Origin,
         now: float,
@@ -162,6 +199,7 @@ class Credentials:
             item, admission = self.end_users.admit(pk, sk, endpoint.policy, now)
         except GuardFailed:
             raise Refused("ended session") from None
+        presented_origin = headers.get("origin")
         if not is_allowed_origin(item, presented_origin):
             self.security.record(
                 "authz.origin_denied",
@@ -172,6 +210,8 @@ class Credentials:
                 reason="another origin" if presented_origin else "no origin",
             )
             raise Problem("origin_not_allowed", "This session is for other origins.")
+        if PUBLISHABLE_HEADER in headers:
+            self._check_publishable(headers[PUBLISHABLE_HEADER], item["org_id"], origin, now)
         return (
             Principal(
                 kind="end_user",
@@ -179,7 +219,9 @@ class Credentials:
                 actor=item["id"],
                 scopes=frozenset(item["scopes"]),
                 mode=item["mode"],
-                end_user=EndUser(item["end_user_id"], pk, sk, item.get("max_generations")),
+                end_user=EndUser(
+                    item["end_user_id"], pk, sk, item.get("max_generations"), item["key_id"]
+                ),
             ),
             admission,
         )

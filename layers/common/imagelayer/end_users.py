@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.errors import FieldError, Problem, invalid, not_found
+from imagelayer.idempotency import Made, in_flight, made_before
 from imagelayer.ids import is_id, new_id
 from imagelayer.principals import Origin, Principal
 from imagelayer.schemas import EndUserScope
 from imagelayer.security_events import SecurityLog
 from imagelayer.stores.end_user_sessions import EndUserSessionStore
+from imagelayer.stores.idempotency import Claim
 from imagelayer.stores.keys import KeyStore
 from imagelayer.stores.sessions import SessionStore
-from imagelayer.stores.table import Item
+from imagelayer.stores.table import Item, TransactionContended
 from imagelayer.times import rfc3339
 from imagelayer.tokens import SigningKey, mint_end_user
 
@@ -53,8 +55,9 @@ class EndUsers:
         expires_in: int,
         allowed_origins: Sequence[str],
         max_generations: int | None,
-    ) -> dict[str, Any]:
-        """A token for one end user. Raises Problem 401 or 422.
+        claim: Claim | None = None,
+    ) -> Made:
+        """A token for one end user. Raises Problem 401, 404 or 422.
 
         The session is written first and the secret that minted it is looked at after that. A key
         that is revoked, or rotated without grace, loses the secret first and has its sessions
@@ -68,6 +71,7 @@ class EndUsers:
             expires_at = min(expires_at, principal.valid_until)
         key = self.signing_key()
         self.public_keys.publish_key(key.jwk)
+        token_id = secrets.token_urlsafe(16)
         session: Item = {
             "id": new_id("eus", now),
             "org_id": principal.org_id,
@@ -80,8 +84,23 @@ class EndUsers:
             "generations": 0,
             "created_at": int(now),
             "expires_at": expires_at,
+            "token_id": token_id,
         }
-        self.store.create(session)
+        asked = claim and claim.of(
+            session_id=session["id"], end_user_id=end_user_id, expires_at=expires_at
+        )
+        try:
+            earlier = self.store.create(session, asked)
+        except TransactionContended as fault:
+            raise in_flight(asked, fault) or fault from None
+        if earlier is not None and asked is not None:
+            made = made_before(asked, earlier)
+            found = self.store.get(
+                principal.org_id, made["end_user_id"], made["session_id"], made["expires_at"]
+            )
+            if found is None or found["expires_at"] <= now:
+                raise not_found("session")
+            return Made(self._view(found, key), replayed=True)
         if not self.keys.lives(principal.secret_hash, int(now)):
             self.store.end(session)
             raise Problem("unauthenticated", "The key was revoked.")
@@ -93,23 +112,27 @@ class EndUsers:
             actor=principal.actor,
             reason=session["id"],
         )
+        return Made(self._view(session, key))
+
+    def _view(self, session: Item, key: SigningKey) -> dict[str, Any]:
+        """A session with its token, which says the same whenever it is signed."""
         return {
             "id": session["id"],
             "session_token": mint_end_user(
                 key,
                 issuer=self.issuer,
-                org_id=principal.org_id,
-                end_user_id=end_user_id,
+                org_id=session["org_id"],
+                end_user_id=session["end_user_id"],
                 session_id=session["id"],
-                expires_at=expires_at,
-                token_id=secrets.token_urlsafe(16),
-                now=now,
+                expires_at=session["expires_at"],
+                token_id=session["token_id"],
+                now=session["created_at"],
             ),
-            "end_user_id": end_user_id,
-            "scopes": granted,
-            "allowed_origins": list(allowed_origins),
-            "max_generations": max_generations,
-            "expires_at": rfc3339(expires_at),
+            "end_user_id": session["end_user_id"],
+            "scopes": session["scopes"],
+            "allowed_origins": session["allowed_origins"],
+            "max_generations": session.get("max_generations"),
+            "expires_at": rfc3339(session["expires_at"]),
         }
 
     def revoke(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from imagelayer import schemas
+from imagelayer.idempotency import Scope
 from imagelayer.rate_limits import POLICIES, Policy
 
 # none: counted per client address. key: an API key. user: a dashboard access token.
@@ -31,6 +32,7 @@ _VIEWER = frozenset(
         "brands:read",
         "generations:read",
         "assets:read",
+        "usage:read",
     }
 )
 _DEVELOPER = _VIEWER | {
@@ -63,13 +65,18 @@ class Endpoint:
     auth: Auth
     limit: str
     status: int
-    answer: type | None = None
-    body: type | None = None
+    answer: Any = None
+    body: Any = None
     scope: str | None = None
     problems: tuple[str, ...] = ()
     content_type: str = "application/json"
     query: tuple[str, ...] = ()
-    idempotent: bool = False
+    # Whether an Idempotency-Key is taken, and who shares its meaning (see `idempotency`).
+    idempotent: Scope | None = None
+    # Limits beside the caller's own that count a call, inside the transaction that accepts it.
+    shared: tuple[str, ...] = ()
+    # A body that is checked by its signature before it is parsed.
+    signed: bool = False
     # Whether an end user's session token may call it, with the scope among its own.
     end_user: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
@@ -91,6 +98,7 @@ class Endpoint:
 
 
 PAGE = ("limit", "cursor")
+USAGE = ("start", "end", "group_by")
 
 _ENDPOINTS = (
     Endpoint("GET /v1/health", "discovery", "getHealth", "Whether the API answers", "none",
@@ -174,7 +182,8 @@ _ENDPOINTS = (
                        "second_factor_required")),
     Endpoint("POST /v1/auth/session", "session", "createEndUserSession",
              "Mint a short-lived token for an end user", "key", "end-user-session-mint", 201,
-             schemas.EndUserSession, schemas.CreateEndUserSessionRequest, scope="sessions:write"),
+             schemas.EndUserSession, schemas.CreateEndUserSessionRequest, scope="sessions:write",
+             idempotent="actor"),
     Endpoint("POST /v1/auth/session/revoke", "session", "revokeEndUserSessions",
              "End sessions of an end user, of a key, or all", "user_or_key",
              "end-user-session-revoke", 200, schemas.RevokedSessions,
@@ -210,21 +219,35 @@ _ENDPOINTS = (
     Endpoint("GET /v1/organization/security-events", "organization", "listSecurityEvents",
              "What happened to the organization's security", "user", "organization-read", 200,
              schemas.SecurityEventList, scope="events:read", query=PAGE),
+    Endpoint("GET /v1/organization/usage", "organization", "getUsage",
+             "What was used, by day, key, model, brand, end user or mode; and the credits left",
+             "user_or_key", "usage-read", 200, schemas.UsageReport, scope="usage:read",
+             query=USAGE),
     Endpoint("POST /v1/keys", "key_rotation", "createKey", "Create an API key", "user", "key-write",
-             201, schemas.CreatedKey, schemas.CreateKeyRequest, scope="keys:write"),
+             201, schemas.CreatedKey, schemas.CreateKeyRequest, scope="keys:write",
+             problems=("key_limit_reached",), idempotent="actor"),
     Endpoint("GET /v1/keys", "key_rotation", "listKeys", "List keys", "user", "key-read", 200,
              schemas.KeyList, scope="keys:read", query=PAGE),
     Endpoint("GET /v1/keys/self", "key_rotation", "getOwnKey", "What a key may do", "key",
              "key-read", 200, schemas.Key),
     Endpoint("GET /v1/keys/{key_id}", "key_rotation", "getKey", "Read a key", "user", "key-read",
              200, schemas.Key, scope="keys:read"),
+    Endpoint("PATCH /v1/keys/{key_id}", "key_rotation", "updateKey",
+             "Rename, disable or enable a key, or bind it to networks", "user", "key-write", 200,
+             schemas.Key, schemas.UpdateKeyRequest, scope="keys:write", problems=("conflict",)),
     Endpoint("DELETE /v1/keys/{key_id}", "key_rotation", "revokeKey", "Revoke a key", "user",
-             "key-write", 204, scope="keys:write"),
+             "key-write", 204, scope="keys:write", problems=("conflict",)),
     Endpoint("POST /v1/keys/{key_id}/rotate", "key_rotation", "rotateKey",
              "Give a key a new secret", "user_or_key", "key-write", 201, schemas.RotatedKey,
-             schemas.RotateKeyRequest, scope="keys:rotate", problems=("conflict",)),
+             schemas.RotateKeyRequest, scope="keys:rotate", problems=("conflict",),
+             idempotent="actor"),
+    Endpoint("POST /v1/leaked-keys", "leaked_keys", "reportLeakedKeys",
+             "Keys found in public, as GitHub's secret scanning reports them", "none",
+             "leaked-keys", 200, list[schemas.LeakVerdict], list[schemas.LeakedKey],
+             problems=("signature_refused", "conflict"), signed=True),
     Endpoint("POST /v1/brands", "brand", "createBrand", "Describe a brand", "user_or_key",
-             "brand-write", 201, schemas.Brand, schemas.CreateBrandRequest, scope="brands:write"),
+             "brand-write", 201, schemas.Brand, schemas.CreateBrandRequest, scope="brands:write",
+             problems=("not_found",), idempotent="organization"),
     Endpoint("GET /v1/brands", "brand", "listBrands", "List brands", "user_or_key", "brand-read",
              200, schemas.BrandList, scope="brands:read", query=PAGE),
     Endpoint("GET /v1/brands/{brand_id}", "brand", "getBrand", "Read a brand", "user_or_key",
@@ -236,15 +259,20 @@ _ENDPOINTS = (
              "user_or_key", "brand-write", 204, scope="brands:write"),
     Endpoint("POST /v1/brands/{brand_id}/assets", "brand", "createUpload",
              "Announce a logo file", "user_or_key", "brand-write", 201, schemas.CreatedUpload,
-             schemas.CreateUploadRequest, scope="brands:write"),
+             schemas.CreateUploadRequest, scope="brands:write", idempotent="organization"),
     Endpoint("GET /v1/brands/{brand_id}/assets/{upload_id}", "brand", "getUpload",
              "Whether a logo file is usable", "user_or_key", "brand-read", 200, schemas.Upload,
              scope="brands:read"),
     Endpoint("POST /v1/generations", "generation", "createGeneration", "Ask for images",
              "user_or_key", "generation-create", 202, schemas.Generation,
-             schemas.CreateGenerationRequest, scope="generations:write", idempotent=True,
-             problems=("insufficient_credits", "idempotency_mismatch", "generation_cap_reached"),
-             end_user=True),
+             schemas.CreateGenerationRequest, scope="generations:write",
+             problems=("insufficient_credits", "generation_cap_reached"), end_user=True,
+             idempotent="organization",
+             shared=("organization-generations", "end-user-generations")),
+    Endpoint("POST /v1/generations/{generation_id}/cancel", "generation", "cancelGeneration",
+             "Stop a generation that has not finished; its credits come back", "user_or_key",
+             "generation-create", 200, schemas.Generation, scope="generations:write",
+             problems=("conflict",), end_user=True),
     Endpoint("GET /v1/generations", "generation", "listGenerations", "List generations",
              "user_or_key", "generation-read", 200, schemas.GenerationList,
              scope="generations:read", query=PAGE),

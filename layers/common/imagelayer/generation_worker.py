@@ -11,14 +11,15 @@ from typing import Any
 from PIL import Image
 
 from imagelayer import models
-from imagelayer.generations import reservation
+from imagelayer.acceptance import reservation
+from imagelayer.generations import release_actions
 from imagelayer.ids import is_id, new_id
 from imagelayer.providers.models import GenerationRefused, ImageModel
 from imagelayer.quota_alerts import QuotaAlerts
 from imagelayer.render import encode
 from imagelayer.render.compositor import compose
 from imagelayer.stores.brands import BrandStore
-from imagelayer.stores.credits import CreditStore
+from imagelayer.stores.credits import CreditStore, Usage
 from imagelayer.stores.generations import GenerationStore
 from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.table import Action, Item
@@ -69,14 +70,16 @@ class GenerationWorker:
             look = self._look(job)
             assets = [self._make(job, look, index) for index in range(job["n"])]
         except GenerationRefused as refusal:
-            self.store.fail(job, refusal.code, refusal.message, self._release(job), now)
+            release = release_actions(self.credits, job, int(self.clock()))
+            self.store.fail(job, refusal.code, refusal.message, release, now)
             return "failed"
         settled = self.store.succeed(job, assets, self._settle(job), int(self.clock()))
         if not settled and not self._settled_before(job):
             for asset in assets:
                 self.media.delete(asset["object_key"])
             return "lost"
-        self.quota_alerts.settled(job["org_id"], job["month"], now)
+        if job.get("draws"):
+            self.quota_alerts.settled(job["org_id"], list(job["draws"]), now)
         return "succeeded"
 
     def _settled_before(self, job: Item) -> bool:
@@ -154,12 +157,17 @@ class GenerationWorker:
         return Image.open(io.BytesIO(data), formats=("PNG",)).convert("RGBA")
 
     def _settle(self, job: Item) -> list[Action]:
-        held = reservation(job)
-        return self.credits.settle(held, int(self.clock())) if held.amount else []
-
-    def _release(self, job: Item) -> list[Action]:
-        held = reservation(job)
-        return self.credits.release(held, int(self.clock())) if held.amount else []
+        usage = Usage(
+            key_id=job.get("key_id"),
+            user_id=None if job.get("key_id") else job["actor"],
+            end_user_id=job.get("end_user_id"),
+            model=job["model"],
+            brand_id=job.get("brand_id"),
+            mode=job["mode"],
+            images=job["n"],
+            credits=job["credits"],
+        )
+        return self.credits.settle(reservation(job), usage, int(self.clock()))
 
 
 def _draw(claim: str, index: int) -> Callable[[int], bytes]:

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from imagelayer import models
+from imagelayer.acceptance import Acceptance, reservation
 from imagelayer.assets import Assets
 from imagelayer.errors import Problem, invalid, not_found
+from imagelayer.idempotency import Made
 from imagelayer.ids import is_id, new_id
 from imagelayer.presets import PRESETS
 from imagelayer.principals import Origin, Principal
-from imagelayer.quota_alerts import QuotaAlerts
 from imagelayer.schemas import CreateGenerationRequest
-from imagelayer.security_events import SecurityLog
-from imagelayer.stores.brands import BrandStore
-from imagelayer.stores.credits import CreditStore, Reservation
-from imagelayer.stores.end_user_sessions import EndUserSessionStore
+from imagelayer.stores.credits import CreditStore
 from imagelayer.stores.generations import GenerationStore
+from imagelayer.stores.idempotency import Claim
 from imagelayer.stores.queue import Queue
-from imagelayer.stores.table import Item, StoreUnavailable
+from imagelayer.stores.table import Action, Item, StoreUnavailable
 from imagelayer.times import rfc3339, utc_month
 
 MEDIA_SECONDS = 72 * 3600
 QUEUED_SECONDS = 120  # a job still queued after this has probably lost its message
-IDEMPOTENCY_SECONDS = 24 * 3600
 DEFAULT_SIZE = "1024x1024"
-_KEY_SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
+CANCEL_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -40,14 +34,10 @@ class Generations:
     """The use cases of jobs on the request side."""
 
     store: GenerationStore
-    brands: BrandStore
+    acceptance: Acceptance
     credits: CreditStore
-    end_users: EndUserSessionStore
     queue: Queue
-    quota_alerts: QuotaAlerts
     assets: Assets
-    security: SecurityLog
-    monthly_credits: int
     warn: Callable[[str], None]
 
     def create(
@@ -56,31 +46,47 @@ class Generations:
         origin: Origin,
         now: float,
         body: CreateGenerationRequest,
-        idempotency_key: str | None,
-    ) -> dict[str, Any]:
-        """Accept a generation and return its job. Raises Problem 402, 404, 409 or 422.
+        claim: Claim | None = None,
+    ) -> Made:
+        """Accept a generation and return its job. Raises Problem 402, 404, 409 or 422, or Limited.
 
         The job is durable once the transaction holds. The message that starts it may be lost
         after that without harm: the sweep sends it again, so the caller is told 202 either way.
         """
         job = self._job(principal, now, body)
-        record = _record(idempotency_key, principal, body, job, now)
-        accepted = self._accept(principal, origin, job, record, now)
-        if accepted is not None:
-            return self.view(accepted, now)
+        asked = claim and claim.of(generation_id=job["id"])
+        earlier = self.acceptance.accept(principal, origin, job, asked, now)
+        if earlier is not None:
+            return Made(self.view(earlier, now), replayed=True)
         try:
             self.queue.send({"org_id": job["org_id"], "generation_id": job["id"]})
         except StoreUnavailable as fault:
             self.warn(f"a job waits for the sweep: {fault.reason}")
-        return self.view(job, now)
+        return Made(self.view(job, now))
+
+    def cancel(self, principal: Principal, generation_id: str, now: float) -> dict[str, Any]:
+        """Stop a job that has not finished and give its credits back. Raises Problem 404 or 409.
+
+        Canceling a canceled job answers the same again. A worker that is on it finds its claim gone
+        and removes what it made; one that settles at the same moment wins or loses by the job's
+        state, in one transaction with the credits either way.
+        """
+        for _ in range(CANCEL_ATTEMPTS):
+            job = self._need(principal, generation_id, now)
+            if job["status"] == "canceled":
+                return self.view(job, now)
+            if job["status"] not in ("queued", "running"):
+                raise Problem("conflict", "The generation has finished.")
+            canceled = self.store.cancel(
+                job, release_actions(self.credits, job, int(now)), int(now)
+            )
+            if canceled:
+                return self.view({**job, "status": "canceled"}, now)
+        raise Problem("conflict", "The generation keeps changing; try again.")
 
     def get(self, principal: Principal, generation_id: str, now: float) -> dict[str, Any]:
         """A job with its images. Raises Problem 404, also once it has expired."""
-        known = is_id("gen", generation_id)
-        job = self.store.get(principal.org_id, generation_id) if known else None
-        if job is None or job["expires_at"] <= now or not principal.sees(job):
-            raise not_found("generation")
-        return self.view(job, now)
+        return self.view(self._need(principal, generation_id, now), now)
 
     def page(
         self, principal: Principal, *, limit: int, after: str | None, now: float
@@ -95,6 +101,13 @@ class Generations:
         """What the API shows of a job, with fresh links to its images."""
         records = self.store.assets(job["org_id"], job.get("asset_ids", []))
         return view(job, [self.assets.view(record, now) for record in records])
+
+    def _need(self, principal: Principal, generation_id: str, now: float) -> Item:
+        known = is_id("gen", generation_id)
+        job = self.store.get(principal.org_id, generation_id) if known else None
+        if job is None or job["expires_at"] <= now or not principal.sees(job):
+            raise not_found("generation")
+        return job
 
     def _job(self, principal: Principal, now: float, body: CreateGenerationRequest) -> Item:
         model = models.find(body.model)
@@ -111,6 +124,7 @@ class Generations:
             "id": new_id("gen", now),
             "org_id": principal.org_id,
             "actor": principal.actor,
+            "key_id": _key_of(principal),
             "end_user_id": principal.end_user.id if principal.end_user else None,
             "status": "queued",
             "prompt": body.prompt,
@@ -132,65 +146,18 @@ class Generations:
             "sweep_at": created + QUEUED_SECONDS,
         }
 
-    def _accept(
-        self, principal: Principal, origin: Origin, job: Item, record: Item | None, now: float
-    ) -> Item | None:
-        """Commit the job; returns the earlier job when the idempotency key has one."""
-        checks = (
-            [self.brands.exists_check(job["org_id"], job["brand_id"])] if job["brand_id"] else []
-        )
-        held = reservation(job)
-        reserve = self.credits.reserve(held, int(now)) if held.amount else []
-        user = principal.end_user
-        capped = user is not None and user.max_generations is not None
-        count = [self.end_users.count_action(user)] if user is not None and capped else []
-        refusal = self.store.accept(job, record, checks, reserve, count)
-        if refusal is not None and refusal.credits_short and refusal.balance is None:
-            # The organization's first generation of the month.
-            self.credits.open_month(held.org_id, held.month, self.monthly_credits)
-            refusal = self.store.accept(job, record, checks, reserve, count)
-        if refusal is None:
-            return None
-        if refusal.record is not None and record is not None:
-            return self._replay(principal, record, refusal.record)
-        if refusal.brand_missing:
-            raise not_found("brand")
-        if refusal.cap_reached:
-            self.security.record(
-                "session.cap_reached",
-                "denied",
-                origin,
-                org_id=job["org_id"],
-                actor=principal.actor,
-            )
-            raise Problem(
-                "generation_cap_reached", "This session has made all the generations it may."
-            )
-        if refusal.credits_short:
-            self.security.record(
-                "quota.denied", "denied", origin, org_id=job["org_id"], actor=principal.actor
-            )
-            self.quota_alerts.denied(job["org_id"], job["month"], refusal.balance, now)
-            raise Problem(
-                "insufficient_credits",
-                f"This costs {held.amount} credits, more than this month's allowance has left.",
-            )
-        raise Problem("conflict", "The request collided with another one; please try again.")
 
-    def _replay(self, principal: Principal, record: Item, earlier: Item) -> Item:
-        if earlier["fingerprint"] != record["fingerprint"]:
-            raise Problem(
-                "idempotency_mismatch", "This Idempotency-Key was used with another body."
-            )
-        job = self.store.get(principal.org_id, earlier["generation_id"])
-        if job is None:
-            raise not_found("generation")
-        return job
+def release_actions(credits: CreditStore, job: Item, now: int) -> list[Action]:
+    """What gives a job's credits back, inside the transaction that ends it."""
+    held = reservation(job)
+    return credits.release(held, now) if held.draws else []
 
 
-def reservation(job: Mapping[str, Any]) -> Reservation:
-    """The credits a job holds."""
-    return Reservation(job["org_id"], job["month"], job["id"], job["credits"])
+def _key_of(principal: Principal) -> str | None:
+    """The key behind a request: the one that calls, or that minted the end user's session."""
+    if principal.end_user is not None:
+        return principal.end_user.key_id
+    return principal.actor if principal.kind == "key" else None
 
 
 def view(job: Mapping[str, Any], assets: list[dict[str, Any]]) -> dict[str, Any]:
@@ -223,32 +190,3 @@ def _size(body: CreateGenerationRequest) -> tuple[int, int]:
         return PRESETS[body.preset]
     width, _, height = (body.size or DEFAULT_SIZE).partition("x")
     return int(width), int(height)
-
-
-def _record(
-    key: str | None,
-    principal: Principal,
-    body: CreateGenerationRequest,
-    job: Mapping[str, Any],
-    now: float,
-) -> Item | None:
-    """The idempotency record for a request that names a key.
-
-    The header is a quoted string by the IETF draft and bare in most clients: both are taken. It is
-    stored hashed, with the organization in the partition key, and the body's fingerprint beside.
-    """
-    if key is None:
-        return None
-    bare = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
-    if not _KEY_SHAPE.fullmatch(bare):
-        raise Problem("bad_request", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
-    # An end user's keys are that end user's, or they could be used to read another's job.
-    whose = principal.end_user.id if principal.end_user else ""
-    fingerprint = hashlib.sha256(msgspec.json.encode([body, principal.mode])).hexdigest()
-    return {
-        "hash": hashlib.sha256(f"createGeneration\x00{whose}\x00{bare}".encode()).hexdigest(),
-        "fingerprint": fingerprint,
-        "generation_id": job["id"],
-        "expires_at": int(now) + IDEMPOTENCY_SECONDS,
-        "purge_at": int(now) + IDEMPOTENCY_SECONDS,
-    }

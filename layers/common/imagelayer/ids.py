@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 PREFIXES = (
-    "org", "usr", "ses", "inv", "eus", "key", "brd", "upl", "gen", "ast", "mov", "evt",
+    "org", "usr", "ses", "inv", "eus", "key", "brd", "upl", "gen", "ast", "crg", "evt",
 )  # fmt: skip
 _SHAPE = re.compile(rf"(?:{'|'.join(PREFIXES)})_[{_ALPHABET}]{{26}}")
 

@@ -145,7 +145,7 @@ class MailWorker:
                 return self._invitation(message, now)
             case "quota":
                 return self._quota(message, now)
-            case "key_created" | "key_rotated":
+            case "key_created" | "key_rotated" | "key_leaked":
                 return self._key(message)
             case kind if kind in TO_USER:
                 return self._to_user(message)
@@ -304,6 +304,15 @@ class MailWorker:
         for owner in self._owners(str(about["org_id"])):
 
             def write(owner: Item = owner) -> Mail:
+                if message.kind == "key_leaked":
+                    return mails.key_leaked(
+                        owner["email"],
+                        name=owner["name"],
+                        base_url=self.base_url,
+                        key_name=str(about["name"]),
+                        key_hint=str(about["hint"]),
+                        place=str(about["place"]),
+                    )
                 return mails.key_changed(
                     owner["email"],
                     name=owner["name"],

@@ -201,6 +201,29 @@ def key_changed(
     )
 
 
+def key_leaked(
+    to: str, *, name: str, base_url: str, key_name: str, key_hint: str, place: str
+) -> Mail:
+    """Tells that a key was found in public and does not work any more."""
+    called = f'"{key_name}" ({key_hint})' if _PLAIN_NAME.fullmatch(key_name) else f"({key_hint})"
+    where = [f"It was found here:\n{place}"] if place else []
+    return _mail(
+        to,
+        "An ImageLayer API key was found in public and is revoked",
+        greeting=name,
+        before=[
+            f"The API key {called} was found in public, where anybody could have used it, so we "
+            "revoked it. Requests with it are refused from now on.",
+            *where,
+        ],
+        after=[
+            "Create a new key and put it where the old one was in use. Take the old one out of the "
+            "place it was found in, and look at your usage and security events for calls that were "
+            f"not yours: {base_url}/",
+        ],
+    )
+
+
 def quota(to: str, *, name: str, percent: int, month: str, allowance: int) -> Mail:
     """Tells the owners how far the month's credits are used up."""
     if percent >= 100:

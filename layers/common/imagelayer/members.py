@@ -13,6 +13,7 @@ from typing import Any
 
 from imagelayer.email_policy import DomainLists, address_hash, canonical_address, refuse_disposable
 from imagelayer.errors import Problem, not_found
+from imagelayer.idempotency import Made, in_flight, made_before
 from imagelayer.ids import is_id, new_id
 from imagelayer.outbox import Outbox
 from imagelayer.principals import Origin, Principal
@@ -23,7 +24,8 @@ from imagelayer.sessions import Change, Sessions
 from imagelayer.stores.accounts import AccountStore
 from imagelayer.stores.counters import CounterStore
 from imagelayer.stores.events import EventStore
-from imagelayer.stores.table import Item, TransactionRefused
+from imagelayer.stores.idempotency import Claim
+from imagelayer.stores.table import Item, TransactionContended, TransactionRefused
 from imagelayer.times import rfc3339
 
 INVITATION_SECONDS = 7 * 86_400
@@ -164,9 +166,16 @@ class Members:
     # ── Invitations ─────────────────────────────────────────────────────────────────────────────
 
     def invite(
-        self, principal: Principal, origin: Origin, now: float, *, email: str, role: Role
-    ) -> dict[str, Any]:
-        """Invite somebody by mail. Raises Problem 403 or 422, or Limited.
+        self,
+        principal: Principal,
+        origin: Origin,
+        now: float,
+        *,
+        email: str,
+        role: Role,
+        claim: Claim | None = None,
+    ) -> Made:
+        """Invite somebody by mail. Raises Problem 403, 404, 409 or 422, or Limited.
 
         The answer does not tell whether the address has an account somewhere; who accepts is told.
         """
@@ -184,7 +193,18 @@ class Members:
             "created_at": int(now),
             "expires_at": int(now) + INVITATION_SECONDS,
         }
-        self.accounts.create_invitation(invitation)
+        asked = claim and claim.of(invitation_id=invitation["id"])
+        try:
+            earlier = self.accounts.create_invitation(invitation, asked)
+        except TransactionContended as fault:
+            raise in_flight(asked, fault) or fault from None
+        if earlier is not None and asked is not None:
+            made = made_before(asked, earlier)
+            found = self.accounts.invitation(principal.org_id, made["invitation_id"], int(now))
+            if found is None:
+                raise not_found("invitation")
+            invitation = found
+        # Asked for by a repeated request as well: the first may have died before it came to this.
         self.outbox.ask(
             "invitation",
             origin,
@@ -192,8 +212,9 @@ class Members:
             org_id=principal.org_id,
             invitation_id=invitation["id"],
         )
-        self._record("member.invited", principal, origin, f"{invitation['id']} {role}")
-        return _view_invitation(invitation)
+        if earlier is None:
+            self._record("member.invited", principal, origin, f"{invitation['id']} {role}")
+        return Made(_view_invitation(invitation), replayed=earlier is not None)
 
     def invitations(
         self, principal: Principal, *, limit: int, after: str | None, now: float

@@ -50,3 +50,4 @@ class EndUser:
     pk: str
     sk: str
     max_generations: int | None
+    key_id: str = ""  # the key that minted the session

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from imagelayer.outbox import Outbox
 from imagelayer.security_events import SecurityLog
-from imagelayer.stores.credits import CreditStore
+from imagelayer.stores.credits import CreditStore, allowance_name, pool_of
 from imagelayer.stores.table import Item, StoreUnavailable
+from imagelayer.times import utc_month
 
 PERCENTS = (80, 100)
 
@@ -20,29 +22,42 @@ class QuotaAlerts:
     outbox: Outbox
     security: SecurityLog
 
-    def settled(self, org_id: str, month: str, now: float) -> None:
-        """Look at the balance after a charge. What was charged stands, whatever happens here."""
+    def settled(self, org_id: str, names: Collection[str], now: float) -> None:
+        """Look at this month's allowance after a charge to balances of these names. What was
+        charged stands, whatever happens here."""
+        month = utc_month(now)
         try:
-            balance = self.credits.balance(org_id, month)
-            if balance is None or not balance["allowance"]:
-                return
-            for percent in PERCENTS:
-                if balance["used"] * 100 >= balance["allowance"] * percent:
-                    self._tell(org_id, month, percent, balance, now)
+            for name in names:
+                if pool_of(name) == month:
+                    self._look(org_id, name, month, now)
+                    return
         except StoreUnavailable as fault:
             self.outbox.lost(f"a quota alert was not made: {fault.reason}")
 
-    def denied(self, org_id: str, month: str, balance: Item | None, now: float) -> None:
+    def denied(self, org_id: str, now: float) -> None:
         """A request was refused for want of credits: for whoever asked, all are used."""
+        month = utc_month(now)
         try:
-            if balance is not None:
-                self._tell(org_id, month, 100, balance, now)
+            balances = self.credits.pool(org_id, allowance_name(now, month))
+            if balances:
+                self._tell(org_id, month, 100, balances, now)
         except StoreUnavailable as fault:
             self.outbox.lost(f"a quota alert was not made: {fault.reason}")
 
-    def _tell(self, org_id: str, month: str, percent: int, balance: Item, now: float) -> None:
+    def _look(self, org_id: str, name: str, month: str, now: float) -> None:
+        balances = self.credits.pool(org_id, name)
+        allowance = sum(each["amount"] for each in balances)
+        used = sum(each["used"] for each in balances)
+        for percent in PERCENTS:
+            if allowance and used * 100 >= allowance * percent:
+                self._tell(org_id, month, percent, balances, now)
+
+    def _tell(
+        self, org_id: str, month: str, percent: int, balances: list[Item], now: float
+    ) -> None:
         """Ask, then note that it was asked: racing charges may ask twice, and none is lost."""
-        if f"alerted_{percent}" in balance:
+        first = balances[0]
+        if f"alerted_{percent}" in first:
             return
         self.outbox.ask(
             "quota",
@@ -51,9 +66,9 @@ class QuotaAlerts:
             org_id=org_id,
             month=month,
             percent=percent,
-            allowance=balance["allowance"],
+            allowance=sum(each["amount"] for each in balances),
         )
-        if self.credits.mark_alerted(org_id, month, percent):
+        if self.credits.mark_alerted(org_id, first["name"], percent):
             self.security.record(
                 "quota.alert", "success", org_id=org_id, reason=f"{percent} percent"
             )

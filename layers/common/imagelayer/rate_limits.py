@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,26 @@ class Policy:
     def tolerance_ms(self) -> int:
         """How far ahead of now the TAT may be for one more call to be admitted."""
         return (self.burst - 1) * self.interval_ms
+
+    def under(self, terms: Mapping[str, Any]) -> Policy:
+        """This policy as an organization's terms have it: `terms["limits"][name]` overrides
+        `{quota, window, burst}`."""
+        override = (terms.get("limits") or {}).get(self.name)
+        return Policy(self.name, **override) if override else self
+
+    def share(self, shards: int) -> Policy:
+        """One of `shards` equal parts, rounded down, so that all of them together admit no more
+        than the whole. A policy that is too small for so many parts is split into fewer."""
+        parts = self.parts(shards)
+        if parts == 1:
+            return self
+        trickle = (self.quota - self.burst) // parts
+        burst = self.burst // parts
+        return Policy(self.name, burst + trickle, self.window, burst)
+
+    def parts(self, shards: int) -> int:
+        """How many parts `share` makes of it."""
+        return max(1, min(shards, self.burst, self.quota - self.burst))
 
     @property
     def header(self) -> str:
@@ -124,8 +145,9 @@ def _policies(*policies: Policy) -> Mapping[str, Policy]:
     return {policy.name: policy for policy in policies}
 
 
-# The table of limits. `per ip` policies count a client address (IPv6 per /64), the others count
-# the credential that calls. Endpoints name their policy in `endpoints.py`.
+# The table of limits. An endpoint names in `endpoints.py` the policy that counts its caller: a
+# client address (IPv6 per /64) where nobody is authenticated, else the credential. It may name more
+# that count the whole organization or the end user, however many credentials they have.
 POLICIES = _policies(
     Policy("public-read", quota=240, window=60, burst=120),
     Policy("register", quota=20, window=600, burst=10),
@@ -156,9 +178,15 @@ POLICIES = _policies(
     Policy("end-user-session-revoke", quota=60, window=60, burst=30),
     Policy("key-read", quota=300, window=60, burst=150),
     Policy("key-write", quota=30, window=60, burst=15),
+    Policy("publishable-key", quota=6000, window=60, burst=3000),
+    Policy("leaked-keys", quota=600, window=60, burst=300),
+    Policy("usage-read", quota=120, window=60, burst=60),
     Policy("brand-read", quota=300, window=60, burst=150),
     Policy("brand-write", quota=60, window=60, burst=30),
     Policy("generation-create", quota=120, window=60, burst=60),
+    # All credentials of an organization together, and all sessions of one end user.
+    Policy("organization-generations", quota=600, window=60, burst=300),
+    Policy("end-user-generations", quota=60, window=60, burst=30),
     Policy("generation-read", quota=600, window=60, burst=300),
     Policy("asset-read", quota=600, window=60, burst=300),
 )

@@ -39,11 +39,16 @@ Scope = Literal[
     "generations:write",
     "keys:rotate",
     "sessions:write",
+    "usage:read",
 ]
 # What a customer's server may hand on to its own users.
 EndUserScope = Literal["assets:read", "generations:read", "generations:write"]
 Role = Literal["owner", "admin", "developer", "viewer"]
 Mode = Literal["live", "test"]
+KeyKind = Literal["secret", "publishable"]
+# `203.0.113.0/24`, `2001:db8::/48`; a bare address is its own network.
+Cidr = Annotated[str, Meta(min_length=2, max_length=43, examples=["203.0.113.0/24"])]
+Cidrs = Annotated[list[Cidr], Meta(max_length=32)]
 
 
 # Accounts
@@ -368,12 +373,25 @@ class RevokedSessions(Answer):
 
 
 class CreateKeyRequest(Request):
-    """A new secret API key."""
+    """A new API key: a secret one with at least one scope, or a publishable one without any.
+
+    With `allowed_cidrs` it may be used from these networks alone.
+    """
 
     name: Name
-    scopes: Annotated[list[Scope], Meta(min_length=1, max_length=16)]
     mode: Mode
+    kind: KeyKind = "secret"
+    scopes: Annotated[list[Scope], Meta(max_length=16)] = []
     expires_at: Timestamp | None = None
+    allowed_cidrs: Cidrs = []
+
+
+class UpdateKeyRequest(Request):
+    """Fields left out stay as they are; an empty `allowed_cidrs` allows every network."""
+
+    name: Name | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+    allowed_cidrs: Cidrs | UnsetType = UNSET
 
 
 class RotateKeyRequest(Request):
@@ -387,10 +405,13 @@ class Key(Answer):
 
     id: str
     name: str
+    kind: KeyKind
     prefix: str
     last_four: str
     scopes: list[Scope]
     mode: Mode
+    enabled: bool
+    allowed_cidrs: list[str]
     created_at: Timestamp
     expires_at: Timestamp | None
     last_used_at: Timestamp | None
@@ -413,6 +434,79 @@ class KeyList(Answer):
 
     data: list[Key]
     next_cursor: str | None
+
+
+class LeakedKey(msgspec.Struct, kw_only=True):
+    """A key found in public, as GitHub's secret scanning reports it; other fields are ignored."""
+
+    token: Annotated[str, Meta(max_length=500)]
+    type: Annotated[str, Meta(max_length=200)] = ""
+    url: Annotated[str, Meta(max_length=4000)] = ""
+    source: Annotated[str, Meta(max_length=200)] = ""
+
+
+class LeakVerdict(Answer):
+    """Whether a reported key was one of ours; if so it is revoked by now."""
+
+    token_hash: str
+    token_type: str
+    label: Literal["true_positive", "false_positive"]
+
+
+# Usage
+
+
+class UsageRow(Answer):
+    """What a group used. Of the fields that name it only those it was grouped by are there; one is
+    null where there was none, such as the key of a request from the dashboard."""
+
+    generations: int
+    images: int
+    credits: int
+    day: str | UnsetType | None = UNSET
+    key_id: str | UnsetType | None = UNSET
+    model: str | UnsetType | None = UNSET
+    brand_id: str | UnsetType | None = UNSET
+    end_user_id: str | UnsetType | None = UNSET
+    mode: Mode | UnsetType | None = UNSET
+
+
+class UsageTotal(Answer):
+    """Everything in the range."""
+
+    generations: int
+    images: int
+    credits: int
+
+
+class CreditPool(Answer):
+    """A month's allowance or a grant; `amount` is `used` and `reserved` and `available`."""
+
+    id: str
+    expires_at: Timestamp
+    amount: int
+    used: int
+    reserved: int
+    available: int
+
+
+class CreditStanding(Answer):
+    """What may be used now: this month's allowance, and the grants in the order they expire in."""
+
+    available: int
+    allowance: CreditPool
+    grants: list[CreditPool]
+
+
+class UsageReport(Answer):
+    """Finished generations from `start` to `end`, both days (UTC) included; and what is left."""
+
+    start: str
+    end: str
+    group_by: list[str]
+    data: list[UsageRow]
+    total: UsageTotal
+    credits: CreditStanding
 
 
 # Brands

@@ -38,6 +38,7 @@ EVENTS: Mapping[str, str] = {
     "auth.recovery_codes_renewed": "New recovery codes replaced the old ones",
     "auth.credential_refused": "A key or token was refused",
     "authz.denied": "A credential lacked the scope or role",
+    "authz.address_denied": "A key was used from an address it is not meant for",
     "authz.origin_denied": "An end user's session was used from another origin",
     "session.minted": "A session for an end user was minted",
     "session.revoked": "Sessions of end users were revoked",
@@ -54,13 +55,19 @@ EVENTS: Mapping[str, str] = {
     "secret.rotated": "A signing key or pepper was rotated",
     "key.created": "An API key was created",
     "key.rotated": "An API key got a new secret",
+    "key.changed": "An API key was renamed, disabled, enabled, or bound to networks",
     "key.revoked": "An API key was revoked",
+    "key.leaked": "An API key was found in public and revoked",
+    "key.leak_reported": "A report of leaked keys was refused",
     "limit.denied": "A rate limit refused a call",
     "limit.unavailable": "The rate limiter could not answer, so the call was denied",
     "quota.alert": "An organization has used 80 or 100 percent of its credits",
     "quota.denied": "An organization had no credits left",
+    "credits.granted": "The operator gave an organization credits",
+    "plan.changed": "The operator changed an organization's allowance, limits or shards",
     "brand.upload_rejected": "An uploaded brand file was refused",
     "media.deleted": "Expired media was removed",
+    "account.removed": "A sign-up that nobody confirmed was removed",
 }
 
 Emit = Callable[[Mapping[str, Any]], None]

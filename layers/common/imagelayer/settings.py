@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 TURNSTILE_URL = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
+SECRET_SCANNING_URL = "https://api.github.com/meta/public_keys/secret_scanning"  # noqa: S105
+# Stand-ins for services of others, by the setting that names them.
+STAND_INS = ("TURNSTILE_URL", "SECRET_SCANNING_URL")
 
 
 class Misconfigured(Exception):
@@ -35,8 +38,9 @@ class Settings:
         base_url = environment.get("BASE_URL", "").rstrip("/")
         if not base_url.startswith("http://" if stage == "local" else "https://"):
             raise Misconfigured("BASE_URL must be the public https address")
-        if environment.get("TURNSTILE_URL") and stage != "local":
-            raise Misconfigured("TURNSTILE_URL is for the local stage only")
+        for name in STAND_INS:
+            if environment.get(name) and stage != "local":
+                raise Misconfigured(f"{name} is for the local stage only")
         return cls(stage, base_url, environment.get("AWS_REGION", "us-east-1"), dict(environment))
 
     def need(self, name: str) -> str:
@@ -59,6 +63,11 @@ class Settings:
     def turnstile_url(self) -> str:
         """Cloudflare's siteverify, or its local stand-in."""
         return self.environment.get("TURNSTILE_URL") or TURNSTILE_URL
+
+    @property
+    def secret_scanning_url(self) -> str:
+        """Where the keys are that sign reports of leaked keys, or their local stand-in."""
+        return self.environment.get("SECRET_SCANNING_URL") or SECRET_SCANNING_URL
 
     @property
     def edge_secret_sha256(self) -> str:

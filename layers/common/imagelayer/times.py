@@ -25,6 +25,13 @@ def utc_month(seconds: float) -> str:
     return utc_day(seconds)[:7]
 
 
+def end_of_utc_month(seconds: float) -> int:
+    """The first second of the next UTC month."""
+    moment = datetime.fromtimestamp(int(seconds), UTC)
+    year, month = divmod(moment.year * 12 + moment.month, 12)
+    return int(datetime(year, month + 1, 1, tzinfo=UTC).timestamp())
+
+
 def end_of_utc_day(seconds: float) -> int:
     """The first second of the next UTC day."""
     return (int(seconds) // 86_400 + 1) * 86_400

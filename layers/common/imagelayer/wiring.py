@@ -20,16 +20,19 @@ from imagelayer.settings import Settings
 if TYPE_CHECKING:
     from botocore.session import Session
 
+    from imagelayer.acceptance import Acceptance
     from imagelayer.api_keys import ApiKeys
     from imagelayer.assets import Assets
     from imagelayer.brand_intake import BrandIntake
     from imagelayer.brands import Brands
     from imagelayer.cleanup import Cleanup
     from imagelayer.credentials import Credentials
+    from imagelayer.credits import Wallet
     from imagelayer.email_policy import DomainLists
     from imagelayer.end_users import EndUsers
     from imagelayer.generation_worker import GenerationWorker
     from imagelayer.generations import Generations
+    from imagelayer.leaked_keys import LeakedKeys
     from imagelayer.login import Login
     from imagelayer.mail_feedback import MailFeedback
     from imagelayer.mail_worker import MailWorker
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from imagelayer.password_changes import PasswordChanges
     from imagelayer.password_check import PasswordCheck
     from imagelayer.passwords import Peppers
+    from imagelayer.plans import Plans
     from imagelayer.quota_alerts import QuotaAlerts
     from imagelayer.registration import Registration
     from imagelayer.second_factor import SecondFactor, Verifier
@@ -58,15 +62,17 @@ if TYPE_CHECKING:
     from imagelayer.stores.sessions import SessionStore
     from imagelayer.stores.table import Table
     from imagelayer.tokens import SigningKey
+    from imagelayer.usage import UsageReport
 
-# Short, because a caller waits and a limiter that hangs must become a denial; two attempts,
-# because every write is safe to repeat (docs/architecture.md, "Retries").
-_TIMEOUTS: Mapping[str, tuple[float, float]] = {
-    "dynamodb": (0.5, 1.5),
-    "sqs": (0.5, 2.0),
-    "secretsmanager": (0.5, 2.0),
-    "sesv2": (1.0, 5.0),
-    "s3": (1.0, 15.0),
+# Seconds to connect and to read, and attempts by the SDK. Short, because a caller waits: a limiter
+# that hangs must be a denial within two seconds. What calls DynamoDB makes its own second attempt
+# (`stores.table`), since the SDK may pause for a second before it.
+_TIMEOUTS: Mapping[str, tuple[float, float, int]] = {
+    "dynamodb": (0.4, 0.7, 1),
+    "sqs": (0.5, 1.0, 2),
+    "secretsmanager": (0.5, 1.0, 2),
+    "sesv2": (1.0, 5.0, 2),
+    "s3": (1.0, 5.0, 2),
 }
 
 
@@ -122,14 +128,14 @@ class Wiring:
         if service not in self._clients:
             from botocore.config import Config
 
-            connect, read = _TIMEOUTS[service]
+            connect, read, attempts = _TIMEOUTS[service]
             self._clients[service] = self._session.create_client(
                 service,
                 region_name=self.settings.region,
                 config=Config(
                     connect_timeout=connect,
                     read_timeout=read,
-                    retries={"mode": "standard", "total_max_attempts": 2},
+                    retries={"mode": "standard", "total_max_attempts": attempts},
                     # Without this botocore signs S3 links with SigV2 in older regions.
                     signature_version="s3v4" if service == "s3" else None,
                     # Without this it signs for the global host, which redirects or refuses
@@ -189,7 +195,9 @@ class Wiring:
     def end_user_sessions(self) -> EndUserSessionStore:
         from imagelayer.stores.end_user_sessions import EndUserSessionStore
 
-        return EndUserSessionStore(self._table("SESSIONS_TABLE"), self._tats)
+        return EndUserSessionStore(
+            self.client("dynamodb"), self._table("SESSIONS_TABLE"), self._tats
+        )
 
     @cached_property
     def sessions(self) -> SessionStore:
@@ -219,7 +227,17 @@ class Wiring:
     def credits(self) -> CreditStore:
         from imagelayer.stores.credits import CreditStore
 
-        return CreditStore(self._table("CREDITS_TABLE"))
+        return CreditStore(self.client("dynamodb"), self._table("CREDITS_TABLE"), self._tats)
+
+    @cached_property
+    def _wallet(self) -> Wallet:
+        from imagelayer.credits import Wallet, WalletMemory
+
+        return Wallet(self.credits, WalletMemory(), self._monthly_credits)
+
+    @property
+    def _monthly_credits(self) -> int:
+        return self.settings.number("MONTHLY_CREDITS", 1000)
 
     @cached_property
     def media(self) -> ObjectStore:
@@ -458,7 +476,46 @@ class Wiring:
         """The life of API keys."""
         from imagelayer.api_keys import ApiKeys
 
-        return ApiKeys(self.keys, self.end_user_sessions, self.outbox, self.security)
+        return ApiKeys(
+            self.keys,
+            self.end_user_sessions,
+            self.outbox,
+            self.security,
+            self._derivation_key,
+        )
+
+    def _derivation_key(self) -> bytes:
+        secret: str = self.secrets.read(self.settings.need("DERIVATION_SECRET_ID"))["key"]
+        return secret.encode()
+
+    @cached_property
+    def leaked_keys(self) -> LeakedKeys:
+        """Keys found in public."""
+        import time
+
+        import urllib3
+
+        from imagelayer.leaked_keys import LeakedKeys
+        from imagelayer.providers.secret_scanning import ScannerKeys
+
+        scanner = ScannerKeys(urllib3.PoolManager(), self.settings.secret_scanning_url, time.time)
+        return LeakedKeys(
+            self.keys, self.end_user_sessions, self.outbox, self.security, scanner.find
+        )
+
+    @cached_property
+    def plans(self) -> Plans:
+        """What the operator decides."""
+        from imagelayer.plans import Plans
+
+        return Plans(self.accounts, self.credits, self.keys, self.security, self._monthly_credits)
+
+    @cached_property
+    def usage(self) -> UsageReport:
+        """What an organization used."""
+        from imagelayer.usage import UsageReport
+
+        return UsageReport(self.credits, self._monthly_credits)
 
     @cached_property
     def brands(self) -> Brands:
@@ -488,15 +545,26 @@ class Wiring:
 
         return Generations(
             store=self.generation_store,
+            acceptance=self._acceptance,
+            credits=self.credits,
+            queue=self.queue,
+            assets=self.assets,
+            warn=self.log.warning,
+        )
+
+    @cached_property
+    def _acceptance(self) -> Acceptance:
+        from imagelayer.acceptance import Acceptance
+
+        return Acceptance(
+            store=self.generation_store,
             brands=self.brand_store,
             credits=self.credits,
+            wallet=self._wallet,
+            counters=self.counters,
             end_users=self.end_user_sessions,
-            queue=self.queue,
             quota_alerts=self._quota_alerts,
-            assets=self.assets,
             security=self.security,
-            monthly_credits=self.settings.number("MONTHLY_CREDITS", 1000),
-            warn=self.log.warning,
         )
 
     @cached_property
@@ -531,6 +599,7 @@ class Wiring:
 
         return Cleanup(
             store=self.generation_store,
+            accounts=self.accounts,
             credits=self.credits,
             media=self.media,
             queue=self.queue,

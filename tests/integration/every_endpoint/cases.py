@@ -44,6 +44,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "PATCH /v1/organization/members/{user_id}": {"role": "viewer"},
     "POST /v1/organization/invitations": {"email": "friend@example.com", "role": "viewer"},
     "POST /v1/keys": {"name": "k", "scopes": ["assets:read"], "mode": "live"},
+    "PATCH /v1/keys/{key_id}": {"name": "another name"},
     "POST /v1/keys/{key_id}/rotate": {"grace_seconds": 0},
     "POST /v1/brands": {"name": "Brand", "palette": ["#112233"]},
     "PATCH /v1/brands/{brand_id}": {"style": "calm"},

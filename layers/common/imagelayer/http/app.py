@@ -7,7 +7,7 @@ second router to disagree with the first (docs/decisions/0003-msgspec-and-own-di
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -19,8 +19,10 @@ from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, ROLE_SCOPES, Endpo
 from imagelayer.errors import Problem
 from imagelayer.http import body, problems
 from imagelayer.http.client_address import client_address
+from imagelayer.idempotency import REPLAYED, Made, claim
 from imagelayer.principals import Origin, Principal
 from imagelayer.rate_limits import Admission, Limited
+from imagelayer.stores.idempotency import Claim
 from imagelayer.stores.table import StoreUnavailable
 from imagelayer.wiring import Wiring, current
 
@@ -42,10 +44,15 @@ SECURITY_HEADERS: Mapping[str, str] = {
 class Reply:
     """What a route answers; the status is the endpoint's unless given."""
 
-    body: msgspec.Struct | Mapping[str, Any] | str | None = None
+    body: msgspec.Struct | Mapping[str, Any] | Sequence[Any] | str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: tuple[str, ...] = ()
     status: int | None = None
+
+
+def made(answer: Made, headers: Mapping[str, str] | None = None) -> Reply:
+    """The reply to a request that made something, now or when it was first sent."""
+    return Reply(answer.body, headers={**(headers or {}), **(REPLAYED if answer.replayed else {})})
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class Call:
     cookies: Mapping[str, str]
     body: Any
     _principal: Principal | None
+    claim: Claim | None = None  # of an idempotency key
 
     @property
     def principal(self) -> Principal:
@@ -149,20 +157,37 @@ class App:
         endpoint = ENDPOINTS[event["routeKey"]]
         now = time.time()
         principal, admission = _admit(endpoint, event, origin, now, wiring)
-        fields = (
-            body.parse(event, endpoint.body, endpoint.max_body_bytes) if endpoint.body else None
-        )
+        fields: Any = None
+        if endpoint.signed:
+            fields = body.raw(event, endpoint.max_body_bytes)
+        elif endpoint.body:
+            fields = body.parse(event, endpoint.body, endpoint.max_body_bytes)
+        headers = event.get("headers") or {}
+        path = event.get("pathParameters") or {}
+        claimed = None
+        if endpoint.idempotent and principal:
+            claimed = claim(
+                headers,
+                principal,
+                now,
+                operation=endpoint.operation,
+                scope=endpoint.idempotent,
+                path=path,
+                body=fields,
+                by_attempt=endpoint.operation == "createGeneration",
+            )
         call = Call(
             endpoint=endpoint,
             wiring=wiring,
             origin=origin,
             now=now,
-            path=event.get("pathParameters") or {},
+            path=path,
             query=event.get("queryStringParameters") or {},
-            headers=event.get("headers") or {},
+            headers=headers,
             cookies=_cookies(event),
             body=fields,
             _principal=principal,
+            claim=claimed,
         )
         return route(call), endpoint, admission
 

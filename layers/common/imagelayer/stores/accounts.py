@@ -25,6 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from imagelayer.stores.idempotency import Claim, IdempotencyStore
 from imagelayer.stores.table import (
     Action,
     ConditionFailed,
@@ -32,9 +33,12 @@ from imagelayer.stores.table import (
     StoreUnavailable,
     Table,
     TransactionRefused,
+    sweep_shard,
     transact,
 )
 
+# A sign-up that nobody confirmed gives its address free after this long.
+UNCONFIRMED_SECONDS = 7 * 86_400
 # Read in place of a user that does not exist, so that both cases take the same calls.
 NOBODY = "usr_nobody"
 
@@ -45,6 +49,7 @@ class AccountStore:
     def __init__(self, client: Any, table: Table) -> None:
         self._client = client
         self._table = table
+        self._idempotency = IdempotencyStore(table)
 
     # ── People ──────────────────────────────────────────────────────────────────────────────────
 
@@ -70,7 +75,13 @@ class AccountStore:
                 self._client,
                 [
                     self._claim(address, user, condition="attribute_not_exists(#pk)"),
-                    self._new_user(user),
+                    self._new_user(
+                        {
+                            **user,
+                            "sweep_shard": sweep_shard(user["id"]),
+                            "sweep_at": user["created_at"] + UNCONFIRMED_SECONDS,
+                        }
+                    ),
                     self._table.put_action(
                         {
                             "pk": f"ORG#{organization['id']}",
@@ -193,7 +204,8 @@ class AccountStore:
             self._table.update(
                 f"USER#{user['id']}",
                 "USER",
-                f"SET #rev = #rev + :one, #verified_at = :now{changes} REMOVE #pending",
+                f"SET #rev = #rev + :one, #verified_at = :now{changes} "
+                "REMOVE #pending, #sweep_shard, #sweep_at",
                 condition="#pending.#token_hash = :token_hash "
                 "AND #pending.#contested = :contested AND #pending.#expires_at > :now "
                 "AND attribute_not_exists(#verified_at)",
@@ -218,6 +230,50 @@ class AccountStore:
                 reset=reset,
             )
         except ConditionFailed:
+            return False
+        return True
+
+    def due(self, shard: int, now: int) -> list[Item]:
+        """Users of one shard who have not confirmed their address in time."""
+        return self._table.due(shard, now)
+
+    def postpone(self, user: Item, sweep_at: int) -> None:
+        """Look at an unconfirmed user later: a newer sign-up may still be confirmed."""
+        with suppress(ConditionFailed):  # confirmed, removed or postponed meanwhile
+            self._table.update(
+                user["pk"],
+                user["sk"],
+                "SET #sweep_at = :sweep_at",
+                condition="#sweep_at = :seen",
+                sweep_at=sweep_at,
+                seen=user["sweep_at"],
+            )
+
+    def drop_unconfirmed(self, user: Item, address: str, now: int) -> bool:
+        """Remove a user who never confirmed, with the claim and the empty organization: all or
+        nothing. False when the address was confirmed or signed up for again since, or when another
+        sweep was first."""
+        org = f"ORG#{user['org_id']}"
+        try:
+            transact(
+                self._client,
+                [
+                    self._table.delete_action(
+                        user["pk"],
+                        user["sk"],
+                        condition="attribute_not_exists(#verified_at) AND #sweep_at = :seen "
+                        "AND (attribute_not_exists(#pending) OR #pending.#expires_at <= :now)",
+                        seen=user["sweep_at"],
+                        now=now,
+                    ),
+                    self._table.delete_action(
+                        f"EMAIL#{address}", "EMAIL", condition="#user_id = :id", id=user["id"]
+                    ),
+                    self._table.delete_action(org, "ORG"),
+                    self._table.delete_action(org, f"MEMBER#{user['id']}"),
+                ],
+            )
+        except TransactionRefused:
             return False
         return True
 
@@ -342,9 +398,16 @@ class AccountStore:
 
     # ── Invitations ─────────────────────────────────────────────────────────────────────────────
 
-    def create_invitation(self, invitation: Item) -> None:
-        """Write an invitation. Its id is fresh, so a repeated write writes the same again."""
-        self._table.put({**_invitation_key(invitation["org_id"], invitation["id"]), **invitation})
+    def create_invitation(self, invitation: Item, claim: Claim | None = None) -> Item | None:
+        """Write an invitation. Its id is fresh, so a repeated write writes the same again.
+
+        Returns the record of an earlier call with the same idempotency key, else None.
+        """
+        item = {**_invitation_key(invitation["org_id"], invitation["id"]), **invitation}
+        if claim is None:
+            self._table.put(item)
+            return None
+        return self._idempotency.make(self._client, [self._table.put_action(item)], claim)
 
     def invitation(self, org_id: str, invitation_id: str, now: int) -> Item | None:
         """An invitation that waits, or None."""

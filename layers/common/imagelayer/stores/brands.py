@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from imagelayer.stores.idempotency import Claim, IdempotencyStore
 from imagelayer.stores.table import (
     Action,
     ConditionFailed,
@@ -25,10 +26,18 @@ class BrandStore:
     def __init__(self, client: Any, table: Table) -> None:
         self._client = client
         self._table = table
+        self._idempotency = IdempotencyStore(table)
 
-    def create(self, brand: Item) -> None:
-        """Write a new brand."""
-        self._table.put({**_brand_key(brand["org_id"], brand["id"]), **brand})
+    def create(self, brand: Item, claim: Claim | None = None) -> Item | None:
+        """Write a new brand; returns the record of an earlier call with the same idempotency key,
+        else None."""
+        return self._make({**_brand_key(brand["org_id"], brand["id"]), **brand}, claim)
+
+    def _make(self, item: Item, claim: Claim | None) -> Item | None:
+        if claim is None:
+            self._table.put(item)
+            return None
+        return self._idempotency.make(self._client, [self._table.put_action(item)], claim)
 
     def get(self, org_id: str, brand_id: str) -> Item | None:
         """A brand, or None."""
@@ -74,9 +83,9 @@ class BrandStore:
             **_brand_key(org_id, brand_id), condition="attribute_exists(#pk)"
         )
 
-    def create_upload(self, upload: Item) -> None:
-        """Announce a file."""
-        self._table.put({**_upload_key(upload), **upload})
+    def create_upload(self, upload: Item, claim: Claim | None = None) -> Item | None:
+        """Announce a file; returns the record of an earlier call, else None."""
+        return self._make({**_upload_key(upload), **upload}, claim)
 
     def get_upload(self, org_id: str, brand_id: str, upload_id: str) -> Item | None:
         """An announced file, or None."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from imagelayer.rate_limits import Admission, Branch, Policy, advance, branch, denial
-from imagelayer.stores.table import ConditionFailed, Item, StoreUnavailable, Table
+from imagelayer.stores.table import Action, ConditionFailed, Item, StoreUnavailable, Table
 
 # A loser of the race below tries again with what it learned; each failure means that another call
 # was admitted meanwhile, so only a storm on one subject runs out of attempts, and is then denied.
 RACE_ATTEMPTS = 12
 REMEMBERED_SUBJECTS = 4096
+# How long a process may deny on what it remembers. A limit that was raised meanwhile is so known
+# everywhere after this long; a flood costs one write a process in this time.
+REMEMBER_MS = 10_000
 Subject = tuple[str, str, str]  # an item's pk and sk, and the attribute of one of its limits
 
 
@@ -24,9 +28,19 @@ class GuardFailed(Exception):
         self.item = item
 
 
+@dataclass(frozen=True)
+class Guard:
+    """A condition on the item that carries the limit: `holds` says of an item what `expression`
+    says to DynamoDB, to tell afterwards which of the two conditions it was that failed."""
+
+    expression: str
+    holds: Callable[[Item], bool]
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
 @dataclass
 class TatMemory:
-    """The newest TAT this process has seen of each subject.
+    """The newest TAT this process has seen of each subject, and when it saw it.
 
     A TAT only ever moves forward. So a remembered one that denies goes on denying until the moment
     it names, and a flood is answered without a write; one that lies ahead of now tells that the
@@ -34,15 +48,22 @@ class TatMemory:
     one limit of it; items that share a partition, such as a user's sessions, share no limit.
     """
 
-    tats_ms: OrderedDict[Subject, int] = field(default_factory=OrderedDict)
+    tats_ms: OrderedDict[Subject, tuple[int, int]] = field(default_factory=OrderedDict)
 
     def recall(self, subject: Subject) -> int | None:
         """The newest TAT seen, or None."""
-        return self.tats_ms.get(subject)
+        return self.tats_ms.get(subject, (None, 0))[0]
 
-    def remember(self, subject: Subject, tat_ms: int) -> None:
+    def denies(self, subject: Subject, policy: Policy, now_ms: int) -> bool:
+        """Whether what was seen a moment ago denies a call now."""
+        tat_ms, seen_ms = self.tats_ms.get(subject, (None, 0))
+        fresh = 0 <= now_ms - seen_ms < REMEMBER_MS
+        return fresh and branch(policy, tat_ms, now_ms) is Branch.DENIED
+
+    def remember(self, subject: Subject, tat_ms: int, now_ms: int) -> None:
         """Keep the newest subjects; forgetting one only costs a write."""
-        self.tats_ms[subject] = max(tat_ms, self.tats_ms.get(subject, 0))
+        known = self.recall(subject) or 0
+        self.tats_ms[subject] = (max(tat_ms, known), now_ms)
         self.tats_ms.move_to_end(subject)
         while len(self.tats_ms) > REMEMBERED_SUBJECTS:
             self.tats_ms.popitem(last=False)
@@ -52,7 +73,7 @@ class TatMemory:
 class Meter:
     """One item's rate limits, each an attribute `tat_<policy>`, moved by one conditional write.
 
-    `guard` is a condition on the same item that must hold as well: for a credential, that it
+    A `guard` is a condition on the same item that must hold as well: for a credential, that it
     exists, is not revoked and has not expired. One write then authenticates and meters.
     """
 
@@ -66,9 +87,8 @@ class Meter:
         policy: Policy,
         now_ms: int,
         *,
-        guard: str | None = None,
+        guard: Guard | None = None,
         mark: tuple[str, int] | None = None,
-        **values: object,
     ) -> tuple[Item, Admission]:
         """Admit one call and return the item as it stands afterwards.
 
@@ -88,62 +108,109 @@ class Meter:
         from which the loser picks the other write or learns that it is denied. The first guess
         comes from what this process saw last, and is IDLE for a subject it does not know.
         """
-        attribute = f"tat_{policy.name.replace('-', '_')}"
-        subject = (pk, sk, attribute)
-        seen = self.memory.recall(subject)
-        guess = branch(policy, seen, now_ms)
-        if guess is Branch.DENIED and seen is not None:
-            raise denial(policy, seen, now_ms)
+        turn = Turn(self, pk, sk, policy, now_ms, guard, mark)
         for _ in range(RACE_ATTEMPTS):
+            write = turn.write()
             try:
-                item = self._write(guess, pk, sk, attribute, policy, now_ms, guard, mark, values)
-                self.memory.remember(subject, item[attribute])
-                return item, Admission.after(policy, item[attribute], now_ms)
+                item = self.table.update(
+                    pk, sk, write.change, condition=write.condition, **write.values
+                )
             except ConditionFailed as failure:
-                old = failure.item or {}
-                tat = old.get(attribute)
-                state = branch(policy, tat, now_ms)
-                if tat is not None:
-                    self.memory.remember(subject, tat)
-                if state is Branch.DENIED and tat is not None:
-                    raise denial(policy, tat, now_ms) from None
-                # A guard cannot hold on a missing item; and where the rate condition held, it was
-                # the guard that did not.
-                if guard is not None and (failure.item is None or state is guess):
-                    raise GuardFailed(failure.item) from None
-                guess = state
+                turn.learn(failure.item)
+                continue
+            self.memory.remember(turn.subject, item[turn.attribute], now_ms)
+            return item, Admission.after(policy, item[turn.attribute], now_ms)
         raise StoreUnavailable("update_item", "the subject is too contended")
 
-    def _write(
-        self,
-        guess: Branch,
-        pk: str,
-        sk: str,
-        attribute: str,
-        policy: Policy,
-        now_ms: int,
-        guard: str | None,
-        mark: tuple[str, int] | None,
-        values: dict[str, object],
-    ) -> Item:
-        if guess is Branch.IDLE:
-            change = f"SET #{attribute} = :next"
-            condition = f"(attribute_not_exists(#{attribute}) OR #{attribute} <= :now_ms)"
-            bounds = {"next": advance(policy, None, now_ms), "now_ms": now_ms}
+
+@dataclass(frozen=True)
+class Write:
+    """One conditional update of a limit."""
+
+    change: str
+    condition: str
+    values: dict[str, object]
+
+
+@dataclass
+class Turn:
+    """One call's turn at a limit, on its own or inside a transaction with what it is about."""
+
+    meter: Meter
+    pk: str
+    sk: str
+    policy: Policy
+    now_ms: int
+    guard: Guard | None = None
+    mark: tuple[str, int] | None = None
+
+    @property
+    def attribute(self) -> str:
+        """Where the limit's TAT stands on its item."""
+        return f"tat_{self.policy.name.replace('-', '_')}"
+
+    @property
+    def subject(self) -> Subject:
+        """What the process remembers the TAT under."""
+        return (self.pk, self.sk, self.attribute)
+
+    def write(self) -> Write:
+        """The write that fits what is known. Raises Limited when a denial is remembered."""
+        memory, policy, now_ms = self.meter.memory, self.policy, self.now_ms
+        seen = memory.recall(self.subject)
+        if seen is not None and memory.denies(self.subject, policy, now_ms):
+            raise denial(policy, seen, now_ms)
+        name = self.attribute
+        values: dict[str, object]
+        if branch(policy, seen, now_ms) is Branch.IDLE:
+            change = f"SET #{name} = :next"
+            condition = f"(attribute_not_exists(#{name}) OR #{name} <= :now_ms)"
+            values = {"next": advance(policy, None, now_ms), "now_ms": now_ms}
         else:
-            change = f"SET #{attribute} = #{attribute} + :interval"
-            condition = f"(#{attribute} > :now_ms AND #{attribute} <= :latest)"
-            bounds = {
+            change = f"SET #{name} = #{name} + :interval"
+            condition = f"(#{name} > :now_ms AND #{name} <= :latest)"
+            values = {
                 "interval": policy.interval_ms,
                 "now_ms": now_ms,
                 "latest": now_ms + policy.tolerance_ms,
             }
-        if guard is not None:
-            condition = f"{condition} AND {guard}"
-        if mark is not None:
-            change += f", #{mark[0]} = :mark"
-            bounds["mark"] = mark[1]
-        return self.table.update(pk, sk, change, condition=condition, **bounds, **values)
+        if self.guard is not None:
+            condition = f"{condition} AND {self.guard.expression}"
+            values |= self.guard.values
+        if self.mark is not None:
+            change += f", #{self.mark[0]} = :mark"
+            values["mark"] = self.mark[1]
+        return Write(change, condition, values)
+
+    def action(self) -> Action:
+        """The write as a member of a transaction. Raises Limited when a denial is remembered."""
+        write = self.write()
+        return self.meter.table.update_action(
+            self.pk, self.sk, write.change, condition=write.condition, **write.values
+        )
+
+    def learn(self, item: Item | None) -> None:
+        """Take in what stood there when the write was refused, for the next attempt.
+
+        Raises GuardFailed, or Limited for a call that no write would admit.
+        """
+        if self.guard is not None and (item is None or not self.guard.holds(item)):
+            raise GuardFailed(item)
+        tat = (item or {}).get(self.attribute)
+        if tat is None:
+            # Gone since this process saw it: start from nothing.
+            self.meter.memory.tats_ms.pop(self.subject, None)
+            return
+        self.meter.memory.remember(self.subject, tat, self.now_ms)
+        if branch(self.policy, tat, self.now_ms) is Branch.DENIED:
+            raise denial(self.policy, tat, self.now_ms)
+
+    def committed(self) -> None:
+        """Note that the transaction with this turn's action holds: the TAT is at least this."""
+        seen = self.meter.memory.recall(self.subject)
+        self.meter.memory.remember(
+            self.subject, advance(self.policy, seen, self.now_ms), self.now_ms
+        )
 
 
 class CounterStore:
@@ -165,6 +232,17 @@ class CounterStore:
             mark=("expires_at", expires_at),
         )
         return admission
+
+    def turn(self, subject: str, policy: Policy, now_ms: int) -> Turn:
+        """A turn at a limit inside somebody's transaction."""
+        return Turn(
+            self._meter,
+            f"LIMIT#{policy.name}#{subject}",
+            "TAT",
+            policy,
+            now_ms,
+            mark=("expires_at", now_ms // 1000 + 2 * policy.window),
+        )
 
     def guess(self, subject: str, policy: Policy, now_ms: int) -> None:
         """Count one attempt that may turn out right. Raises Limited or StoreUnavailable.

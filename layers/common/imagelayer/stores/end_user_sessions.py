@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from imagelayer.principals import EndUser
 from imagelayer.rate_limits import Admission, Policy
 from imagelayer.stores.counters import Meter, TatMemory
+from imagelayer.stores.idempotency import Claim, IdempotencyStore
+from imagelayer.stores.sessions import living
 from imagelayer.stores.table import Action, Item, Table
 
 MAX_SECONDS = 3600
@@ -25,16 +28,29 @@ CLOCK_SKEW_SECONDS = 60
 class EndUserSessionStore:
     """End users' sessions; an ended one is deleted and its token fails on its next use."""
 
-    def __init__(self, table: Table, memory: TatMemory) -> None:
+    def __init__(self, client: Any, table: Table, memory: TatMemory) -> None:
+        self._client = client
         self._table = table
         self._meter = Meter(table, memory)
+        self._idempotency = IdempotencyStore(table)
 
-    def create(self, session: Item) -> None:
-        """Write a new session. Its id is fresh, so a repeated write writes the same again."""
+    def create(self, session: Item, claim: Claim | None = None) -> Item | None:
+        """Write a new session. Its id is fresh, so a repeated write writes the same again.
+
+        Returns the record of an earlier call with the same idempotency key, else None.
+        """
         pk, sk = key(
             session["org_id"], session["end_user_id"], session["id"], session["expires_at"]
         )
-        self._table.put({"pk": pk, "sk": sk, **session})
+        item = {"pk": pk, "sk": sk, **session}
+        if claim is None:
+            self._table.put(item)
+            return None
+        return self._idempotency.make(self._client, [self._table.put_action(item)], claim)
+
+    def get(self, org_id: str, end_user_id: str, session_id: str, expires_at: int) -> Item | None:
+        """A session, or None."""
+        return self._table.get(*key(org_id, end_user_id, session_id, expires_at))
 
     def admit(self, pk: str, sk: str, policy: Policy, now: float) -> tuple[Item, Admission]:
         """Check that the session lives, and meter one call of it, in one write.
@@ -46,8 +62,7 @@ class EndUserSessionStore:
             sk,
             policy,
             int(now * 1000),
-            guard="attribute_exists(#pk) AND #expires_at > :now",
-            now=int(now),
+            guard=living(int(now)),
         )
 
     def count_action(self, end_user: EndUser) -> Action:
@@ -73,7 +88,7 @@ class EndUserSessionStore:
 
     def end_of_end_user(self, org_id: str, end_user_id: str, now: int) -> int:
         """End the living sessions of one end user; returns how many."""
-        return self._end(org_id, now, prefix=f"{_hash(end_user_id)}#")
+        return self._end(org_id, now, prefix=f"{hash_of(end_user_id)}#")
 
     def end_of_key(self, org_id: str, key_id: str, now: int) -> int:
         """End the living sessions that one key minted; returns how many."""
@@ -103,7 +118,7 @@ class EndUserSessionStore:
 
 def key(org_id: str, end_user_id: str, session_id: str, expires_at: int) -> tuple[str, str]:
     """Where a session stands; all of it is in the token."""
-    return _partition(org_id, expires_at), f"{_hash(end_user_id)}#{session_id}"
+    return _partition(org_id, expires_at), f"{hash_of(end_user_id)}#{session_id}"
 
 
 def _partition(org_id: str, expires_at: int) -> str:
@@ -116,5 +131,6 @@ def _partitions(org_id: str, now: int) -> Sequence[str]:
     return list(dict.fromkeys(_partition(org_id, end) for end in ends))
 
 
-def _hash(end_user_id: str) -> str:
+def hash_of(end_user_id: str) -> str:
+    """What stands for an end user in keys: ids of theirs may be long, or say who they are."""
     return hashlib.sha256(end_user_id.encode()).hexdigest()[:32]

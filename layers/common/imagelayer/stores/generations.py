@@ -2,14 +2,14 @@
 
     ORG#<org_id>   GEN#<generation_id>   status, prompt, …, claim, expires_at, sweep_shard, sweep_at
     ORG#<org_id>   AST#<asset_id>        generation_id, object_key, …, expires_at
-    ORG#<org_id>   IDEM#<hash>           fingerprint, generation_id, expires_at
+    ORG#<org_id>   IDEM#<hash>           see stores.idempotency
 
 A job's states, and the conditional write behind each arrow:
 
     queued ──claim──▶ running ──settle──▶ succeeded
        ▲                 │  │
        └────requeue──────┘  │
-       └──release───────────┴──▶ failed
+       └──release───────────┴──▶ failed, canceled
 
 `sweep_at` is the moment at which the sweep should look at the job next: the deadline of a state
 that must not last, and `expires_at` once the job is done. `purge_at` is the table's TTL attribute,
@@ -18,21 +18,21 @@ days later, so that DynamoDB cannot forget a record before the sweep has removed
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imagelayer.stores.idempotency import Claim, IdempotencyStore
 from imagelayer.stores.table import (
     Action,
     ConditionFailed,
     Item,
     Table,
     TransactionRefused,
+    sweep_shard,
     transact,
 )
 
-SWEEP_SHARDS = 4
-SWEEP_INDEX = "sweep"
 PURGE_AFTER_SECONDS = 4 * 86_400
 
 
@@ -42,40 +42,36 @@ class GenerationStore:
     def __init__(self, client: Any, table: Table) -> None:
         self._client = client
         self._table = table
+        self._idempotency = IdempotencyStore(table)
 
     def accept(
         self,
         job: Item,
-        record: Item | None,
-        checks: Sequence[Action],
-        reserve: Sequence[Action],
-        count: Sequence[Action] = (),
+        *,
+        brand: Sequence[Action] = (),
+        limits: Sequence[Action] = (),
+        cap: Sequence[Action] = (),
+        reserve: Sequence[Action] = (),
+        claim: Claim | None = None,
     ) -> Refusal | None:
-        """Write the job, hold its credits, count it against its session's cap and note its
-        idempotency key, all or nothing.
+        """Write the job, count it against its limits and its session's cap, hold its credits and
+        note its idempotency key, all or nothing.
 
         Returns None when accepted. Racing requests with one key: one puts the record, the others
         are canceled whole, so one job exists and one reservation.
         """
-        actions = [
-            self._table.put_action(_job_item(job), condition="attribute_not_exists(#pk)"),
-            *checks,
-            *reserve,
-            *count,
-        ]
-        if record is not None:
-            actions.append(
-                # A record that has run out but was not purged yet is as good as none.
-                self._table.put_action(
-                    {**_record_key(job["org_id"], record["hash"]), **record},
-                    condition="attribute_not_exists(#pk) OR #expires_at <= :now",
-                    now=job["created_at"],
-                )
-            )
+        parts = {
+            "job": [self._table.put_action(_job_item(job), condition="attribute_not_exists(#pk)")],
+            "brand": brand,
+            "limits": limits,
+            "cap": cap,
+            "reserve": reserve,
+            "claim": [self._idempotency.record_action(claim)] if claim else [],
+        }
         try:
-            transact(self._client, actions)
+            transact(self._client, [action for part in parts.values() for action in part])
         except TransactionRefused as refusal:
-            return Refusal.of(refusal, checks=len(checks), reserve=len(reserve), count=len(count))
+            return Refusal.of(refusal, {name: len(part) for name, part in parts.items()})
         return None
 
     def get(self, org_id: str, generation_id: str) -> Item | None:
@@ -165,20 +161,34 @@ class GenerationStore:
         The condition names the status and claim as they were read: whoever changed the job in
         between (a worker that settled, another sweep) wins, and this is refused whole.
         """
+        return self._end(job, "failed", {"code": code, "message": message}, release, now)
+
+    def _end(
+        self,
+        job: Item,
+        status: str,
+        error: dict[str, str] | None,
+        release: Sequence[Action],
+        now: int,
+    ) -> bool:
         same_claim = "#claim = :claim" if job.get("claim") else "attribute_not_exists(#claim)"
         values = {"claim": job["claim"]} if job.get("claim") else {}
         finish = self._table.update_action(
             **_job_key(job["org_id"], job["id"]),
-            expression="SET #status = :failed, #error = :error, #finished_at = :now, "
+            expression="SET #status = :status, #error = :error, #finished_at = :now, "
             "#sweep_at = #expires_at",
             condition=f"#status = :seen AND {same_claim}",
-            failed="failed",
-            error={"code": code, "message": message},
+            status=status,
+            error=error,
             seen=job["status"],
             now=now,
             **values,
         )
         return self._commit([finish, *release])
+
+    def cancel(self, job: Item, release: Sequence[Action], now: int) -> bool:
+        """End a job that was asked to stop, as `fail` does and against the same rivals."""
+        return self._end(job, "canceled", None, release, now)
 
     def requeue(self, job: Item, sweep_at: int) -> bool:
         """Give a job whose deadline has passed another chance: back to queued, without a claim.
@@ -204,13 +214,8 @@ class GenerationStore:
         return True
 
     def due(self, shard: int, now: int) -> list[Item]:
-        """Jobs of one shard that the sweep should look at, read afresh.
-
-        The index lags, so each hit is read again from the table before anything is decided.
-        """
-        hits = self._table.query_index(SWEEP_INDEX, "sweep_shard", str(shard), ("sweep_at", now))
-        fresh = (self._table.get(hit["pk"], hit["sk"]) for hit in hits)
-        return [job for job in fresh if job is not None and job.get("sweep_at", now + 1) <= now]
+        """Jobs of one shard that the sweep should look at."""
+        return self._table.due(shard, now)
 
     def forget(self, job: Item) -> None:
         """Remove a job and its images' records, the job last, so that a sweep that dies half way
@@ -232,23 +237,31 @@ class Refusal:
     """Which part of an acceptance did not hold."""
 
     brand_missing: bool
-    credits_short: bool
+    limits: list[tuple[bool, Item | None]]  # of each limit: whether it refused, what stood there
     cap_reached: bool
-    balance: Item | None  # what stood there when credits were short; None before the month opened
+    credits_short: bool
+    balance: Item | None  # what stood where credits were short; None where no balance is
     record: Item | None  # the idempotency record that was there first
 
     @classmethod
-    def of(cls, refusal: TransactionRefused, *, checks: int, reserve: int, count: int) -> Refusal:
-        """Read the refusal of `GenerationStore.accept`, whose order of actions it knows."""
-        start = 1 + checks
-        counted = start + reserve
-        end = counted + count
+    def of(cls, refusal: TransactionRefused, counts: Mapping[str, int]) -> Refusal:
+        """Read the refusal of `GenerationStore.accept` by how many actions each part has."""
+        found: dict[str, list[tuple[bool, Item | None]]] = {}
+        start = 0
+        for name, count in counts.items():
+            end = start + count
+            found[name] = list(
+                zip(refusal.refused[start:end], refusal.items[start:end], strict=True)
+            )
+            start = end
+        short = [item for refused, item in found["reserve"] if refused]
         return cls(
-            brand_missing=any(refusal.refused[1:start]),
-            credits_short=bool(reserve) and refusal.refused[start],
-            cap_reached=any(refusal.refused[counted:end]),
-            balance=refusal.items[start] if reserve else None,
-            record=refusal.items[end] if len(refusal.items) > end else None,
+            brand_missing=any(refused for refused, _ in found["brand"]),
+            limits=found["limits"],
+            cap_reached=any(refused for refused, _ in found["cap"]),
+            credits_short=bool(short),
+            balance=short[0] if short else None,
+            record=next((item for refused, item in found["claim"] if refused), None),
         )
 
 
@@ -256,8 +269,7 @@ def _job_item(job: Item) -> Item:
     return {
         **_job_key(job["org_id"], job["id"]),
         **job,
-        # Spread over a few index partitions; the id's last character is random.
-        "sweep_shard": str(ord(job["id"][-1]) % SWEEP_SHARDS),
+        "sweep_shard": sweep_shard(job["id"]),
         "purge_at": job["expires_at"] + PURGE_AFTER_SECONDS,
     }
 
@@ -268,7 +280,3 @@ def _job_key(org_id: str, generation_id: str) -> dict[str, str]:
 
 def _asset_key(org_id: str, asset_id: str) -> dict[str, str]:
     return {"pk": f"ORG#{org_id}", "sk": f"AST#{asset_id}"}
-
-
-def _record_key(org_id: str, hashed_key: str) -> dict[str, str]:
-    return {"pk": f"ORG#{org_id}", "sk": f"IDEM#{hashed_key}"}

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from imagelayer.rate_limits import Admission, Policy
-from imagelayer.stores.counters import Meter, TatMemory
+from imagelayer.stores.counters import Guard, Meter, TatMemory
 from imagelayer.stores.table import Action, ConditionFailed, Item, Table
 
 # A warm process looks again this often whether a signing key has been retired.
@@ -43,8 +43,7 @@ class SessionStore:
             f"SES#{session_id}",
             policy,
             int(now * 1000),
-            guard="attribute_exists(#pk) AND #expires_at > :now",
-            now=int(now),
+            guard=living(int(now)),
         )
 
     def of_user(self, user_id: str) -> list[Item]:
@@ -142,6 +141,15 @@ class SessionStore:
         """All public keys that are trusted."""
         now = self._clock()
         return [item["jwk"] for item in self._table.query("JWKS") if _is_trusted(item, now)]
+
+
+def living(now: int) -> Guard:
+    """The guard of a session: it is there, because ending one deletes it, and has not run out."""
+    return Guard(
+        "attribute_exists(#pk) AND #expires_at > :now",
+        lambda session: bool(session["expires_at"] > now),
+        {"now": now},
+    )
 
 
 def _is_trusted(item: Item, now: float) -> bool:

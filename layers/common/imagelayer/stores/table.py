@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,6 +21,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 Item = dict[str, Any]
 _NAME = re.compile(r"#(\w+)")
 
+# What the sweep should look at is found in an index of a few partitions, by the moment it is due.
+SWEEP_INDEX = "sweep"
+SWEEP_SHARDS = 4
 # Enough for one run of the sweep; the next run sees the rest.
 SWEEP_PAGE = 200
 
@@ -28,6 +32,24 @@ SWEEP_PAGE = 200
 # handling"). A few short pauses are enough for hot items; after that the caller is told 503.
 CONFLICT_ATTEMPTS = 8
 CONFLICT_PAUSE_SECONDS = 0.02
+
+# A call without a clean answer is made once more. Not by the SDK, which may wait a second in
+# between: with the timeouts of `wiring`, a table that does not answer at all is a denial within
+# two seconds. Every write is safe to repeat (docs/architecture.md, "Retries").
+ATTEMPTS = 2
+RETRY_PAUSE_SECONDS = 0.05
+# DynamoDB developer guide, "Error handling": codes after which a call may be made again.
+RETRYABLE = frozenset(
+    {
+        "InternalServerError",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+        "TransactionInProgressException",
+    }
+)
+BATCH_READ_ITEMS = 100  # BatchGetItem, DynamoDB API reference
 
 
 class StoreUnavailable(Exception):
@@ -45,6 +67,17 @@ class ConditionFailed(Exception):
     def __init__(self, item: Item | None) -> None:
         super().__init__("condition failed")
         self.item = item
+
+
+class TransactionContended(StoreUnavailable):
+    """A transaction kept meeting others; nothing was written.
+
+    `met[i]` tells whether another transaction held the i-th action's item at the last attempt.
+    """
+
+    def __init__(self, met: list[bool]) -> None:
+        super().__init__("transact_write_items", "TransactionConflict")
+        self.met = met
 
 
 class TransactionRefused(Exception):
@@ -116,6 +149,11 @@ class Action:
     request: dict[str, Any] = field(repr=False)
 
 
+def sweep_shard(item_id: str) -> str:
+    """The index partition of an item; the last character of an id is random."""
+    return str(ord(item_id[-1]) % SWEEP_SHARDS)
+
+
 class Table:
     """A table whose key is `pk` and `sk`, both strings."""
 
@@ -127,6 +165,29 @@ class Table:
         """Read one item, strongly consistent."""
         answer = self._call("get_item", Key=_key(pk, sk), ConsistentRead=True)
         return decode_item(answer["Item"]) if "Item" in answer else None
+
+    def get_many(self, keys: Sequence[tuple[str, str]]) -> list[Item]:
+        """Read items by their keys, strongly consistent, in no order; missing ones are left out.
+
+        What DynamoDB leaves unprocessed is asked for again, and fails like a throttled read when
+        that does not help.
+        """
+        found: list[Item] = []
+        for start in range(0, len(keys), BATCH_READ_ITEMS):
+            batch = keys[start : start + BATCH_READ_ITEMS]
+            wanted = {
+                self._name: {"Keys": [_key(pk, sk) for pk, sk in batch], "ConsistentRead": True}
+            }
+            for attempt in range(CONFLICT_ATTEMPTS):
+                answer = _send(self._client, "batch_get_item", RequestItems=wanted)
+                found += [decode_item(item) for item in answer["Responses"].get(self._name, [])]
+                wanted = answer.get("UnprocessedKeys") or {}
+                if not wanted:
+                    break
+                _pause(attempt)
+            else:
+                raise StoreUnavailable("batch_get_item", "UnprocessedKeys")
+        return found
 
     def put(self, item: Item, *, condition: str | None = None, **values: Any) -> None:
         """Write one item. Raises ConditionFailed."""
@@ -177,6 +238,20 @@ class Table:
             request["ExclusiveStartKey"] = _key(pk, after)
         return self._pages(request, limit)
 
+    def query_range(
+        self, pk: str, first: str, last: str, *, limit: int | None = None
+    ) -> list[Item]:
+        """Items of one partition whose sort key lies between `first` and `last`, both included."""
+        condition = "#pk = :pk AND #sk BETWEEN :first AND :last"
+        return self._pages(
+            {
+                "KeyConditionExpression": condition,
+                **_placeholders(condition, {"pk": pk, "first": first, "last": last}),
+                "ConsistentRead": True,
+            },
+            limit,
+        )
+
     def query_index(self, index: str, name: str, value: str, upto: tuple[str, int]) -> list[Item]:
         """Items of a secondary index with `name = value` and the number `upto[0] <= upto[1]`."""
         return self._pages(
@@ -187,6 +262,15 @@ class Table:
             },
             limit=SWEEP_PAGE,
         )
+
+    def due(self, shard: int, now: int) -> list[Item]:
+        """Items of one index partition that the sweep should look at, read afresh.
+
+        The index lags, so each hit is read again from the table before anything is decided.
+        """
+        hits = self.query_index(SWEEP_INDEX, "sweep_shard", str(shard), ("sweep_at", now))
+        fresh = (self.get(hit["pk"], hit["sk"]) for hit in hits)
+        return [item for item in fresh if item is not None and item.get("sweep_at", now + 1) <= now]
 
     def put_action(self, item: Item, *, condition: str | None = None, **values: Any) -> Action:
         """A conditional put inside a transaction."""
@@ -238,9 +322,7 @@ class Table:
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         for attempt in range(CONFLICT_ATTEMPTS):
             try:
-                answer: dict[str, Any] = getattr(self._client, operation)(
-                    TableName=self._name, **request
-                )
+                return _send(self._client, operation, TableName=self._name, **request)
             except ClientError as error:
                 code = error.response["Error"]["Code"]
                 if code == "ConditionalCheckFailedException":
@@ -250,38 +332,59 @@ class Table:
                     _pause(attempt)
                     continue
                 raise StoreUnavailable(operation, code) from None
-            except BotoCoreError as error:
-                raise StoreUnavailable(operation, type(error).__name__) from None
-            return answer
         raise StoreUnavailable(operation, "TransactionConflictException")
 
 
 def transact(client: Any, actions: Sequence[Action]) -> None:
     """Do all actions or none. Raises TransactionRefused or StoreUnavailable.
 
-    The SDK adds a client token, so a retry after a lost answer does not act twice
-    (API reference, TransactWriteItems: idempotent for ten minutes).
+    The client token makes a repeated call act once (API reference, TransactWriteItems: for ten
+    minutes). It stays the same over the repeats of one call here and is new for each `transact`.
     """
     items = [{action.kind: action.request} for action in actions]
+    token = str(uuid.uuid4())
+    met: list[bool] = []
     for attempt in range(CONFLICT_ATTEMPTS):
         try:
-            client.transact_write_items(TransactItems=items)
+            _send(client, "transact_write_items", TransactItems=items, ClientRequestToken=token)
         except ClientError as error:
             reasons = error.response.get("CancellationReasons", [])
-            codes = {reason.get("Code") for reason in reasons}
+            codes = [reason.get("Code") for reason in reasons]
             if "ConditionalCheckFailed" in codes:
                 raise TransactionRefused(
-                    [reason.get("Code") == "ConditionalCheckFailed" for reason in reasons],
+                    [code == "ConditionalCheckFailed" for code in codes],
                     [_old_item(reason) for reason in reasons],
                 ) from None
-            if "TransactionConflict" in codes and attempt + 1 < CONFLICT_ATTEMPTS:
+            if "TransactionConflict" not in codes:
+                code = error.response["Error"]["Code"]
+                raise StoreUnavailable("transact_write_items", code) from None
+            met = [code == "TransactionConflict" for code in codes]
+            if attempt + 1 < CONFLICT_ATTEMPTS:
                 _pause(attempt)
-                continue
-            code = error.response["Error"]["Code"]
-            raise StoreUnavailable("transact_write_items", code) from None
-        except BotoCoreError as error:
-            raise StoreUnavailable("transact_write_items", type(error).__name__) from None
+            continue
         return
+    raise TransactionContended(met)
+
+
+def _send(client: Any, operation: str, **request: Any) -> dict[str, Any]:
+    """One call, made again when its answer is not clean. Raises ClientError for a clean refusal,
+    StoreUnavailable otherwise."""
+    reason = "no attempt"
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            answer: dict[str, Any] = getattr(client, operation)(**request)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code not in RETRYABLE:
+                raise
+            reason = code
+        except BotoCoreError as error:
+            reason = type(error).__name__
+        else:
+            return answer
+        if attempt < ATTEMPTS:
+            time.sleep(random.uniform(0, RETRY_PAUSE_SECONDS))  # noqa: S311
+    raise StoreUnavailable(operation, reason)
 
 
 def _pause(attempt: int) -> None:

@@ -1,0 +1,17 @@
+"""What the operator asks for, invoked directly: `{"action": "grant_credits", "org_id": …}`."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from imagelayer.administration import administer
+from imagelayer.errors import Problem
+from imagelayer.wiring import current
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """The action's result, or `{"error": {"code", "message"}}`."""
+    try:
+        return administer(current().plans, event, time.time())
+    except Problem as problem:
+        return {"error": {"code": problem.code, "message": problem.detail}}

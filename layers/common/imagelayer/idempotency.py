@@ -1,0 +1,121 @@
+"""Idempotency keys: what a repeated request is, and what it is answered.
+
+The header is a quoted string by draft-ietf-httpapi-idempotency-key-header-07 and bare in most
+clients: both are taken. A record is kept for 24 hours, of what succeeded alone: a refused request
+made nothing, so its repetition is decided anew. It holds the ids of what was made; a repeated
+request is answered from what they name, as it is by then.
+
+Clients made by Stainless, the `openai` client among them, send no key but say which attempt it is.
+For them the request itself is the key: a second attempt within a quarter of an hour is answered
+with what the newest first attempt of the same request made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from imagelayer.errors import Problem
+from imagelayer.principals import Principal
+from imagelayer.stores.idempotency import Claim
+from imagelayer.stores.table import Item, TransactionContended
+
+KEPT_SECONDS = 24 * 3600
+RETRY_SECONDS = 15 * 60
+REPLAYED = {"Idempotent-Replayed": "true"}
+# Who shares a key's meaning: the whole organization, or, where the answer shows a secret, only the
+# one who asked. An end user's keys are always that end user's.
+Scope = Literal["organization", "actor"]
+_KEY_SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
+_ATTEMPT = re.compile(r"[0-9]{1,3}")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a creating request answers, and whether an earlier one made it."""
+
+    body: dict[str, Any]
+    replayed: bool = False
+
+
+def read_key(headers: Mapping[str, str]) -> str | None:
+    """The header's key without its quotes, or None. Raises Problem 400."""
+    key = headers.get("idempotency-key")
+    if key is None:
+        return None
+    bare = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
+    if not _KEY_SHAPE.fullmatch(bare):
+        raise Problem("bad_request", "Idempotency-Key must be 1 to 255 visible ASCII characters.")
+    return bare
+
+
+def claim(
+    headers: Mapping[str, str],
+    principal: Principal,
+    now: float,
+    *,
+    operation: str,
+    scope: Scope,
+    path: Mapping[str, str],
+    body: msgspec.Struct | None,
+    by_attempt: bool = False,
+) -> Claim | None:
+    """What a request claims, or None when it names no key. Raises Problem 400.
+
+    `by_attempt` also takes the attempt of a client that sends no key.
+    """
+    key = read_key(headers)
+    asked = [operation, sorted(path.items()), body, principal.mode]
+    fingerprint = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
+    whose = principal.end_user.id if principal.end_user else ""
+    if scope == "actor":
+        whose = principal.actor
+    if key is not None:
+        return Claim(
+            org_id=principal.org_id,
+            hash=_hash("key", operation, whose, key),
+            fingerprint=fingerprint,
+            actor=principal.actor,
+            now=int(now),
+            expires_at=int(now) + KEPT_SECONDS,
+            secret=key,
+        )
+    attempt = headers.get("x-stainless-retry-count", "")
+    if not by_attempt or not _ATTEMPT.fullmatch(attempt):
+        return None
+    return Claim(
+        org_id=principal.org_id,
+        hash=_hash("attempt", operation, principal.actor, fingerprint),
+        fingerprint=fingerprint,
+        actor=principal.actor,
+        now=int(now),
+        expires_at=int(now) + RETRY_SECONDS,
+        again=int(attempt) == 0,
+    )
+
+
+def made_before(asked: Claim, record: Item) -> Mapping[str, Any]:
+    """The ids an earlier request made. Raises Problem 422 when it was another request."""
+    if record["fingerprint"] != asked.fingerprint:
+        raise Problem("idempotency_mismatch", "This Idempotency-Key was used with another request.")
+    made: Mapping[str, Any] = record["made"]
+    return made
+
+
+def in_flight(asked: Claim | None, fault: TransactionContended) -> Problem | None:
+    """The answer to a request that kept meeting its own twin, whose record is the transaction's
+    last action; None when it was something else that it met."""
+    if asked is None or not fault.met or not fault.met[-1]:
+        return None
+    return Problem(
+        "idempotency_in_flight", "A request with this Idempotency-Key is being worked on."
+    )
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
