@@ -209,7 +209,7 @@ _ENDPOINTS = (
     Endpoint("POST /v1/organization/invitations", "organization", "createInvitation",
              "Invite somebody by mail", "user", "organization-write", 201, schemas.Invitation,
              schemas.CreateInvitationRequest, scope="members:write",
-             problems=("disposable_email", "conflict")),
+             problems=("disposable_email", "conflict"), idempotent="organization"),
     Endpoint("GET /v1/organization/invitations", "organization", "listInvitations",
              "List invitations that wait", "user", "organization-read", 200,
              schemas.InvitationList, scope="members:write", query=PAGE),
