@@ -3,7 +3,8 @@
     ORG#<org_id>   PLAN#<shard>                      rev, terms: {monthly_credits, shards, limits},
                                                      tat_organization_generations
     ORG#<org_id>   BALANCE#<until>#<pool>#<shard>    amount, used, reserved, available
-    ORG#<org_id>   MOVE#<month>#<id>#<slot>          kind, at, amounts: {balance: credits}
+    ORG#<org_id>   MOVE#<month>#<id>#<slot>          kind, at, amounts: {balance: credits}; of a
+                                                     grant `grants` stands for the month
     ORG#<org_id>   USAGE#<day>#<hash>#<shard>        key_id, model, brand_id, …, images, credits
     ORG#<org_id>   ENDUSAGE#<day>#<hash>#<shard>     the same, by end user
 
@@ -180,13 +181,13 @@ class CreditStore:
 
         Raises TransactionRefused when the plan was changed meanwhile.
         """
-        month = utc_day(now)[:7]
         shards = (plan.get("terms") or {}).get("shards", 1)
         parts = split(amount, shards)
         amounts = {
             balance_name(until, grant_id, shard): part for shard, part in enumerate(parts) if part
         }
-        actions = [self._movement(org_id, month, grant_id, "grant", amounts, now)]
+        # Under no month: the same grant asked for in the next month must find this entry.
+        actions = [self._movement(org_id, "grants", grant_id, "grant", amounts, now)]
         actions += [self._new_balance(org_id, name, part) for name, part in amounts.items()]
         actions += self._plan_actions(org_id, plan, plan.get("terms") or {})
         try:
