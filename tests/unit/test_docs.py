@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec import inspect
 
 from dev.settings import ROOT
-from imagelayer.endpoints import ENDPOINTS, MAX_BODY_BYTES
-from imagelayer.errors import CATALOGUE
+from imagelayer import api_keys, idempotency, leaked_keys, schemas, usage
+from imagelayer.administration import Action, Audit, GrantCredits, SetPlan, ShowPlan
+from imagelayer.endpoints import ENDPOINTS, MAX_BODY_BYTES, Endpoint
+from imagelayer.errors import CATALOGUE, DO_NOT_RETRY
+from imagelayer.plans import OVERRIDABLE
 from imagelayer.rate_limits import POLICIES
 from imagelayer.security_events import EVENTS
+from imagelayer.stores import accounts, counters, credits, keys
 from tests.support.tables import rows
 
 DOCS = ROOT / "docs"
@@ -30,22 +37,118 @@ def test_every_error_code_is_documented() -> None:
     ]
 
 
+LIMITS = rows(
+    DOCS / "limits.md",
+    "| limit | quota | window | burst | counted per | adjustable | where |",
+)
+# Whose calls a limit counts that counts beside the caller's own.
+SHARED = {"organization-generations": "organization", "end-user-generations": "end user"}
+SCANNED = r"il_(live|test)_[0-9A-Za-z]{38}"
+
+
 def test_every_limit_is_documented_with_its_numbers() -> None:
-    header = "| limit | quota | window | burst | counted per | where |"
-    listed = rows(DOCS / "limits.md", header)
-    assert [row[:4] for row in listed] == [
+    assert [row[:4] for row in LIMITS] == [
         [f"`{name}`", str(policy.quota), f"{policy.window} s", str(policy.burst)]
         for name, policy in POLICIES.items()
     ]
 
 
-def test_every_endpoint_is_listed_with_the_limit_that_counts_it() -> None:
-    header = "| limit | quota | window | burst | counted per | where |"
-    listed = {row[0].strip("`"): row[4:] for row in rows(DOCS / "limits.md", header)}
+def test_every_endpoint_is_listed_with_the_limits_that_count_it() -> None:
+    listed = {row[0].strip("`"): (row[4], row[6]) for row in LIMITS}
     for endpoint in ENDPOINTS.values():
-        per, where = listed[endpoint.limit]
-        assert f"`{endpoint.route}`" in where
-        assert per == ("client address" if endpoint.auth == "none" else "credential")
+        counted = {endpoint.limit: "client address" if endpoint.auth == "none" else "credential"}
+        counted |= {limit: SHARED[limit] for limit in endpoint.shared}
+        for limit, per in counted.items():
+            assert listed[limit][0] == per
+            assert f"`{endpoint.route}`" in listed[limit][1]
+
+
+def test_the_limits_an_organization_may_have_otherwise_are_marked() -> None:
+    assert {row[0].strip("`"): row[5] for row in LIMITS} == {
+        name: "yes" if name in OVERRIDABLE else "–" for name in POLICIES
+    }
+
+
+def test_a_scope_of_keys_is_listed_with_all_that_it_opens() -> None:
+    def opened(scope: str) -> list[str]:
+        return [
+            f"`{each.route}`"
+            for each in ENDPOINTS.values()
+            if each.scope == scope and each.auth != "user"
+        ]
+
+    assert rows(DOCS / "keys.md", "| scope | opens |") == [
+        [f"`{scope}`", ", ".join(opened(scope))]
+        for scope in schemas.Scope.__args__  # type: ignore[attr-defined]
+    ]
+
+
+def test_every_route_that_takes_an_idempotency_key_is_listed_with_who_shares_it() -> None:
+    header = "| route | shared by | a repetition is answered |"
+
+    def shared_by(endpoint: Endpoint) -> str:
+        return "the one who asks" if endpoint.idempotent == "actor" else "the organization"
+
+    assert [row[:2] for row in rows(DOCS / "idempotency.md", header)] == [
+        [f"`{each.route}`", shared_by(each)] for each in ENDPOINTS.values() if each.idempotent
+    ]
+
+
+def test_what_is_not_worth_a_retry_is_named() -> None:
+    text = " ".join((DOCS / "errors.md").read_text("utf-8").split())
+    named = text.partition("carry `x-should-retry: false`")[0].rpartition(" - ")[2]
+    assert set(re.findall(r"`(\w+)`", named)) == DO_NOT_RETRY
+
+
+@pytest.mark.parametrize("page", ["keys.md", "operations.md"])
+def test_the_pattern_for_scanners_finds_secret_keys_and_no_publishable_one(page: str) -> None:
+    assert SCANNED in (DOCS / page).read_text("utf-8")
+    for mode in ("live", "test"):
+        assert re.fullmatch(SCANNED, api_keys.new_secret("secret", mode))
+        assert not re.fullmatch(SCANNED, api_keys.new_secret("publishable", mode))
+
+
+def test_every_action_of_the_operator_is_shown_as_it_is_taken() -> None:
+    text = (DOCS / "operations.md").read_text("utf-8").replace("org_…", f"org_{'0' * 26}")
+    shown = [
+        json.loads(example) for example in re.findall(r"administer '(\{.*?\})'", text, re.DOTALL)
+    ]
+    taken = [msgspec.convert(each, GrantCredits | SetPlan | ShowPlan | Audit) for each in shown]
+    assert {type(each) for each in taken} == set(Action.__subclasses__())
+
+
+def length(shape: object) -> int | None:
+    """The most members of a list's shape."""
+    described = inspect.type_info(shape)
+    assert isinstance(described, inspect.ListType)
+    return described.max_length
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"| API keys | {keys.MAX_KEYS} | organization |",
+        f"| secrets of a key that work at once | {keys.LIVING_SECRETS}, the current one included |",
+        f"| networks of a key (`allowed_cidrs`) | {length(schemas.Cidrs)}; of IPv6 a "
+        f"/{api_keys.LONGEST_IPV6_PREFIX} or wider |",
+        f"| leaked keys in one report | {leaked_keys.MAX_REPORTED} |",
+        f"| days in one usage report | {usage.MAX_DAYS} |",
+        f"| rows behind one usage report | {usage.MAX_ROWS:,} |",
+        f"| sign-up that nobody confirms | {accounts.UNCONFIRMED_SECONDS // 86_400} days |",
+        f"| what an `Idempotency-Key` made | {idempotency.KEPT_SECONDS // 3600} hours |",
+        f"counts its attempts | {idempotency.RETRY_SECONDS // 60} minutes |",
+        f"| balances, ledger and usage | {credits.KEPT_SECONDS // 86_400} days after they can",
+        f"for {counters.REMEMBER_MS // 1000} seconds at most",
+    ],
+)
+def test_the_documented_bounds_are_those_in_force(said: str) -> None:
+    assert said in (DOCS / "limits.md").read_text("utf-8")
+
+
+def test_usage_is_documented_with_its_groups_and_its_longest_range() -> None:
+    text = (DOCS / "credits.md").read_text("utf-8")
+    assert f"some of {', '.join(f'`{group}`' for group in usage.GROUPS)}," in text
+    assert f"both included, {usage.MAX_DAYS} at most" in text
 
 
 def test_the_documented_body_limit_is_the_one_in_force() -> None:
@@ -53,8 +156,16 @@ def test_the_documented_body_limit_is_the_one_in_force() -> None:
     assert f"{MAX_BODY_BYTES:,} bytes" in (DOCS / "limits.md").read_text("utf-8")
 
 
+def anchors(page: Path) -> set[str]:
+    """What GitHub lets one link to in a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_between_documents_lead_somewhere(guide: Path) -> None:
-    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", guide.read_text("utf-8")):
+    for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", guide.read_text("utf-8")):
         if not target.startswith(("http://", "https://", "mailto:")):
-            assert (guide.parent / target).exists(), f"{guide.name} links to {target}"
+            page = guide.parent / target if target else guide
+            assert page.exists(), f"{guide.name} links to {target}"
+            assert not anchor or anchor in anchors(page), f"{guide.name} links to {target}#{anchor}"
