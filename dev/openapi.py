@@ -14,6 +14,7 @@ from dev.settings import ROOT
 from imagelayer import schemas
 from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, Endpoint
 from imagelayer.errors import CATALOGUE
+from imagelayer.idempotency import REPLAYED
 from imagelayer.usage import GROUPS
 
 TARGET = ROOT / "layers/common/imagelayer/static/openapi.json"
@@ -203,7 +204,10 @@ def _success(endpoint: Endpoint) -> Schema:
         kind = "object" if endpoint.content_type == "application/json" else "string"
         response["content"] = {endpoint.content_type: {"schema": {"type": kind}}}
     if endpoint.idempotent:
-        response["headers"] |= _headers("Idempotent-Replayed")
+        response["headers"]["Idempotent-Replayed"] = {
+            "description": "Sent when an earlier request made it.",
+            "schema": {"type": "string", "enum": list(REPLAYED.values())},
+        }
     if endpoint.status == 302 or endpoint.operation == "createGeneration":
         response["headers"] |= _headers("Location")
     return response
@@ -230,7 +234,8 @@ def _problems(endpoint: Endpoint) -> dict[str, Schema]:
 
 
 def _headers(*names: str) -> Schema:
-    return {name: {"schema": {"type": "string"}} for name in ("x-request-id", *names)}
+    always = {"required": True, "schema": {"type": "string"}}
+    return {name: dict(always) for name in ("x-request-id", *names)}
 
 
 def _struct(shape: Any) -> type:

@@ -20,8 +20,11 @@ from moto import mock_aws
 from moto.ses.models import ses_backends
 from moto.sqs.models import sqs_backends
 
+from dev.secret_scanning import SecretScanner
 from imagelayer.api_keys import hash_secret
 from imagelayer.endpoints import ENDPOINTS
+from imagelayer.leaked_keys import known_keys
+from imagelayer.providers.secret_scanning import ScannerKeys
 from imagelayer.providers.turnstile import Turnstile
 from imagelayer.rate_limits import Policy
 from imagelayer.settings import Settings
@@ -104,6 +107,7 @@ class Product:
     siteverify: dict[str, Any] = field(
         default_factory=lambda: {"success": True, "hostname": "localhost", "action": "register"}
     )
+    scanner: SecretScanner = field(default_factory=SecretScanner)  # who reports leaked keys
     output: io.StringIO = field(default_factory=io.StringIO)  # what the functions print and log
     internal_errors_expected: bool = False
     parameters: dict[str, str] = field(default_factory=dict)  # overrides of the environment
@@ -123,17 +127,22 @@ class Product:
         self._mock.start()
         self.names = aws.create_all()
         self._wirings: dict[str, Wiring] = {}
-        self._ask = Turnstile._ask
         product = self
 
         def answer(_: Turnstile, fields: dict[str, str]) -> dict[str, Any]:
             return dict(product.siteverify)
 
+        def public_keys(_: ScannerKeys) -> dict[str, str]:
+            return known_keys(product.scanner.public_keys())
+
+        self._replaced = [(Turnstile, Turnstile._ask), (ScannerKeys, ScannerKeys._ask)]
         Turnstile._ask = answer  # type: ignore[method-assign,assignment]
+        ScannerKeys._ask = public_keys  # type: ignore[method-assign,assignment]
         return self
 
     def __exit__(self, *_: object) -> None:
-        Turnstile._ask = self._ask  # type: ignore[method-assign]
+        for provider, ask in self._replaced:
+            provider._ask = ask  # type: ignore[attr-defined]
         self._mock.stop()
         os.environ.clear()
         os.environ.update(self._saved)
@@ -260,14 +269,12 @@ class Product:
             login.json["user"]["id"],
         )
 
-    def key(self, account: Account, *scopes: str, mode: str = "live") -> dict[str, Any]:
+    def key(
+        self, account: Account, *scopes: str, mode: str = "live", **fields: Any
+    ) -> dict[str, Any]:
         """Create a key."""
-        created = self.call(
-            "POST",
-            "/v1/keys",
-            headers=account.headers,
-            body={"name": "test key", "scopes": list(scopes), "mode": mode},
-        )
+        body = {"name": "test key", "scopes": list(scopes), "mode": mode, **fields}
+        created = self.call("POST", "/v1/keys", headers=account.headers, body=body)
         assert created.status == 201, created.text
         return dict(created.json)
 

@@ -19,7 +19,7 @@ PREFIXES = {
     "user_id": "usr",
     "invitation_id": "inv",
 }
-BODIES: dict[str, dict[str, Any]] = {
+BODIES: dict[str, Any] = {
     "POST /v1/auth/register": {
         "email": "new@example.com",
         "password": PASSWORD,
@@ -46,6 +46,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/keys": {"name": "k", "scopes": ["assets:read"], "mode": "live"},
     "PATCH /v1/keys/{key_id}": {"name": "another name"},
     "POST /v1/keys/{key_id}/rotate": {"grace_seconds": 0},
+    "POST /v1/leaked-keys": [{"token": "il_live_x"}],
     "POST /v1/brands": {"name": "Brand", "palette": ["#112233"]},
     "PATCH /v1/brands/{brand_id}": {"style": "calm"},
     "POST /v1/brands/{brand_id}/assets": {
@@ -55,7 +56,10 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "POST /v1/generations": {"prompt": "waves", "size": "256x256"},
 }
-WITH_BODY = [route for route, endpoint in ENDPOINTS.items() if endpoint.body]
+# A signed body is refused for its signature before anything else (`leaked_keys`).
+WITH_BODY = [
+    route for route, endpoint in ENDPOINTS.items() if endpoint.body and not endpoint.signed
+]
 WITH_CREDENTIALS = [route for route, endpoint in ENDPOINTS.items() if endpoint.auth != "none"]
 # Logging out everywhere comes last: what came after it would be refused whatever it is.
 LOG_OUT = "DELETE /v1/auth/sessions"
@@ -70,7 +74,7 @@ FOR_KEYS = [
 ]
 FOR_END_USERS = [route for route in WITH_CREDENTIALS if ENDPOINTS[route].end_user]
 WITH_ID = [route for route in FOR_USERS if "{" in route]
-LISTS = [route for route in WITH_CREDENTIALS if ENDPOINTS[route].query]
+LISTS = [route for route in WITH_CREDENTIALS if "cursor" in ENDPOINTS[route].query]
 
 
 def credentials(product: Product, owner: Account, route: str) -> dict[str, str]:

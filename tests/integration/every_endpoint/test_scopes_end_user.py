@@ -41,6 +41,7 @@ def test_an_end_user_reaches_what_is_open_to_them_and_nothing_else(
 def test_only_images_are_open_to_end_users() -> None:
     assert set(FOR_END_USERS) == {
         "POST /v1/generations",
+        "POST /v1/generations/{generation_id}/cancel",
         "GET /v1/generations/{generation_id}",
         "GET /v1/assets/{asset_id}",
         "GET /v1/assets/{asset_id}/content",
