@@ -31,7 +31,13 @@ _API_EXACT: Final = {
 }
 _MAIL_PATIENCE_SECONDS: Final = 5.0
 _GATEWAY_BODY_LIMIT: Final = 10 * 1024 * 1024
-_EDGE_HEADERS: Final = ("x-edge-secret", "cloudfront-viewer-address", "x-amzn-trace-id", "host")
+_EDGE_HEADERS: Final = (
+    "x-edge-secret",
+    "cloudfront-viewer-address",
+    "x-amzn-trace-id",
+    "x-local-trace",
+    "host",
+)
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -89,7 +95,10 @@ class Front:
         if (request.content_length or 0) > _GATEWAY_BODY_LIMIT:
             return web.json_response({"message": "Request Entity Too Large"}, status=413)
         await welcome(request)
-        trace = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+        # A test may name the trace, to steer faults at its own requests alone.
+        trace = request.headers.get(
+            "x-local-trace", f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
+        )
         async with self._slots:
             try:
                 async with self._session.request(
@@ -163,6 +172,8 @@ class Front:
         return await self._list_faults(request)
 
     async def _calls(self, request: web.BaseRequest) -> web.StreamResponse:
+        if trace := request.query.get("trace"):
+            return web.json_response(self._wire.calls_under(trace))
         found = self._wire.calls(request.query.get("request_id", ""))
         if found is None:
             return web.json_response({"error": "no request of that id passed here"}, status=404)

@@ -116,6 +116,10 @@ class LocalCloud:
         """The AWS calls that one request made, in order."""
         return list(self._get("/_local/calls", {"request_id": request_id}))
 
+    def calls_under(self, trace: str) -> list[dict[str, Any]]:
+        """The AWS calls of a request or invocation that was made under this trace, in order."""
+        return list(self._get("/_local/calls", {"trace": trace}))
+
     @contextmanager
     def faults(self, faults: Sequence[Fault]) -> Iterator[None]:
         """Cause failures inside the block and none after it."""

@@ -24,6 +24,7 @@ from aiohttp import (
 )
 from aiohttp.client import _RequestContextManager
 from multidict import CIMultiDict
+from psutil import Process, net_connections
 from yarl import URL
 
 from dev.wire import Call, FaultKind, Wire, failure, name_call
@@ -79,7 +80,7 @@ class WireProxy:
         try:
             response = await self._answer(request, call, fault)
             # What the caller never saw has no status.
-            if fault not in {"timeout", "drop-after-write"}:
+            if fault not in {"timeout", "drop-after-write", "die"}:
                 entry["status"] = response.status
             return response
         finally:
@@ -98,6 +99,10 @@ class WireProxy:
             return web.Response(status=status, headers=headers, body=body)
         if fault == "drop-after-write":
             await self._swallow(request)
+            return web.Response(status=504)
+        if fault == "die":
+            caller = _process_behind(request)
+            await self._swallow(request, caller)
             return web.Response(status=504)
         return await self._forward(request)
 
@@ -120,10 +125,12 @@ class WireProxy:
         except ClientError as error:
             return web.Response(status=502, text=f"the local cloud does not answer: {error}")
 
-    async def _swallow(self, request: web.BaseRequest) -> None:
-        """Let the call happen and lose its answer."""
+    async def _swallow(self, request: web.BaseRequest, caller: Process | None = None) -> None:
+        """Let the call happen and lose its answer, and with it the process that made it."""
         async with self._send(request) as upstream:
             await upstream.read()
+        if caller is not None:
+            caller.kill()
         if request.transport:
             request.transport.abort()
 
@@ -148,6 +155,19 @@ async def relay(
         await response.write(chunk)
     await response.write_eof()
     return response
+
+
+def _process_behind(request: web.BaseRequest) -> Process | None:
+    """The process at the other end of a connection."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    if peer is None:
+        return None
+    here = request.transport.get_extra_info("sockname") if request.transport else None
+    for connection in net_connections("tcp4"):
+        # Its own end and ours differ in which address is local.
+        if connection.laddr == peer and connection.raddr == here and connection.pid:
+            return Process(connection.pid)
+    return None
 
 
 def _attempt(request: web.BaseRequest) -> int:

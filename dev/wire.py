@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast, get_args
 from urllib.parse import parse_qs
 
-FaultKind = Literal["throttle", "500", "timeout", "drop-after-write"]
+# `die`: the call happens, and the process that made it dies before it hears of it.
+FaultKind = Literal["throttle", "500", "timeout", "drop-after-write", "die"]
 
 _SCOPE: Final = re.compile(r"Credential=[^/,\s]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 _ROOT: Final = re.compile(r"Root=([^;]+)")
@@ -58,6 +59,7 @@ class Fault:
     service: str
     error: FaultKind
     operation: str | None = None
+    trace: str | None = None  # of one request or invocation; None for all
     nth: int | None = None
     seen: int = 0
 
@@ -66,7 +68,7 @@ class Fault:
         """Read one fault; ValueError says what is wrong with it."""
         if not isinstance(body, dict):
             raise ValueError("a fault is an object")
-        unknown = set(body) - {"service", "operation", "nth", "error"}
+        unknown = set(body) - {"service", "operation", "trace", "nth", "error"}
         if unknown:
             raise ValueError(f"unknown fields: {sorted(unknown)}")
         service, error, nth = body.get("service"), body.get("error"), body.get("nth")
@@ -78,11 +80,14 @@ class Fault:
         if nth is not None and (not isinstance(nth, int) or nth < 1):
             raise ValueError("nth must be a positive integer")
         service = service.lower()
-        return cls(_ALIASES.get(service, service), kind, body.get("operation"), nth)
+        name = _ALIASES.get(service, service)
+        return cls(name, kind, body.get("operation"), body.get("trace"), nth)
 
     def strikes(self, call: Call) -> bool:
         """Count a call if it matches, and tell whether this is one to fail."""
         if call.service != self.service or self.operation not in {None, call.operation}:
+            return False
+        if self.trace not in {None, call.trace}:
             return False
         self.seen += 1
         return self.nth is None or self.seen == self.nth
@@ -92,6 +97,7 @@ class Fault:
         return {
             "service": self.service,
             "operation": self.operation,
+            "trace": self.trace,
             "nth": self.nth,
             "error": self.error,
             "seen": self.seen,
@@ -125,8 +131,10 @@ class Wire:
     def calls(self, request_id: str) -> list[dict[str, Any]] | None:
         """The calls of one request in the order they began; None for an unknown request."""
         trace = self._traces.get(request_id)
-        if trace is None:
-            return None
+        return None if trace is None else self.calls_under(trace)
+
+    def calls_under(self, trace: str) -> list[dict[str, Any]]:
+        """The calls of one trace so far, in the order they began."""
         return sorted(self._calls.get(trace, []), key=lambda entry: entry["started_at"])
 
 

@@ -30,7 +30,8 @@ def cloud() -> Iterator[LocalCloud]:
     from dev.local_cloud import LocalCloud
 
     if url := os.environ.get("LOCAL_CLOUD_URL"):
-        yield LocalCloud.attach(url)
+        with LocalCloud.attach(url) as attached:
+            yield attached
         return
     with LocalCloud(env={"BCRYPT_COST": "10"}) as started:
         yield started

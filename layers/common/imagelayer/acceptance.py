@@ -31,6 +31,10 @@ from imagelayer.stores.table import Action, Item, StoreUnavailable, TransactionC
 ATTEMPTS = 12
 
 
+class OutOfCredits(Exception):
+    """All balances together have not enough."""
+
+
 def reservation(job: Item) -> Reservation:
     """The credits a job holds."""
     return Reservation(job["org_id"], job["month"], job["id"], job.get("draws") or {})
@@ -75,6 +79,17 @@ class Acceptance:
         Raises Problem 402, 403, 404, 409 or 422, Limited, or StoreUnavailable.
         """
         asked = Asked(principal, origin, job, claim, now)
+        try:
+            return self._accept(asked)
+        except OutOfCredits:
+            # Perhaps the request was made before, and it was that which took the last ones.
+            record = self.store.idempotency.find(asked.claim) if asked.claim else None
+            earlier = self._earlier(asked, record) if record else None
+            if earlier is None:
+                raise self._out_of_credits(asked) from None
+            return earlier
+
+    def _accept(self, asked: Asked) -> Item | None:
         for _ in range(ATTEMPTS):
             refusal = self._attempt(asked)
             if refusal is None:
@@ -97,7 +112,7 @@ class Acceptance:
         if job["credits"]:
             draws = asked.draws or self.wallet.draws(asked.org_id, job["credits"], asked.now)
             if draws is None:
-                raise self._out_of_credits(asked)
+                raise OutOfCredits
             job["draws"] = dict(draws)
         asked.turns = self._turns(asked)
         brand = job["brand_id"]
@@ -175,12 +190,12 @@ class Acceptance:
         return True
 
     def _learn_balances(self, asked: Asked, refusal: Refusal) -> None:
-        """Read the balances, unless what refused was the one there is. Raises Problem 402."""
+        """Read the balances, unless what refused was the one there is. Raises OutOfCredits."""
         if self.wallet.known(asked.org_id).rev is None and refusal.balance is not None:
-            raise self._out_of_credits(asked)
+            raise OutOfCredits
         asked.draws = self.wallet.read(asked.org_id, asked.job["credits"], asked.now)
         if asked.draws is None:
-            raise self._out_of_credits(asked)
+            raise OutOfCredits
 
     def _cap_reached(self, asked: Asked) -> Problem:
         self._denied("session.cap_reached", asked)

@@ -25,6 +25,7 @@ _COLUMNS = {
     "end_user": "end_user_id",
     "mode": "mode",
 }
+_KIND = ("key_id", "user_id", "model", "brand_id", "mode")
 _NUMBERS = ("generations", "images", "credits")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MAX_DAYS = 92
@@ -51,15 +52,11 @@ class UsageReport:
         if not start <= end <= start + timedelta(days=MAX_DAYS - 1):
             raise invalid("query.end", f"must be from start to {MAX_DAYS - 1} days after it")
         groups = _groups(query.get("group_by", "day"))
-        rows = self.credits.usage(
-            principal.org_id,
-            start.isoformat(),
-            end.isoformat(),
-            by_end_user="end_user" in groups,
-            limit=MAX_ROWS + 1,
-        )
-        if len(rows) > MAX_ROWS:
-            raise invalid("query.end", "covers more rows than one answer holds; ask for fewer days")
+        all_rows = self._rows(principal.org_id, start, end, by_end_user=False)
+        rows = all_rows
+        if "end_user" in groups:
+            by_end_user = self._rows(principal.org_id, start, end, by_end_user=True)
+            rows = by_end_user + _of_nobody(all_rows, by_end_user)
         plan = self.credits.plan(principal.org_id).get("terms") or {}
         balances = pools_of(self.credits.balances(principal.org_id, int(now)))
         return {
@@ -67,9 +64,37 @@ class UsageReport:
             "end": end.isoformat(),
             "group_by": list(groups),
             "data": _sum(rows, groups),
-            "total": _numbers(rows),
+            "total": _numbers(all_rows),
             "credits": _standing(balances, allowance_of(plan, self.monthly_credits), now),
         }
+
+    def _rows(
+        self, org_id: str, start: date, end: date, *, by_end_user: bool
+    ) -> list[dict[str, Any]]:
+        rows = self.credits.usage(
+            org_id,
+            start.isoformat(),
+            end.isoformat(),
+            by_end_user=by_end_user,
+            limit=MAX_ROWS + 1,
+        )
+        if len(rows) > MAX_ROWS:
+            raise invalid("query.end", "covers more rows than one answer holds; ask for fewer days")
+        return rows
+
+
+def _of_nobody(
+    rows: list[dict[str, Any]], by_end_user: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """What no end user asked for: all of a kind without that of its end users."""
+    left: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for sign, each in [*((1, row) for row in rows), *((-1, row) for row in by_end_user)]:
+        day = each["sk"].split("#")[1]
+        kind = (day, *(each.get(name) for name in _KIND))
+        found = left.setdefault(kind, {**each, "end_user_id": None, **dict.fromkeys(_NUMBERS, 0)})
+        for name in _NUMBERS:
+            found[name] += sign * each[name]
+    return [row for row in left.values() if any(row[name] for name in _NUMBERS)]
 
 
 def _sum(rows: list[dict[str, Any]], groups: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
 # that hangs must be a denial within two seconds. What calls DynamoDB makes its own second attempt
 # (`stores.table`), since the SDK may pause for a second before it.
 _TIMEOUTS: Mapping[str, tuple[float, float, int]] = {
-    "dynamodb": (0.4, 0.7, 1),
+    "dynamodb": (0.3, 0.6, 1),
     "sqs": (0.5, 1.0, 2),
     "secretsmanager": (0.5, 1.0, 2),
     "sesv2": (1.0, 5.0, 2),

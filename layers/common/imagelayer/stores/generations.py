@@ -42,7 +42,7 @@ class GenerationStore:
     def __init__(self, client: Any, table: Table) -> None:
         self._client = client
         self._table = table
-        self._idempotency = IdempotencyStore(table)
+        self.idempotency = IdempotencyStore(table)
 
     def accept(
         self,
@@ -66,7 +66,7 @@ class GenerationStore:
             "limits": limits,
             "cap": cap,
             "reserve": reserve,
-            "claim": [self._idempotency.record_action(claim)] if claim else [],
+            "claim": [self.idempotency.record_action(claim)] if claim else [],
         }
         try:
             transact(self._client, [action for part in parts.values() for action in part])
