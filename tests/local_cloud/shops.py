@@ -1,0 +1,251 @@
+"""Organizations of the local cloud that are ready to make images, written through the stores."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from dev.local_cloud import LocalCloud
+from imagelayer import api_keys
+from imagelayer.acceptance import Acceptance
+from imagelayer.assets import Assets
+from imagelayer.credits import Wallet, WalletMemory
+from imagelayer.generations import Generations
+from imagelayer.ids import new_id
+from imagelayer.outbox import Outbox
+from imagelayer.plans import audit
+from imagelayer.principals import Origin, Principal
+from imagelayer.quota_alerts import QuotaAlerts
+from imagelayer.schemas import CreateGenerationRequest
+from imagelayer.security_events import SecurityLog
+from imagelayer.stores.brands import BrandStore
+from imagelayer.stores.counters import CounterStore, TatMemory
+from imagelayer.stores.credits import CreditStore
+from imagelayer.stores.end_user_sessions import EndUserSessionStore
+from imagelayer.stores.generations import GenerationStore
+from imagelayer.stores.keys import KeyStore
+from imagelayer.stores.objects import ObjectStore
+from imagelayer.stores.table import Item
+from tests.local_cloud import people
+from tests.local_cloud.visitors import ALL, new_address
+from tests.support.visitor import ALL_SCOPES, LOGO
+
+ALLOWANCE = 1000  # the template's default
+_TRACES = itertools.count(1)
+_RUN = secrets.token_hex(6)
+
+
+def new_trace() -> str:
+    """A trace id of its own, by which faults meet one request or invocation alone."""
+    return f"1-{int(time.time()):08x}-{_RUN}{next(_TRACES):012x}"
+
+
+class NoQueue:
+    """A queue that loses every message: nobody but the test works these jobs off."""
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Lose it."""
+
+
+@dataclass
+class Shop:
+    """An organization with a key and perhaps a brand with a logo."""
+
+    cloud: LocalCloud
+    org_id: str
+    key_id: str
+    key: str = field(repr=False)
+    address: str = ""
+    brand_id: str | None = None
+
+    @property
+    def credits(self) -> CreditStore:
+        """Its balances and ledger."""
+        return CreditStore(
+            self.cloud.client("dynamodb"), people.table(self.cloud, "CreditsTable"), TatMemory()
+        )
+
+    @property
+    def generations(self) -> GenerationStore:
+        """Its jobs."""
+        return GenerationStore(
+            self.cloud.client("dynamodb"), people.table(self.cloud, "GenerationsTable")
+        )
+
+    @property
+    def brands(self) -> BrandStore:
+        """Its brands."""
+        return BrandStore(self.cloud.client("dynamodb"), people.table(self.cloud, "BrandsTable"))
+
+    def call(self, method: str, path: str, *, trace: str = "", **parts: Any) -> httpx.Response:
+        """One request with its key."""
+        headers = {"Authorization": f"Bearer {self.key}", **parts.pop("headers", {})}
+        if trace:
+            headers["x-local-trace"] = trace
+        transport = httpx.HTTPTransport(local_address=self.address)
+        base_url = self.cloud.base_url
+        with httpx.Client(base_url=base_url, transport=transport, timeout=90) as client:
+            return client.request(method, path, headers=headers, **parts)
+
+    def accept(self, **fields: Any) -> Item:
+        """A job that waits and that no message names."""
+        dynamodb = self.cloud.client("dynamodb")
+        tats = TatMemory()
+        sessions = people.table(self.cloud, "SessionsTable")
+        security = SecurityLog(lambda _event: None)
+        alerts = QuotaAlerts(
+            self.credits,
+            Outbox(NoQueue(), lambda _what: None),  # type: ignore[arg-type]
+            security,
+        )
+        acceptance = Acceptance(
+            store=self.generations,
+            brands=self.brands,
+            credits=self.credits,
+            wallet=Wallet(self.credits, WalletMemory(), ALLOWANCE),
+            counters=CounterStore(people.table(self.cloud, "CountersTable"), tats),
+            end_users=EndUserSessionStore(dynamodb, sessions, tats),
+            quota_alerts=alerts,
+            security=security,
+        )
+        assets = Assets(self.generations, ObjectStore(lambda: None, "none"))
+        use_cases = Generations(
+            store=self.generations,
+            acceptance=acceptance,
+            credits=self.credits,
+            queue=NoQueue(),  # type: ignore[arg-type]
+            assets=assets,
+            warn=lambda _what: None,
+        )
+        principal = Principal("key", self.org_id, self.key_id, frozenset(ALL_SCOPES))
+        body = CreateGenerationRequest(
+            **{"prompt": "a lamp", "size": "256x256", "brand_id": self.brand_id, **fields}
+        )
+        made = use_cases.create(principal, Origin("203.0.113.9", "test"), time.time(), body)
+        return self.job(made.body["id"])
+
+    def job(self, job_id: str) -> Item:
+        """A job as it stands."""
+        found = self.generations.get(self.org_id, job_id)
+        assert found is not None
+        return found
+
+    def jobs(self) -> list[Item]:
+        """All of its jobs."""
+        return self.generations.page(self.org_id, limit=100, after=None)
+
+    def edit(self, job: Item, **values: Any) -> Item:
+        """Change a job behind the product's back, as time would."""
+        settings = ", ".join(f"#{name} = :{name}" for name in values)
+        return people.table(self.cloud, "GenerationsTable").update(
+            job["pk"], job["sk"], f"SET {settings}", **values
+        )
+
+    def objects(self) -> list[str]:
+        """The keys of its images in the media bucket."""
+        listed = self.cloud.client("s3").list_objects_v2(
+            Bucket=self.cloud.info["buckets"]["MediaBucket"], Prefix=f"{self.org_id}/"
+        )
+        return [each["Key"] for each in listed.get("Contents", [])]
+
+    def spent(self) -> tuple[int, int]:
+        """Credits used and reserved."""
+        balances = self.credits.all_balances(self.org_id)
+        return sum(each["used"] for each in balances), sum(each["reserved"] for each in balances)
+
+    def counted(self) -> int:
+        """Images that usage shows."""
+        rows = self.credits.usage(
+            self.org_id, "2000-01-01", "2999-12-31", by_end_user=False, limit=1000
+        )
+        return sum(row["images"] for row in rows)
+
+    def broken(self) -> list[str]:
+        """What does not add up: balances against the ledger, images against the charge."""
+        wrong = audit(self.credits, self.org_id)
+        used, _ = self.spent()
+        jobs = self.jobs()
+        charged = sum(job["credits"] for job in jobs if job["status"] == "succeeded")
+        images = sum(job["n"] for job in jobs if job["status"] == "succeeded")
+        listed = sum(len(job.get("asset_ids", [])) for job in jobs)
+        if used != charged:
+            wrong.append(f"{used} credits used, jobs cost {charged}")
+        if not images == listed == self.counted():
+            wrong.append(f"{images} images, {listed} listed, {self.counted()} counted")
+        return wrong
+
+
+def new_shop(cloud: LocalCloud, *, with_brand: bool = False, mode: api_keys.Mode = "live") -> Shop:
+    """An organization that nobody ever registered: a key is all that a request needs."""
+    now = time.time()
+    org_id, key_id = new_id("org", now), new_id("key", now)
+    secret = api_keys.new_secret("secret", mode)
+    key: Item = {
+        "id": key_id,
+        "org_id": org_id,
+        "name": "shop",
+        "kind": "secret",
+        "scopes": sorted(ALL_SCOPES),
+        "mode": mode,
+        "enabled": True,
+        "created_at": int(now),
+        "created_by": "usr_nobody",
+        "valid_until": 0,
+        "prefix": secret[:12],
+        "last_four": secret[-4:],
+    }
+    store = KeyStore(cloud.client("dynamodb"), people.table(cloud, "KeysTable"), TatMemory())
+    store.create(key, api_keys.hash_secret(secret))
+    shop = Shop(cloud, org_id, key_id, secret, new_address())
+    ALL[0].secrets.add(secret) if ALL else None
+    if with_brand:
+        shop.brand_id = _brand(shop, now)
+    return shop
+
+
+def _brand(shop: Shop, now: float) -> str:
+    brand_id = new_id("brd", now)
+    logo_key = f"logos/{shop.org_id}/{brand_id}/logo.png"
+    shop.cloud.client("s3").put_object(
+        Bucket=shop.cloud.info["buckets"]["BrandBucket"], Key=logo_key, Body=LOGO.read_bytes()
+    )
+    shop.brands.create(
+        {
+            "id": brand_id,
+            "org_id": shop.org_id,
+            "version": 1,
+            "name": "Solstice",
+            "palette": ["#FF6B35", "#1A2B4C"],
+            "style": "",
+            "tone": [],
+            "avoid": [],
+            "prompt_suffix": "",
+            "logos": {"logo": {"upload_id": "upl_none", "key": logo_key, "width": 1, "height": 1}},
+            "created_at": int(now),
+            "updated_at": int(now),
+        }
+    )
+    return brand_id
+
+
+def invoke(cloud: LocalCloud, function: str, event: Mapping[str, Any], trace: str = "") -> Any:
+    """Invoke a function directly; None when it died or raised. A trace names the invocation."""
+    headers = {"headers": {"x-amzn-trace-id": f"Root={trace}"}} if trace else {}
+    answer = cloud.client("lambda").invoke(
+        FunctionName=cloud.info["functions"][function],
+        Payload=json.dumps({**event, **headers}),
+    )
+    payload = json.loads(answer["Payload"].read() or "null")
+    return None if "FunctionError" in answer else payload
+
+
+def administer(cloud: LocalCloud, action: str, org_id: str, **fields: Any) -> Any:
+    """An operator's action."""
+    return invoke(cloud, "AdministrationFunction", {"action": action, "org_id": org_id, **fields})
