@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -19,7 +20,20 @@ from imagelayer.rate_limits import (
     denial,
     seconds,
 )
+from tests.unit.limiter import arrivals, busiest_window, interval_of
 
+# Limits that nobody chose with round numbers in mind.
+DRAW = Random("policies")
+RANDOM = [
+    Policy(
+        f"random-{number}",
+        quota=(burst := DRAW.randrange(1, 200)) + DRAW.randrange(1, 200),
+        window=DRAW.randrange(1, 5000),
+        burst=burst,
+    )
+    for number in range(6)
+]
+CALLS = 100_000
 EVERY_POLICY = pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
 START = 1_800_000_000_000
 
@@ -33,16 +47,6 @@ def admitted_times(policy: Policy, arrivals: list[int]) -> list[int]:
             tat = advance(policy, tat, now)
             admitted.append(now)
     return admitted
-
-
-def busiest_window(times: list[int], window_ms: int) -> int:
-    """The most entries in any half-open span of that length."""
-    busiest = start = 0
-    for end, time in enumerate(times):
-        while times[start] <= time - window_ms:
-            start += 1
-        busiest = max(busiest, end - start + 1)
-    return busiest
 
 
 @st.composite
@@ -73,15 +77,25 @@ def test_no_window_ever_admits_more_than_the_quota(case: tuple[Policy, list[int]
     assert busiest_window(admitted, policy.window * 1000) <= policy.quota
 
 
+@pytest.mark.promise("limits-fail-closed")
+@pytest.mark.parametrize("policy", [*POLICIES.values(), *RANDOM], ids=lambda each: each.name)
+def test_in_every_window_of_a_long_random_schedule_no_more_than_the_quota_is_admitted(
+    policy: Policy,
+) -> None:
+    admitted = admitted_times(policy, arrivals(policy, CALLS))
+    assert policy.burst < busiest_window(admitted, policy.window * 1000) <= policy.quota
+
+
 @EVERY_POLICY
 def test_a_flood_is_admitted_up_to_the_burst_and_then_the_quota_and_no_further(
     policy: Policy,
 ) -> None:
     assert len(admitted_times(policy, [START] * (policy.quota * 2))) == policy.burst
-    step = max(1, policy.interval_ms // 7)
-    flood = list(range(START, START + 3 * policy.window * 1000, step))
+    interval = policy.interval_ms
+    flood = [at for at in range(START, START + 3 * policy.window * 1000, interval) for _ in "flood"]
+    flood = [START] * policy.burst + flood
     busiest = busiest_window(admitted_times(policy, flood), policy.window * 1000)
-    assert policy.burst < busiest <= policy.quota
+    assert busiest == policy.burst + policy.window * 1000 // interval <= policy.quota
 
 
 @settings(deadline=None)
@@ -139,6 +153,89 @@ def test_seconds_round_up(milliseconds: int, expected: int) -> None:
 def test_a_burst_that_would_break_the_quota_is_no_policy(burst: int) -> None:
     with pytest.raises(ValueError, match="burst"):
         Policy("broken", quota=10, window=60, burst=burst)
+
+
+@pytest.mark.parametrize("window", [0, -60])
+def test_a_window_in_which_no_time_passes_is_no_policy(window: int) -> None:
+    """A call that costs no time would never be refused."""
+    with pytest.raises(ValueError, match="window"):
+        Policy("broken", quota=10, window=window, burst=5)
+
+
+@EVERY_POLICY
+def test_a_counter_is_not_purged_while_it_still_counts(policy: Policy) -> None:
+    """TTL may remove an item two windows after its last call; a full bucket is empty by then."""
+    assert policy.burst * policy.interval_ms <= 2 * policy.window * 1000
+
+
+# ── Terms and shards ────────────────────────────────────────────────────────────────────────────
+
+POLICY = Policy("generation-create", quota=120, window=60, burst=60)
+policies = st.builds(
+    lambda burst, trickle, window: Policy("any", burst + trickle, window, burst),
+    st.integers(1, 5000),
+    st.integers(1, 5000),
+    st.integers(1, 86_400),
+)
+
+
+def test_terms_replace_the_numbers_of_the_limit_they_name_and_of_no_other() -> None:
+    numbers = {"quota": 600, "window": 30, "burst": 300}
+    terms = {"limits": {"generation-create": numbers}, "cidrs": ["203.0.113.0/24"]}
+    assert POLICY.under(terms) == Policy("generation-create", **numbers)
+    other = POLICIES["generation-read"]
+    assert other.under(terms) == other
+
+
+@pytest.mark.parametrize("terms", [{}, {"limits": {}}, {"limits": None}, {"cidrs": []}])
+def test_terms_that_name_no_limit_leave_it_as_it_is(terms: dict[str, object]) -> None:
+    assert POLICY.under(terms) == POLICY
+
+
+def test_terms_that_are_no_limit_admit_nobody() -> None:
+    with pytest.raises(ValueError, match="burst"):
+        POLICY.under({"limits": {POLICY.name: {"quota": 10, "window": 60, "burst": 10}}})
+
+
+@given(policies, st.integers(1, 64))
+def test_all_shards_together_admit_what_the_whole_does_but_for_what_rounding_takes(
+    policy: Policy, shards: int
+) -> None:
+    part, parts = policy.share(shards), policy.parts(shards)
+    assert 1 <= parts <= shards
+    assert (part.name, part.window) == (policy.name, policy.window)
+    assert policy.burst - parts * part.burst == policy.burst % parts
+    trickle = policy.quota - policy.burst
+    assert trickle - parts * (part.quota - part.burst) == trickle % parts
+    # The most that any window holds of a part is `burst + window / interval`.
+    most = part.burst + part.window * 1000 // interval_of(part)
+    assert parts * most <= policy.quota
+
+
+@pytest.mark.parametrize(
+    ("quota", "burst", "shards", "parts"),
+    [(600, 300, 1, 1), (600, 300, 32, 32), (10, 4, 32, 4), (10, 8, 32, 2), (2, 1, 32, 1)],
+)
+def test_a_limit_is_split_into_as_many_parts_as_it_has_calls_for(
+    quota: int, burst: int, shards: int, parts: int
+) -> None:
+    policy = Policy("split", quota=quota, window=60, burst=burst)
+    assert policy.parts(shards) == parts
+    assert (policy.share(shards) == policy) is (parts == 1)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 7, 32])
+def test_shards_that_are_all_flooded_admit_no_more_than_the_quota_in_any_window(
+    shards: int,
+) -> None:
+    policy = POLICIES["organization-generations"]
+    times = arrivals(policy, 10_000)
+    choose = Random(shards)
+    callers: list[list[int]] = [[] for _ in range(policy.parts(shards))]
+    for now in times:
+        callers[choose.randrange(len(callers))].append(now)
+    admitted = [each for part in callers for each in admitted_times(policy.share(shards), part)]
+    assert policy.quota // 2 < busiest_window(admitted, policy.window * 1000) <= policy.quota
 
 
 @pytest.mark.promise("limits-fail-closed")
