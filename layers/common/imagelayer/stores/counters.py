@@ -197,9 +197,9 @@ class Turn:
         if self.guard is not None and (item is None or not self.guard.holds(item)):
             raise GuardFailed(item)
         tat = (item or {}).get(self.attribute)
+        # What stands there is newer than what was remembered, also when it is less, or gone.
+        self.meter.memory.tats_ms.pop(self.subject, None)
         if tat is None:
-            # Gone since this process saw it: start from nothing.
-            self.meter.memory.tats_ms.pop(self.subject, None)
             return
         self.meter.memory.remember(self.subject, tat, self.now_ms)
         if branch(self.policy, tat, self.now_ms) is Branch.DENIED:
