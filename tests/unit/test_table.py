@@ -11,12 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagelayer.stores.table import (
+    ATTEMPTS,
+    CONFLICT_ATTEMPTS,
     StoreUnavailable,
     Table,
+    TransactionContended,
+    TransactionRefused,
     decode,
     decode_item,
     encode,
     encode_item,
+    transact,
 )
 
 VALUES = st.recursive(
@@ -104,3 +109,41 @@ def test_a_write_that_meets_transactions_for_ever_is_a_store_that_cannot_answer(
     with pytest.raises(StoreUnavailable):
         Table(client, "t").update("a", "b", "SET #n = :n", n=1)
     assert client.calls < 20
+
+
+class Canceling:
+    """A client whose transactions are canceled, each time for these reasons."""
+
+    def __init__(self, *codes: str) -> None:
+        self.codes, self.tokens = codes, list[str]()
+
+    def transact_write_items(self, *, ClientRequestToken: str, **_: object) -> None:  # noqa: N803
+        self.tokens.append(ClientRequestToken)
+        raise ClientError(
+            {
+                "Error": {"Code": "TransactionCanceledException", "Message": ""},
+                "CancellationReasons": [{"Code": code} for code in self.codes],
+            },
+            "TransactWriteItems",
+        )
+
+
+@pytest.mark.parametrize(
+    ("codes", "attempts", "told"),
+    [
+        (("None", "ThrottlingError"), ATTEMPTS, StoreUnavailable),
+        (("ProvisionedThroughputExceeded",), ATTEMPTS, StoreUnavailable),
+        (("ThrottlingError", "ConditionalCheckFailed"), 1, TransactionRefused),
+        (("ThrottlingError", "TransactionConflict"), CONFLICT_ATTEMPTS, TransactionContended),
+        (("None", "ValidationError"), 1, StoreUnavailable),
+    ],
+)
+def test_a_canceled_transaction_is_tried_again_as_often_as_its_reasons_are_worth(
+    monkeypatch: pytest.MonkeyPatch, codes: tuple[str, ...], attempts: int, told: type[Exception]
+) -> None:
+    monkeypatch.setattr("imagelayer.stores.table.CONFLICT_PAUSE_SECONDS", 0)
+    client = Canceling(*codes)
+    with pytest.raises(told):
+        transact(client, [])
+    assert len(client.tokens) == attempts
+    assert len(set(client.tokens)) == 1  # DynamoDB must take them for one

@@ -49,6 +49,9 @@ RETRYABLE = frozenset(
         "TransactionInProgressException",
     }
 )
+# Why a transaction was canceled when an item of it was throttled (API reference,
+# TransactionCanceledException): the transaction's own code says only that it was canceled.
+THROTTLED = frozenset({"ProvisionedThroughputExceeded", "ThrottlingError"})
 BATCH_READ_ITEMS = 100  # BatchGetItem, DynamoDB API reference
 
 
@@ -375,7 +378,7 @@ def _send(client: Any, operation: str, **request: Any) -> dict[str, Any]:
             answer: dict[str, Any] = getattr(client, operation)(**request)
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code not in RETRYABLE:
+            if code not in RETRYABLE and not _was_throttled(error):
                 raise
             reason = code
         except BotoCoreError as error:
@@ -385,6 +388,14 @@ def _send(client: Any, operation: str, **request: Any) -> dict[str, Any]:
         if attempt < ATTEMPTS:
             time.sleep(random.uniform(0, RETRY_PAUSE_SECONDS))  # noqa: S311
     raise StoreUnavailable(operation, reason)
+
+
+def _was_throttled(error: ClientError) -> bool:
+    """Whether throttling alone canceled a transaction. A condition that failed has decided, and
+    what met another transaction is tried again with more patience."""
+    reasons = error.response.get("CancellationReasons", [])
+    codes = {reason.get("Code") for reason in reasons} - {None, "None"}
+    return bool(codes) and codes <= THROTTLED
 
 
 def _pause(attempt: int) -> None:
