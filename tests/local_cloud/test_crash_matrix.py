@@ -2,10 +2,10 @@
 
 Each flow runs once to learn its calls from the wire. Then each call in turn meets each fault: it
 is throttled, it fails, it hangs, it happens and its answer is lost, or it happens and the process
-that made it dies. A throttled, failing or hanging call fails for good, our second attempt included.
-After that life goes on as it would: the client repeats its request, the queue delivers again, the
-sweep runs. In the end the ledger adds up, the job is done or given back, no image is there without its
-charge, and none is charged twice.
+that made it dies. A throttled, failing or hanging call fails for good, our second attempt
+included. After that life goes on as it would: the client repeats its request, the queue delivers
+again, the sweep runs. In the end the ledger adds up, the job is done or given back, no image is
+there without its charge, and none is charged twice.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def accept_from_a_grant_and_shards(cloud: LocalCloud) -> Attempt:
     shop = new_shop(cloud)
     # The operator needs an account to name; the plan is written as it would be for one.
     plan = shop.credits.plan(shop.org_id)
-    shop.credits.set_plan(shop.org_id, plan, {"shards": 3, "monthly_credits": 3}, [], now())
+    shop.credits.set_plan(shop.org_id, plan, {"shards": 3, "monthly_credits": 3}, {}, now())
     plan = shop.credits.plan(shop.org_id)
     assert shop.credits.grant(shop.org_id, new_id("crg", now()), 2, now() + 3600, now(), plan)
     attempt = accepting(cloud, shop, n=3)

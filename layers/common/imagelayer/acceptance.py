@@ -17,7 +17,7 @@ from imagelayer.errors import Problem, not_found
 from imagelayer.idempotency import in_flight, made_before
 from imagelayer.principals import Origin, Principal
 from imagelayer.quota_alerts import QuotaAlerts
-from imagelayer.rate_limits import POLICIES
+from imagelayer.rate_limits import POLICIES, Limited
 from imagelayer.security_events import SecurityLog
 from imagelayer.stores.brands import BrandStore
 from imagelayer.stores.counters import CounterStore, GuardFailed, Turn
@@ -82,12 +82,23 @@ class Acceptance:
         try:
             return self._accept(asked)
         except OutOfCredits:
-            # Perhaps the request was made before, and it was that which took the last ones.
-            record = self.store.idempotency.find(asked.claim) if asked.claim else None
-            earlier = self._earlier(asked, record) if record else None
+            earlier = self._made_before(asked)
             if earlier is None:
                 raise self._out_of_credits(asked) from None
             return earlier
+        except Limited:
+            earlier = self._made_before(asked)
+            if earlier is None:
+                raise
+            return earlier
+
+    def _made_before(self, asked: Asked) -> Item | None:
+        """The job of an earlier request, where what this process knows refused this one before the
+        record was looked at: perhaps it was this very request that took the last credits."""
+        if asked.claim is None or asked.claim.again:
+            return None
+        record = self.store.idempotency.find(asked.claim)
+        return self._earlier(asked, record) if record else None
 
     def _accept(self, asked: Asked) -> Item | None:
         for _ in range(ATTEMPTS):

@@ -70,4 +70,4 @@ def administer(plans: Plans, event: Mapping[str, Any], now: float) -> dict[str, 
         case ShowPlan():
             return plans.show(now, action.org_id)
         case _:
-            return plans.audit(action.org_id)
+            return plans.audit(now, action.org_id)

@@ -85,7 +85,9 @@ class Wallet:
         if known.rev is None:
             # Nobody ever gave this organization anything but its allowance.
             return {allowance_name(now, utc_month(now)): amount}
-        if known.balances is not None and now - known.read_at < REMEMBER_SECONDS:
+        # What was read last month knows nothing of this month's allowance.
+        this_month = utc_month(known.read_at) == utc_month(now)
+        if known.balances is not None and this_month and now - known.read_at < REMEMBER_SECONDS:
             drawn = plan_draws(known.balances, amount, now, self.choose)
             if drawn is not None:
                 return drawn

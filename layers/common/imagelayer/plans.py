@@ -18,7 +18,14 @@ from imagelayer.ids import is_id, new_id
 from imagelayer.rate_limits import POLICIES, Policy
 from imagelayer.security_events import SecurityLog
 from imagelayer.stores.accounts import AccountStore
-from imagelayer.stores.credits import MAX_SHARDS, CreditStore, allowance_name, split
+from imagelayer.stores.credits import (
+    KEPT_SECONDS,
+    MAX_SHARDS,
+    CreditStore,
+    allowance_name,
+    split,
+    until_of,
+)
 from imagelayer.stores.keys import KeyStore
 from imagelayer.stores.table import Item, TransactionRefused
 from imagelayer.times import parse_rfc3339, rfc3339, utc_month
@@ -97,9 +104,12 @@ class Plans:
                 for each in self.credits.pool(org_id, allowance_name(now, utc_month(now)))
             }
             allowance = allowance_of(kept, self.monthly_credits)
-            moves = _moves(balances, allowance, shards, now) if balances else {}
             try:
-                self.credits.set_plan(org_id, plan, kept, [moves], int(now))
+                if balances:
+                    moves = _moves(balances, allowance, shards, now)
+                    self.credits.set_plan(org_id, plan, kept, moves, int(now))
+                else:
+                    self.credits.set_plan_and_open(org_id, plan, kept, allowance, int(now))
             except TransactionRefused:
                 continue
             keys = self.keys.set_limits(org_id, dict(limits))
@@ -117,16 +127,16 @@ class Plans:
             "pools": pools_of(self.credits.balances(org_id, int(now))),
         }
 
-    def audit(self, org_id: str) -> dict[str, Any]:
+    def audit(self, now: float, org_id: str) -> dict[str, Any]:
         """Compare every balance with the movements that made it. Raises Problem 404.
 
         Requests that are under way move both in one transaction; read at different moments they
         may differ, so what differs is looked at again.
         """
         self._need(org_id)
-        wrong = audit(self.credits, org_id)
+        wrong = audit(self.credits, org_id, now)
         if wrong:
-            wrong = audit(self.credits, org_id)
+            wrong = audit(self.credits, org_id, now)
         return {"balanced": not wrong, "wrong": wrong}
 
     def _need(self, org_id: str) -> None:
@@ -137,8 +147,12 @@ class Plans:
         self.security.record(event, "success", org_id=org_id, actor=ACTOR, reason=reason)
 
 
-def audit(credits: CreditStore, org_id: str) -> list[str]:
-    """Names of balances whose ledger does not add up, or that break their own sum."""
+def audit(credits: CreditStore, org_id: str, now: float) -> list[str]:
+    """Names of balances whose ledger does not add up, or that break their own sum.
+
+    A balance that may have been purged is left out: its movements stay as long as the last balance
+    that they name.
+    """
     summed: dict[str, Sums] = {}
     for movement in credits.movements(org_id):
         for name, amount in movement["amounts"].items():
@@ -148,7 +162,8 @@ def audit(credits: CreditStore, org_id: str) -> list[str]:
         expected = summed.pop(balance["name"], Sums())
         if expected.as_balance() != {name: balance[name] for name in expected.as_balance()}:
             wrong.append(balance["name"])
-    return wrong + [name for name, left in summed.items() if left != Sums()]
+    wrong += [name for name, left in summed.items() if left != Sums()]
+    return [name for name in wrong if until_of(name) + KEPT_SECONDS > now]
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from imagelayer.credits import allowance_of
@@ -49,7 +49,7 @@ class UsageReport:
         today = utc_day(now)
         start = _day(query, "start", today[:8] + "01")
         end = _day(query, "end", max(today, start.isoformat()))
-        if not start <= end <= start + timedelta(days=MAX_DAYS - 1):
+        if not 0 <= (end - start).days < MAX_DAYS:
             raise invalid("query.end", f"must be from start to {MAX_DAYS - 1} days after it")
         groups = _groups(query.get("group_by", "day"))
         all_rows = self._rows(principal.org_id, start, end, by_end_user=False)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from imagelayer.cleanup import MAX_REQUEUES
+from tests.integration.administration.books import held
 from tests.support.product import Account, Product
 
 
@@ -27,12 +28,6 @@ def overdue(product: Product, **changes: Any) -> dict[str, Any]:
     """Make the one job due for the sweep."""
     job = product.item("GenerationsTable", "GEN#")
     return product.edit("GenerationsTable", job, sweep_at=int(time.time()) - 1, **changes)
-
-
-def held(product: Product) -> tuple[int, int]:
-    item = product.item("CreditsTable", "BALANCE#")
-    assert item["allowance"] - item["used"] - item["reserved"] == item["available"]
-    return item["used"], item["reserved"]
 
 
 def everything(product: Product) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 from imagelayer.cleanup import MAX_REQUEUES
 from imagelayer.ids import new_id
+from tests.integration.administration.books import held
 from tests.support.images import logo
 from tests.support.product import Account, Product
 
@@ -31,12 +32,6 @@ def work(product: Product, body: Any, message_id: str = "m-1") -> list[dict[str,
 
 def naming(owner: Account, job: dict[str, Any]) -> dict[str, str]:
     return {"org_id": owner.org_id, "generation_id": job["id"]}
-
-
-def held(product: Product) -> tuple[int, int]:
-    item = product.item("CreditsTable", "BALANCE#")
-    assert item["allowance"] - item["used"] - item["reserved"] == item["available"]
-    return item["used"], item["reserved"]
 
 
 @pytest.mark.promise("quota-org")

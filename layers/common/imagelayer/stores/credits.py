@@ -24,7 +24,7 @@ there is without reading it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,7 +38,7 @@ from imagelayer.stores.table import (
     TransactionRefused,
     transact,
 )
-from imagelayer.times import end_of_utc_month, utc_day
+from imagelayer.times import end_of_utc_month, utc_day, utc_month
 
 # How long balances, movements and usage stay after they can matter: thirteen months and a little.
 KEPT_SECONDS = 400 * 86_400
@@ -164,15 +164,18 @@ class CreditStore:
     def open_month(self, org_id: str, month: str, now: int, allowance: int, shards: int) -> None:
         """Make the month's balances on their first use. Of several racing callers one makes them,
         whole: the ledger's entry is the condition."""
-        parts = split(allowance, shards)
-        names = [allowance_name(now, month, shard) for shard in range(shards)]
-        amounts = dict(zip(names, parts, strict=True))
-        actions = [self._new_balance(org_id, name, part) for name, part in amounts.items()]
-        actions.append(self._movement(org_id, month, month, "allowance", amounts, now))
         try:
-            transact(self._client, actions)
+            transact(self._client, self._opening(org_id, month, now, allowance, shards))
         except TransactionRefused:
             return
+
+    def _opening(
+        self, org_id: str, month: str, now: int, allowance: int, shards: int
+    ) -> list[Action]:
+        names = [allowance_name(now, month, shard) for shard in range(shards)]
+        amounts = dict(zip(names, split(allowance, shards), strict=True))
+        actions = [self._new_balance(org_id, name, part) for name, part in amounts.items()]
+        return [*actions, self._movement(org_id, month, month, "allowance", amounts, now)]
 
     def grant(
         self, org_id: str, grant_id: str, amount: int, until: int, now: int, plan: Item
@@ -199,18 +202,14 @@ class CreditStore:
         return True
 
     def set_plan(
-        self, org_id: str, plan: Item, terms: Terms, moves: Sequence[Mapping[str, int]], now: int
+        self, org_id: str, plan: Item, terms: Terms, moves: Mapping[str, int], now: int
     ) -> None:
-        """Change the plan, and with it this month's balances by `moves`, each a kind of movement's
-        amounts: what is taken from a balance must be available in it.
+        """Change the plan, and with it this month's balances by `moves`: what is taken from a
+        balance must be available in it.
 
         Raises TransactionRefused when the plan or a balance was changed meanwhile.
         """
-        month = utc_day(now)[:7]
-        total: dict[str, int] = {}
-        for amounts in moves:
-            for name, amount in amounts.items():
-                total[name] = total.get(name, 0) + amount
+        month = utc_month(now)
         actions = self._plan_actions(org_id, plan, terms)
         actions += [
             self._table.update_action(
@@ -226,13 +225,25 @@ class CreditStore:
                 purge_at=until_of(name) + KEPT_SECONDS,
                 **({"taken": -change} if change < 0 else {}),
             )
-            for name, change in total.items()
+            for name, change in moves.items()
             if change
         ]
-        if any(total.values()):
+        if any(moves.values()):
             rev = (plan.get("rev") or 0) + 1
-            actions.append(self._movement(org_id, month, f"plan-{rev}", "adjust", total, now))
+            actions.append(self._movement(org_id, month, f"plan-{rev}", "adjust", moves, now))
         transact(self._client, actions)
+
+    def set_plan_and_open(
+        self, org_id: str, plan: Item, terms: Terms, allowance: int, now: int
+    ) -> None:
+        """Change the plan before anybody has used this month, and make the month's balances by it.
+
+        Left to the first request, they could be made by the plan that request has read before.
+        Raises TransactionRefused when the plan was changed or the month opened meanwhile.
+        """
+        shards = terms.get("shards", 1)
+        opening = self._opening(org_id, utc_month(now), now, allowance, shards)
+        transact(self._client, [*self._plan_actions(org_id, plan, terms), *opening])
 
     def _plan_actions(self, org_id: str, plan: Item, terms: Terms) -> list[Action]:
         """Raise the plan's `rev` on every shard it had or will have, all as they were read.
