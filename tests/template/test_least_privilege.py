@@ -195,9 +195,13 @@ DELETE = "dynamodb:DeleteItem"
     [
         ("CreditsTable", set()),
         ("EventsTable", set()),
-        # An invitation that is accepted; a member who is removed; a sign-up whose mail is out.
-        ("AccountsTable", {"RegistrationFunction", "OrganizationFunction", "MailFunction"}),
-        ("KeysTable", {"KeyRotationFunction"}),
+        # An invitation that is accepted; a member who is removed; a sign-up whose mail is out, or
+        # that nobody confirmed.
+        (
+            "AccountsTable",
+            {"RegistrationFunction", "OrganizationFunction", "MailFunction", "CleanupFunction"},
+        ),
+        ("KeysTable", {"KeyRotationFunction", "LeakedKeysFunction"}),
         ("BrandsTable", {"BrandFunction"}),
     ],
 )

@@ -17,6 +17,8 @@ QUEUES = aws.resources("AWS::SQS::Queue")
 DURABLE = {"AccountsTable", "KeysTable", "CreditsTable", "BrandsTable", "EventsTable"}
 PASSING = {
     "AccountsTable": "expires_at",
+    "KeysTable": "purge_at",  # what idempotency keys made; a key itself has no such moment
+    "CreditsTable": "purge_at",
     "EventsTable": "expires_at",
     "SessionsTable": "expires_at",
     "CountersTable": "expires_at",

@@ -35,25 +35,25 @@ def test_the_checksum_is_six_base62_digits_of_the_crc(random_part: str) -> None:
 
 @pytest.mark.parametrize("mode", ["live", "test"])
 def test_new_secrets_have_the_form_that_scanners_look_for(mode: str) -> None:
-    secret = new_secret("live" if mode == "live" else "test")
+    secret = new_secret("secret", "live" if mode == "live" else "test")
     assert re.fullmatch(rf"il_{mode}_[0-9A-Za-z]{{38}}", secret)
     assert is_well_formed(secret)
 
 
 def test_new_secrets_differ() -> None:
-    assert len({new_secret("live") for _ in range(200)}) == 200
+    assert len({new_secret("secret", "live") for _ in range(200)}) == 200
 
 
 @given(position=st.integers(8, 45), replacement=st.sampled_from(BASE62))
 def test_one_mistyped_character_is_refused(position: int, replacement: str) -> None:
-    secret = new_secret("live")
+    secret = new_secret("secret", "live")
     mistyped = secret[:position] + replacement + secret[position + 1 :]
     assert is_well_formed(mistyped) == (mistyped == secret)
 
 
 @given(position=st.integers(8, 44))
 def test_two_swapped_characters_are_refused(position: int) -> None:
-    secret = new_secret("test")
+    secret = new_secret("secret", "test")
     swapped = secret[:position] + secret[position + 1] + secret[position] + secret[position + 2 :]
     assert is_well_formed(swapped) == (swapped == secret)
 

@@ -85,6 +85,16 @@ def key_rotated(name: str = "Ada") -> Mail:
     return key_changed(name, rotated=True)
 
 
+def key_leaked(name: str = "Ada", key_name: str = "Website", place: str = "") -> Mail:
+    return mails.key_leaked(
+        TO,
+        name=name,
+        key_name=key_name,
+        key_hint="il_live_abcd…wxyz",
+        place=place,
+    )
+
+
 def quota_80(name: str = "Ada") -> Mail:
     return mails.quota(TO, name=name, percent=80, month="2026-01", allowance=12_000)
 
@@ -109,6 +119,7 @@ NOTICES: list[Writer] = [
     recovery_codes_renewed,
     key_changed,
     key_rotated,
+    key_leaked,
     quota_80,
     quota_100,
 ]
@@ -161,6 +172,7 @@ def test_every_mail_that_can_be_written_is_tested_here() -> None:
         "totp_changed",
         "recovery_codes_changed",
         "key_changed",
+        "key_leaked",
         "quota",
     }
 
@@ -168,7 +180,7 @@ def test_every_mail_that_can_be_written_is_tested_here() -> None:
 @EVERY_MAIL
 def test_text_and_html_carry_the_same_link_and_no_other(write: Writer) -> None:
     mail = write()
-    assert len(links(mail.text)) == (0 if write in (quota_80, quota_100) else 1)
+    assert len(links(mail.text)) == (0 if write in (quota_80, quota_100, key_leaked) else 1)
     assert links(mail.html) == links(mail.text)
 
 
@@ -279,13 +291,27 @@ def test_a_name_that_could_become_markup_or_a_link_is_left_out(write: Writer, na
 
 @TEMPTING
 def test_an_organizations_or_a_keys_name_is_left_out_as_well(name: str) -> None:
-    for mail in (invitation(organization=name), key_changed(key_name=name)):
+    for mail in (
+        invitation(organization=name),
+        key_changed(key_name=name),
+        key_leaked(key_name=name),
+    ):
         for form in (mail.text, mail.html):
             assert name not in form
             assert html.escape(name) not in form
             assert "evil.example" not in form
     assert "an organization" in invitation(organization=name).text
     assert "il_live_abcd…wxyz" in key_changed(key_name=name).text
+    assert "il_live_abcd…wxyz" in key_leaked(key_name=name).text
+
+
+def test_a_mail_about_a_leaked_key_names_the_place_to_copy_and_not_to_click() -> None:
+    place = "https://github.com/octo/shop/blob/main/.env#L3"
+    mail = key_leaked(place=place)
+    assert f"It was found here:\n{place}\n" in mail.text
+    assert html.escape(place) in mail.html
+    assert "<a " not in mail.html
+    assert "It was found here" not in key_leaked().text
 
 
 def test_an_invitation_says_who_invites_where_to_and_as_what() -> None:
@@ -306,6 +332,7 @@ def test_an_invitation_says_who_invites_where_to_and_as_what() -> None:
         (recovery_codes_renewed, "the old ones are void"),
         (key_changed, 'The API key "Website" (il_live_abcd…wxyz) was created:'),
         (key_rotated, 'The API key "Website" (il_live_abcd…wxyz) got a new secret:'),
+        (key_leaked, 'The API key "Website" (il_live_abcd…wxyz) was found in public'),
         (quota_80, "80 percent of the 12,000 credits of 2026-01 are used."),
         (quota_100, "The 12,000 credits of 2026-01 are used up"),
         (verification, "for 24 hours"),

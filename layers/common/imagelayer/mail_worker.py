@@ -308,7 +308,6 @@ class MailWorker:
                     return mails.key_leaked(
                         owner["email"],
                         name=owner["name"],
-                        base_url=self.base_url,
                         key_name=str(about["name"]),
                         key_hint=str(about["hint"]),
                         place=str(about["place"]),

@@ -201,9 +201,7 @@ def key_changed(
     )
 
 
-def key_leaked(
-    to: str, *, name: str, base_url: str, key_name: str, key_hint: str, place: str
-) -> Mail:
+def key_leaked(to: str, *, name: str, key_name: str, key_hint: str, place: str) -> Mail:
     """Tells that a key was found in public and does not work any more."""
     called = f'"{key_name}" ({key_hint})' if _PLAIN_NAME.fullmatch(key_name) else f"({key_hint})"
     where = [f"It was found here:\n{place}"] if place else []
@@ -219,7 +217,7 @@ def key_leaked(
         after=[
             "Create a new key and put it where the old one was in use. Take the old one out of the "
             "place it was found in, and look at your usage and security events for calls that were "
-            f"not yours: {base_url}/",
+            "not yours.",
         ],
     )
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from tests.integration.leaked_keys import reports
 from tests.integration.login import people
 from tests.integration.organization import team
 from tests.support.product import Account, Answer, Product
@@ -54,6 +55,12 @@ def _renew_recovery_codes(product: Product, owner: Account) -> None:
     app = people.enrol(product, owner)
     product.deliver_mail()
     assert people.renew_codes(product, owner, app.fresh_code()).status == 200
+
+
+def _report_a_key(product: Product, owner: Account) -> None:
+    key = product.key(owner, "assets:read")
+    product.deliver_mail()
+    assert reports.labels(reports.report(product, key["key"], url="")) == ["true_positive"]
 
 
 def _use_credits_up(product: Product, owner: Account) -> None:
@@ -162,6 +169,13 @@ CAUSES: dict[str, tuple[Callable[[Product, Account], object], str, str, str, str
         "dev@example.com",
         "An API key was rotated in ImageLayer",
         "/reset-password",
+    ),
+    "a key found in public": (
+        _report_a_key,
+        "key_leaked",
+        "dev@example.com",
+        "An ImageLayer API key was found in public and is revoked",
+        "",
     ),
     "using all credits": (
         _use_credits_up,

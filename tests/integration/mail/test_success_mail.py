@@ -23,7 +23,7 @@ EVERY_CAUSE = pytest.mark.parametrize("cause", CAUSES)
 
 def test_every_kind_of_mail_has_a_cause_here() -> None:
     others = {"sign_up", "verification", "reset", "invitation", "quota"}
-    keys = {"key_created", "key_rotated"}
+    keys = {"key_created", "key_rotated", "key_leaked"}
     assert {kind for _, kind, *_ in CAUSES.values()} == TO_USER | others | keys
 
 
