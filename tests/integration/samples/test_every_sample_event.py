@@ -68,14 +68,20 @@ EXPECTED: dict[str, Any] = {
     "organization_invitations": 200,
     "organization_withdraw": 204,
     "organization_security_events": 200,
+    "organization_usage": 200,
     "key_rotation_create": 201,
     "key_rotation_create_unknown_field": 422,
+    "key_rotation_create_publishable": 201,
+    "key_rotation_update": 200,
+    "key_rotation_update_bad_network": 422,
     "key_rotation_list": 200,
     "key_rotation_self": 200,
     "key_rotation_get": 200,
     "key_rotation_get_missing": 404,
     "key_rotation_rotate": 201,
     "key_rotation_revoke": 204,
+    "leaked_keys_report": 200,
+    "leaked_keys_report_changed": 403,
     "brand_create": 201,
     "brand_create_bad_palette": 422,
     "brand_list": 200,
@@ -92,6 +98,8 @@ EXPECTED: dict[str, Any] = {
     "generation_get_of_another": 404,
     "generation_list": 200,
     "generation_get": 200,
+    "generation_cancel": 200,
+    "generation_cancel_finished": 409,
     "asset_delivery_get": 200,
     "asset_delivery_content": 302,
     "asset_delivery_missing": 404,
@@ -106,11 +114,24 @@ EXPECTED: dict[str, Any] = {
     "generation_worker_queued": ([], "succeeded"),
     "generation_worker_finished_job": ([], "queued"),
     "generation_worker_not_ours": (["c80e8021-a70a-42c7-a470-796e1186f753"], "queued"),
-    "cleanup_schedule": {"requeued": 0, "released": 0, "deleted": 0, "failed": 0},
+    "cleanup_schedule": {
+        "requeued": 0,
+        "released": 0,
+        "deleted": 0,
+        "unconfirmed": 0,
+        "failed": 0,
+    },
+    # What it answers with, or the code of its refusal.
+    "administration_grant_credits": ["granted", "id"],
+    "administration_set_plan": ["keys", "plan"],
+    "administration_show_plan": ["monthly_credits", "plan", "pools"],
+    "administration_audit": ["balanced", "wrong"],
+    "administration_no_such_limit": "validation_failed",
     # What failed, and the addresses that got mail.
     "mail_verification": ([], ["newcomer@example.com"]),
     "mail_invitation": ([], ["guest@example.com"]),
     "mail_key_created": ([], ["dev@example.com"]),
+    "mail_key_leaked": ([], ["dev@example.com"]),
     "mail_quota": ([], ["dev@example.com"]),
     "mail_withdrawn_invitation": ([], []),
     "mail_one_of_unknown_kind": (["0d5f6a70-6f3e-4bb1-8a0a-7d0d2b6d5a05"], ["dev@example.com"]),
@@ -164,8 +185,10 @@ def test_a_sample_does_what_its_name_says(world: Product, path: Path) -> None:
     mails = len(world.mails())
     reported = world.invoke(function, event)
     match function:
+        case "administration":
+            effect: Any = reported.get("error", {}).get("code") or sorted(reported)
         case "brand_intake":
-            effect: Any = world.item("BrandsTable", "UPLOAD#")["status"]
+            effect = world.item("BrandsTable", "UPLOAD#")["status"]
         case "generation_worker":
             queued = f"GEN#{sample_world.QUEUED}"
             (job,) = [each for each in world.items("GenerationsTable") if each["sk"] == queued]
