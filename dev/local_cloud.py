@@ -34,6 +34,7 @@ class LocalCloud:
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._http: httpx.Client | None = None
+        self._opening = threading.Lock()
         self.base_url = ""
 
     @classmethod
@@ -90,8 +91,9 @@ class LocalCloud:
     @property
     def http(self) -> httpx.Client:
         """A client whose paths are relative to the base URL."""
-        if self._http is None:
-            self._http = httpx.Client(base_url=self.base_url, timeout=60)
+        with self._opening:  # tests begin with many threads at once
+            if self._http is None:
+                self._http = httpx.Client(base_url=self.base_url, timeout=60)
         return self._http
 
     @cached_property

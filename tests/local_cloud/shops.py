@@ -34,10 +34,11 @@ from imagelayer.stores.keys import KeyStore
 from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.table import Item
 from tests.local_cloud import people
-from tests.local_cloud.visitors import ALL, new_address
+from tests.local_cloud.visitors import new_address
 from tests.support.visitor import ALL_SCOPES, LOGO
 
 ALLOWANCE = 1000  # the template's default
+SHOP_KEYS: set[str] = set()  # every one that was ever used
 _TRACES = itertools.count(1)
 _RUN = secrets.token_hex(6)
 
@@ -169,7 +170,7 @@ class Shop:
 
     def broken(self) -> list[str]:
         """What does not add up: balances against the ledger, images against the charge."""
-        wrong = audit(self.credits, self.org_id)
+        wrong = audit(self.credits, self.org_id, time.time())
         used, _ = self.spent()
         jobs = self.jobs()
         charged = sum(job["credits"] for job in jobs if job["status"] == "succeeded")
@@ -182,18 +183,18 @@ class Shop:
         return wrong
 
 
-def new_shop(cloud: LocalCloud, *, with_brand: bool = False, mode: api_keys.Mode = "live") -> Shop:
-    """An organization that nobody ever registered: a key is all that a request needs."""
+def new_shop(cloud: LocalCloud, *, with_brand: bool = False, org_id: str = "") -> Shop:
+    """An organization, one that nobody registered unless told: a key is all a request needs."""
     now = time.time()
-    org_id, key_id = new_id("org", now), new_id("key", now)
-    secret = api_keys.new_secret("secret", mode)
+    org_id, key_id = org_id or new_id("org", now), new_id("key", now)
+    secret = api_keys.new_secret("secret", "live")
     key: Item = {
         "id": key_id,
         "org_id": org_id,
         "name": "shop",
         "kind": "secret",
         "scopes": sorted(ALL_SCOPES),
-        "mode": mode,
+        "mode": "live",
         "enabled": True,
         "created_at": int(now),
         "created_by": "usr_nobody",
@@ -204,7 +205,7 @@ def new_shop(cloud: LocalCloud, *, with_brand: bool = False, mode: api_keys.Mode
     store = KeyStore(cloud.client("dynamodb"), people.table(cloud, "KeysTable"), TatMemory())
     store.create(key, api_keys.hash_secret(secret))
     shop = Shop(cloud, org_id, key_id, secret, new_address())
-    ALL[0].secrets.add(secret) if ALL else None
+    SHOP_KEYS.add(secret)
     if with_brand:
         shop.brand_id = _brand(shop, now)
     return shop
