@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from imagelayer.ids import new_id
-from tests.support.product import Account, Product
+from tests.integration.administration.books import held
+from tests.integration.generation.asking import cancel, create, job
+from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 UNKNOWN_BRAND = new_id("brd", 1_800_000_000, bytes)
 
@@ -112,3 +115,111 @@ def test_a_key_used_up_by_a_refused_request_may_be_used_again(
     assert (
         product.call("POST", "/v1/generations", headers=headers, body={"prompt": "x"}).status == 202
     )
+
+
+# ── Idempotency keys ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_key_that_was_used_for_another_request_is_refused(
+    product: Product, owner: Account
+) -> None:
+    key = bearer(product.key(owner, *ALL_SCOPES, mode="test"))
+    create(product, owner.headers, "abc")
+    others: list[dict[str, Any]] = [{"prompt": "cold waves"}, {"n": 2}, {"seed": 0}]
+    refused = [create(product, owner.headers, "abc", **other) for other in others]
+    refused.append(create(product, key, "abc"))  # the same body, of test mode
+    for answer in refused:
+        assert (answer.status, answer.json["code"]) == (422, "idempotency_mismatch")
+    assert held(product) == (0, 1)
+    assert product.queued() == 1
+
+
+@pytest.mark.promise("quota-org")
+def test_a_refused_request_leaves_no_record(product: Product, owner: Account) -> None:
+    product.parameters["MONTHLY_CREDITS"] = "1"
+    bodies: list[dict[str, Any]] = [{"n": 2}, {"brand_id": UNKNOWN_BRAND}, {"prompt": ""}]
+    statuses = [create(product, owner.headers, "abc", **body).status for body in bodies]
+    assert statuses == [402, 404, 422]
+    assert product.items("GenerationsTable") == []
+    assert create(product, owner.headers, "abc").status == 202
+
+
+def test_a_key_whose_job_is_gone_is_missing(product: Product, owner: Account) -> None:
+    made = create(product, owner.headers, "abc").json["id"]
+    product.delete("GenerationsTable", job(product, made))
+    again = create(product, owner.headers, "abc")
+    assert (again.status, again.json["code"]) == (404, "not_found")
+    assert product.queued() == 1
+
+
+@pytest.mark.parametrize(
+    ("met", "key", "status", "code"),
+    [
+        (-1, "abc", 409, "idempotency_in_flight"),  # the key's own record
+        (0, "abc", 503, "dependency_unavailable"),
+        (-1, None, 503, "dependency_unavailable"),
+    ],
+)
+def test_a_request_that_keeps_meeting_its_twin_is_told_so(
+    product: Product,
+    owner: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    met: int,
+    key: str | None,
+    status: int,
+    code: str,
+) -> None:
+    calls = []
+
+    def meet(TransactItems: list[Any], **_: object) -> None:  # noqa: N803
+        calls.append(1)
+        reasons: list[Any] = [{"Code": "None"} for _ in TransactItems]
+        reasons[met] = {"Code": "TransactionConflict"}
+        raise ClientError(
+            {
+                "Error": {"Code": "TransactionCanceledException", "Message": ""},
+                "CancellationReasons": reasons,
+            },
+            "TransactWriteItems",
+        )
+
+    monkeypatch.setattr("imagelayer.stores.table.CONFLICT_PAUSE_SECONDS", 0)
+    client = product.wiring("generation").client("dynamodb")
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "transact_write_items", meet)
+        answer = create(product, owner.headers, key)
+    assert (answer.status, answer.json["code"]) == (status, code)
+    assert len(calls) == 8
+    assert product.items("GenerationsTable") == []
+    assert create(product, owner.headers, key).status == 202
+
+
+# ── Canceling ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.promise("quota-org")
+def test_a_job_that_has_finished_cannot_be_canceled(product: Product, owner: Account) -> None:
+    brand = product.brand(owner)
+    succeeds = create(product, owner.headers).json["id"]
+    fails = create(product, owner.headers, brand_id=brand["id"]).json["id"]
+    product.call("DELETE", f"/v1/brands/{brand['id']}", headers=owner.headers)
+    product.work_queue()
+    before = product.dump_of("GenerationsTable"), product.dump_of("CreditsTable")
+    for made, status in ((succeeds, "succeeded"), (fails, "failed")):
+        assert job(product, made)["status"] == status
+        answer = cancel(product, owner.headers, made)
+        assert (answer.status, answer.json["code"]) == (409, "conflict")
+    assert (product.dump_of("GenerationsTable"), product.dump_of("CreditsTable")) == before
+
+
+def test_a_job_that_keeps_changing_is_not_canceled(
+    product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = create(product, owner.headers).json["id"]
+    store = product.wiring("generation").generation_store
+    attempts = []
+    monkeypatch.setattr(store, "cancel", lambda *_: attempts.append(1))
+    answer = cancel(product, owner.headers, made)
+    assert (answer.status, answer.json["code"]) == (409, "conflict")
+    assert len(attempts) == 4
+    assert held(product) == (0, 1)
