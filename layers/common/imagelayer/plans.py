@@ -60,7 +60,7 @@ class Plans:
         """
         self._need(org_id)
         until = parse_rfc3339(expires_at)
-        if until is None or until <= now:
+        if until is None or int(until) <= now:
             raise invalid("expires_at", "must be an RFC 3339 time that lies ahead")
         if not 0 < amount <= MAX_CREDITS:
             raise invalid("amount", f"must be 1 to {MAX_CREDITS}")
