@@ -303,9 +303,10 @@ def main() -> None:
     offered, seconds = 1000, 4.0
     print(f"Offered {offered} a second for {seconds:.0f} seconds:\n")
     print(
-        "| shards | accepted/s | p50 ms | p99 ms | collisions per accepted | 503 | settled later |"
+        "| shards | accepted/s | p50 ms | p99 ms | collisions per accepted "
+        "| 503, throttled | 503, collided | settled later |"
     )
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for shards in SHARDS:
         run = Organization(shards, ROOMY, 10**9, seeded(shards))
         run.flood(offered, seconds)
