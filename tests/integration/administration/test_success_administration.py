@@ -12,7 +12,6 @@ from imagelayer.stores.credits import KEPT_SECONDS, until_of
 from imagelayer.times import end_of_utc_month, rfc3339, utc_month
 from tests.integration.administration.books import (
     administer,
-    another_process,
     audit,
     balances,
     grant,
