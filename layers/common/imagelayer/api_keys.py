@@ -153,7 +153,7 @@ class ApiKeys:
         except TransactionContended as fault:
             raise in_flight(asked, fault) or fault from None
         if earlier is not None and asked is not None:
-            return self._replay(principal.org_id, asked, earlier)
+            return self._replay(principal.org_id, asked, earlier, now)
         self._record("key.created", principal, origin, key_id)
         self._tell("key_created", key, origin, now)
         return Made({**view(key), "key": secret})
@@ -219,7 +219,7 @@ class ApiKeys:
         key = self._need(principal.org_id, key_id)
         earlier = self.store.idempotency.find(claim) if claim else None
         if earlier is not None and claim is not None:
-            return self._replay(principal.org_id, claim, earlier)
+            return self._replay(principal.org_id, claim, earlier, now)
         if principal.kind == "key" and principal.secret_hash != key["current_secret"]:
             # A secret in its grace is on its way out, perhaps because it leaked: it may still
             # work, but not put itself in the place of its successor.
@@ -229,7 +229,8 @@ class ApiKeys:
         ends = int(now) + grace_seconds
         if key["valid_until"]:
             ends = min(ends, key["valid_until"])
-        secret, asked = self._draw(key["kind"], key["mode"], claim, key_id=key_id, ends=ends)
+        made = {"key_id": key_id, "ends": ends, "graceless": ends <= now}
+        secret, asked = self._draw(key["kind"], key["mode"], claim, **made)
         try:
             rotated = self.store.rotate(
                 key,
@@ -242,7 +243,7 @@ class ApiKeys:
         except TransactionContended as fault:
             raise in_flight(asked, fault) or fault from None
         if isinstance(rotated, dict) and asked is not None:
-            return self._replay(principal.org_id, asked, rotated)
+            return self._replay(principal.org_id, asked, rotated, now)
         if not rotated:
             raise Problem("conflict", "The key was changed or revoked by another request.")
         if ends <= now:
@@ -279,10 +280,10 @@ class ApiKeys:
         draw = drawn_from(self.derivation(), nonce, claim.secret)
         return new_secret(kind, mode, draw), claim.of(**made, nonce=nonce)
 
-    def _replay(self, org_id: str, asked: Claim, record: Item) -> Made:
+    def _replay(self, org_id: str, asked: Claim, record: Item, now: float) -> Made:
         """Answer a repeated request with the same secret, as long as it is the key's current one.
 
-        Raises Problem 404, 409 or 422.
+        Raises Problem 404, 409 or 422. A rotation that died half way is finished.
         """
         made = made_before(asked, record)
         key = self._need(org_id, made["key_id"])
@@ -291,6 +292,9 @@ class ApiKeys:
         if not hmac.compare_digest(hash_secret(secret), key["current_secret"]):
             raise Problem("conflict", "The key was rotated since.")
         body = {**view(key), "key": secret}
+        if made.get("graceless"):
+            # What the new secret has minted since stays.
+            self.end_users.end_of_key(org_id, key["id"], int(now), until=made["ends"])
         if "ends" in made:
             body["previous_expires_at"] = rfc3339(made["ends"])
         return Made(body, replayed=True)

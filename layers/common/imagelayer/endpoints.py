@@ -225,7 +225,7 @@ _ENDPOINTS = (
              query=USAGE),
     Endpoint("POST /v1/keys", "key_rotation", "createKey", "Create an API key", "user", "key-write",
              201, schemas.CreatedKey, schemas.CreateKeyRequest, scope="keys:write",
-             problems=("key_limit_reached",), idempotent="actor"),
+             problems=("key_limit_reached", "conflict"), idempotent="actor"),
     Endpoint("GET /v1/keys", "key_rotation", "listKeys", "List keys", "user", "key-read", 200,
              schemas.KeyList, scope="keys:read", query=PAGE),
     Endpoint("GET /v1/keys/self", "key_rotation", "getOwnKey", "What a key may do", "key",

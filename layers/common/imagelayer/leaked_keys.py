@@ -24,9 +24,10 @@ from imagelayer.schemas import LeakedKey
 from imagelayer.security_events import SecurityLog
 from imagelayer.stores.end_user_sessions import EndUserSessionStore
 from imagelayer.stores.keys import KeyStore
+from imagelayer.stores.table import Item
 
 MAX_REPORTED = 100
-REVOKE_ATTEMPTS = 8
+ATTEMPTS = 8
 KEY_ID_HEADER = "github-public-key-identifier"
 SIGNATURE_HEADER = "github-public-key-signature"
 
@@ -65,6 +66,11 @@ class LeakedKeys:
             raise Problem("signature_refused", "The report is not signed by a known key.")
 
     def _revoke(self, origin: Origin, now: float, leak: LeakedKey) -> bool:
+        """Whether it was a key of ours, which is revoked by now.
+
+        Disabled first, so that nothing is admitted or minted any more; the secret goes last,
+        because by it a report that is sent again finds what is left to do.
+        """
         token = leak.token
         if not api_keys.is_well_formed(token) or token.startswith(api_keys.PUBLISHABLE):
             return False
@@ -72,12 +78,9 @@ class LeakedKeys:
         if owner is None:
             return False
         org_id, key_id = owner
-        for _ in range(REVOKE_ATTEMPTS):
-            key = self.store.get(org_id, key_id)
-            if key is None or self.store.revoke(key):
-                break
-        else:
-            raise Problem("conflict", "The key keeps changing; send the report again.")
+        key = self._until_done(
+            org_id, key_id, lambda key: self.store.change(key, {"enabled": False})
+        )
         self.end_users.end_of_key(org_id, key_id, int(now))
         if key is not None:
             self.security.record(
@@ -92,7 +95,16 @@ class LeakedKeys:
                 hint=f"{key['prefix']}…{key['last_four']}",
                 place=_place(leak.url),
             )
+        self._until_done(org_id, key_id, self.store.revoke)
         return True
+
+    def _until_done(self, org_id: str, key_id: str, change: Callable[[Item], bool]) -> Item | None:
+        """Change a key as it stands; returns it, or None when it is gone. Raises Problem 409."""
+        for _ in range(ATTEMPTS):
+            key = self.store.get(org_id, key_id)
+            if key is None or change(key):
+                return key
+        raise Problem("conflict", "The key keeps changing; send the report again.")
 
 
 def is_signed(body: bytes, signature: str, public_key: str) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from imagelayer.times import rfc3339
-from tests.support.product import Account, Product, bearer
-
-VALID: dict[str, Any] = {"name": "k", "scopes": ["assets:read"], "mode": "live"}
+from tests.integration.key_rotation import keys
+from tests.integration.key_rotation.keys import VALID
+from tests.integration.login import people
+from tests.integration.session import shop
+from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,11 @@ VALID: dict[str, Any] = {"name": "k", "scopes": ["assets:read"], "mode": "live"}
         ({"expires_at": 4_102_444_800}, "expires_at"),
         ({"org_id": "org_1"}, "org_id"),
         ({"key": "il_live_mine"}, "key"),
+        ({"kind": "public"}, "kind"),
+        ({"kind": "publishable"}, "scopes"),
+        ({"kind": "secret", "scopes": []}, "scopes"),
+        ({"allowed_cidrs": ["198.51.100.0/24"] * 33}, "allowed_cidrs"),
+        ({"enabled": False}, "enabled"),
     ],
 )
 def test_a_key_that_breaks_a_rule_is_not_made(
@@ -42,6 +50,92 @@ def test_a_key_that_breaks_a_rule_is_not_made(
     assert answer.json["errors"][0]["location"].startswith(f"body.{field}")
     assert product.counts() == before
     assert product.call("GET", "/v1/keys", headers=owner.headers).json["data"] == []
+
+
+# Networks that are none, with host bits, or longer than what IPv6 callers are told apart by.
+BAD_NETWORKS = [
+    "nonsense",
+    "198.51.100.0/33",
+    "198.51.100.7/24",
+    "2001:db8::/65",
+    "2001:db8::1",
+    "",
+]
+
+
+def test_each_network_that_is_none_is_named_and_nothing_is_made_or_changed(
+    product: Product, owner: Account
+) -> None:
+    key = product.key(owner, "assets:read", allowed_cidrs=["198.51.100.0/24"])
+    before = product.dump_of("KeysTable")
+    cidrs = [*BAD_NETWORKS, "203.0.113.0/24", "2001:db8::/64"]
+    for answer in (
+        keys.create(product, owner, allowed_cidrs=cidrs),
+        keys.change(product, owner, key, allowed_cidrs=cidrs),
+    ):
+        assert (answer.status, answer.json["code"]) == (422, "validation_failed")
+        named = [each["location"] for each in answer.json["errors"]]
+        assert named == [f"body.allowed_cidrs.{number}" for number in range(len(BAD_NETWORKS))]
+    assert product.dump_of("KeysTable") == before
+
+
+@pytest.mark.promise("keys-scoped")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"scopes": list(ALL_SCOPES)},
+        {"mode": "test"},
+        {"kind": "publishable"},
+        {"expires_at": None},
+        {"limits": {}},
+        {"rev": 7},
+        {"enabled": None},
+        {"enabled": "false"},
+        {"name": ""},
+    ],
+)
+def test_what_is_fixed_or_is_no_value_is_not_changed(
+    product: Product, owner: Account, changes: dict[str, Any]
+) -> None:
+    key = product.key(owner, "assets:read")
+    before = product.dump_of("KeysTable")
+    answer = keys.change(product, owner, key, **{"name": "another", **changes})
+    assert (answer.status, answer.json["code"]) == (422, "validation_failed")
+    assert [each["location"] for each in answer.json["errors"]] == [f"body.{next(iter(changes))}"]
+    assert product.dump_of("KeysTable") == before
+
+
+Act = Callable[[Product, Account, dict[str, Any]], Answer]
+CHANGING: dict[str, Act] = {
+    "rename": lambda product, owner, key: keys.change(product, owner, key, name="another"),
+    "disable": lambda product, owner, key: keys.change(product, owner, key, enabled=False),
+    "rotate": lambda product, owner, key: keys.rotate(product, owner.headers, key),
+    "revoke": keys.revoke,
+}
+
+
+@pytest.mark.promise("keys-rotate")
+@pytest.mark.parametrize("second", CHANGING)
+def test_of_changes_that_read_the_same_key_the_second_is_refused_whole(
+    product: Product, owner: Account, second: str
+) -> None:
+    key = product.key(owner, *ALL_SCOPES)
+    session = product.session(key)
+    store = product.wiring("key_rotation").keys
+
+    def change_first() -> list[dict[str, Any]]:
+        first = keys.change(product, owner, key, allowed_cidrs=[keys.HOME])
+        assert first.status == 200
+        return product.dump_of("KeysTable")
+
+    with people.meanwhile(store, "get", change_first) as came_to:
+        answer = CHANGING[second](product, owner, key)
+    assert (answer.status, answer.json["code"]) == (409, "conflict")
+    assert [product.dump_of("KeysTable")] == came_to
+    assert keys.own(product, key).status == 200
+    assert shop.is_good(product, session)
+    # Read again and asked again it is done.
+    assert CHANGING[second](product, owner, key).status in (200, 201, 204)
 
 
 @pytest.mark.parametrize("grace", [-1, 604_801, 1.5, "60", True, None])
@@ -67,23 +161,6 @@ def test_an_expired_key_is_neither_accepted_nor_rotated(product: Product, owner:
     assert (answer.status, answer.json["code"]) == (409, "conflict")
 
 
-def test_two_rotations_that_read_the_same_key_leave_one_new_secret(
-    product: Product, owner: Account
-) -> None:
-    key = product.key(owner, "assets:read")
-    store = product.wiring("key_rotation").keys
-    stale = store.get(owner.org_id, key["id"])
-    assert stale is not None
-    path = f"/v1/keys/{key['id']}/rotate"
-    first = product.call("POST", path, headers=owner.headers, body={}).json
-    shown = {"prefix": "il_live_xxxx", "last_four": "xxxx"}
-    now = int(time.time())
-    assert not store.rotate(stale, "0" * 64, shown, previous_ends=now, now=now)
-    assert not store.revoke(stale)
-    assert len([each for each in product.items("KeysTable") if each["sk"] == "SECRET"]) == 1
-    assert product.call("GET", "/v1/keys/self", headers=bearer(first)).status == 200
-
-
 @pytest.mark.promise("keys-rotate", "org-scoped")
 def test_a_key_may_rotate_no_key_but_itself(product: Product, owner: Account) -> None:
     key, other = product.key(owner, "keys:rotate"), product.key(owner, "keys:rotate")
@@ -100,11 +177,12 @@ def test_a_key_may_rotate_no_key_but_itself(product: Product, owner: Account) ->
         ("POST", "/v1/keys", VALID),
         ("GET", "/v1/keys", None),
         ("GET", "/v1/keys/{id}", None),
+        ("PATCH", "/v1/keys/{id}", {"name": "another"}),
         ("DELETE", "/v1/keys/{id}", None),
         ("GET", "/v1/auth/me", None),
     ],
 )
-def test_no_key_makes_reads_or_revokes_keys_or_is_a_person(
+def test_no_key_makes_reads_changes_or_revokes_keys_or_is_a_person(
     product: Product, owner: Account, method: str, path: str, body: Any
 ) -> None:
     key = product.key(owner, "keys:rotate", "assets:read")
@@ -131,3 +209,23 @@ def test_a_secret_in_its_grace_cannot_rotate_its_key(product: Product, owner: Ac
     assert product.call("POST", path, headers=bearer(key), body=body).status == 409
     current = product.call("POST", path, headers=bearer(rotated.json), body=body)
     assert current.status == 201
+
+
+def test_a_key_that_was_rotated_or_revoked_since_is_not_shown_again(
+    product: Product, owner: Account
+) -> None:
+    headers = owner.headers | {"idempotency-key": "k-1"}
+    key = product.call("POST", "/v1/keys", headers=headers, body=VALID).json
+    path = f"/v1/keys/{key['id']}/rotate"
+    rotated = product.call("POST", path, headers=headers, body={})
+    assert rotated.status == 201
+    answer = product.call("POST", "/v1/keys", headers=headers, body=VALID)
+    assert (answer.status, answer.json["code"]) == (409, "conflict")
+    keys.rotate(product, owner.headers, key)
+    answer = product.call("POST", path, headers=headers, body={})
+    assert (answer.status, answer.json["code"]) == (409, "conflict")
+    assert "il_live_" not in answer.text
+    keys.revoke(product, owner, key)
+    for target, body in (("/v1/keys", VALID), (path, {})):
+        answer = product.call("POST", target, headers=headers, body=body)
+        assert (answer.status, answer.json["code"]) == (404, "not_found")

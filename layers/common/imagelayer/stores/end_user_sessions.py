@@ -90,9 +90,14 @@ class EndUserSessionStore:
         """End the living sessions of one end user; returns how many."""
         return self._end(org_id, now, prefix=f"{hash_of(end_user_id)}#")
 
-    def end_of_key(self, org_id: str, key_id: str, now: int) -> int:
-        """End the living sessions that one key minted; returns how many."""
-        return self._end(org_id, now, matches=lambda session: bool(session["key_id"] == key_id))
+    def end_of_key(self, org_id: str, key_id: str, now: int, until: int | None = None) -> int:
+        """End the living sessions that one key minted, `until` a moment; returns how many."""
+
+        def matches(session: Item) -> bool:
+            in_time = until is None or session["created_at"] <= until
+            return bool(session["key_id"] == key_id) and in_time
+
+        return self._end(org_id, now, matches=matches)
 
     def end_all(self, org_id: str, now: int) -> int:
         """End all living sessions of an organization; returns how many."""
