@@ -53,14 +53,7 @@ def test_a_key_that_breaks_a_rule_is_not_made(
 
 
 # Networks that are none, with host bits, or longer than what IPv6 callers are told apart by.
-BAD_NETWORKS = [
-    "nonsense",
-    "198.51.100.0/33",
-    "198.51.100.7/24",
-    "2001:db8::/65",
-    "2001:db8::1",
-    "",
-]
+BAD_NETWORKS = ["nonsense", "198.51.100.0/33", "198.51.100.7/24", "2001:db8::/65", "2001:db8::1"]
 
 
 def test_each_network_that_is_none_is_named_and_nothing_is_made_or_changed(

@@ -1,0 +1,46 @@
+"""Reports that are signed and say nothing that can be acted on."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from imagelayer.endpoints import MAX_BODY_BYTES
+from imagelayer.leaked_keys import MAX_REPORTED
+from tests.integration.key_rotation import keys
+from tests.integration.leaked_keys import reports
+from tests.support.product import Account, Product
+
+
+@pytest.mark.promise("body-limits")
+def test_a_report_that_is_none_is_refused_and_nothing_is_revoked(
+    product: Product, owner: Account
+) -> None:
+    key = product.key(owner, "assets:read")
+    before = product.counts()
+    leak = reports.leak(key["key"])
+    for bad in (
+        "",
+        "{nope",
+        "null",
+        json.dumps(leak),
+        "[]",
+        json.dumps([leak, {"type": "no token"}]),
+        json.dumps([leak, {"token": 7}]),
+        json.dumps([leak, {"token": "x" * 501}]),
+        json.dumps([leak] * (MAX_REPORTED + 1)),
+        "[" * 20_000,
+    ):
+        answer = reports.send(product, bad)
+        assert (answer.status, answer.json["code"]) == (422, "validation_failed"), bad[:60]
+        assert key["key"] not in answer.text
+    too_big = json.dumps([{**leak, "extra": "x" * MAX_BODY_BYTES}])
+    assert reports.send(product, too_big).status == 413
+    assert product.counts() == before
+    assert keys.own(product, key).status == 200
+
+
+def test_a_hundred_tokens_are_one_report(product: Product) -> None:
+    answer = reports.report(product, *(f"token {number}" for number in range(MAX_REPORTED)))
+    assert reports.labels(answer) == ["false_positive"] * MAX_REPORTED
