@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.settings import TURNSTILE_URL, Misconfigured, Settings
+from imagelayer.settings import (
+    SECRET_SCANNING_URL,
+    TURNSTILE_URL,
+    Misconfigured,
+    Settings,
+)
 
 PROD = {"STAGE": "prod", "BASE_URL": "https://imagelayer.example", "AWS_REGION": "eu-west-1"}
 
@@ -20,6 +25,7 @@ def test_a_complete_configuration_is_read() -> None:
     assert (settings.number("X", 1), settings.number("Y", 7)) == (5, 7)
     assert not settings.is_local
     assert settings.turnstile_url == TURNSTILE_URL
+    assert settings.secret_scanning_url == SECRET_SCANNING_URL
     assert settings.edge_secret_sha256 == ""
 
 
@@ -37,6 +43,8 @@ def test_a_complete_configuration_is_read() -> None:
         {"BASE_URL": "javascript:alert(1)//https://"},
         {"TURNSTILE_URL": "http://127.0.0.1:1234/siteverify"},
         {"TURNSTILE_URL": TURNSTILE_URL},
+        {"SECRET_SCANNING_URL": "http://127.0.0.1:1234/keys"},
+        {"SECRET_SCANNING_URL": SECRET_SCANNING_URL},
         {"STAGE": "dev", "TURNSTILE_URL": "https://evil.example"},
     ],
 )
@@ -53,10 +61,15 @@ def test_there_is_no_default_for_what_decides_security(missing: str) -> None:
 
 def test_stand_ins_are_for_the_local_stage() -> None:
     local = Settings.read(
-        {"STAGE": "local", "BASE_URL": "http://127.0.0.1:8000", "TURNSTILE_URL": "http://x/"}
+        {
+            "STAGE": "local",
+            "BASE_URL": "http://127.0.0.1:8000",
+            "TURNSTILE_URL": "http://x/",
+            "SECRET_SCANNING_URL": "http://y/",
+        }
     )
     assert local.is_local
-    assert local.turnstile_url == "http://x/"
+    assert (local.turnstile_url, local.secret_scanning_url) == ("http://x/", "http://y/")
 
 
 def test_a_setting_that_is_missing_or_empty_is_named() -> None:

@@ -12,6 +12,7 @@ from imagelayer.providers.secret_scanning import ScannerKeys
 from imagelayer.stores.table import StoreUnavailable
 from tests.integration.key_rotation import keys
 from tests.integration.leaked_keys import reports
+from tests.integration.login import people
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 ID, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signature"
@@ -74,4 +75,5 @@ def test_while_the_signing_keys_cannot_be_read_no_report_is_believed_or_refused_
     assert (answer.status, answer.json["code"]) == (503, "dependency_unavailable")
     assert int(answer.headers["retry-after"]) > 0
     assert keys.own(product, key).status == 200
+    people.restart(product, "leaked_keys")
     assert reports.labels(reports.report(product, key["key"])) == ["true_positive"]

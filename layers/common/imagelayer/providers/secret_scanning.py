@@ -18,6 +18,7 @@ from imagelayer.stores.table import StoreUnavailable
 # but not more often than this allows, or strangers could have us ask GitHub as often as they like.
 KEEP_SECONDS = 1800
 ASK_AGAIN_SECONDS = 60
+PAUSE_SECONDS = 5  # after GitHub did not answer
 TIMEOUT_SECONDS = 4.0
 MAX_BYTES = 256 * 1024
 
@@ -31,6 +32,7 @@ class ScannerKeys:
     clock: Callable[[], float]
     kept: dict[str, str] = field(default_factory=dict)
     asked_at: float | None = None
+    failed_at: float | None = None
 
     def find(self, identifier: str) -> str | None:
         """The key's PEM, or None when there is no such key. Raises StoreUnavailable."""
@@ -38,8 +40,11 @@ class ScannerKeys:
         age = None if self.asked_at is None else now - self.asked_at
         known = identifier in self.kept
         if age is None or age > KEEP_SECONDS or (not known and age > ASK_AGAIN_SECONDS):
+            if self.failed_at is not None and now - self.failed_at < PAUSE_SECONDS:
+                raise StoreUnavailable("public_keys", "did not answer a moment ago")
+            self.failed_at = now
             self.kept = self._ask()
-            self.asked_at = now
+            self.asked_at, self.failed_at = now, None
         return self.kept.get(identifier)
 
     def _ask(self) -> dict[str, str]:
