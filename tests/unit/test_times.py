@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.times import end_of_utc_day, parse_rfc3339, rfc3339, utc_day, utc_month
+from imagelayer.times import (
+    end_of_utc_day,
+    end_of_utc_month,
+    parse_rfc3339,
+    rfc3339,
+    utc_day,
+    utc_month,
+)
 
 NEW_YEAR = 1767225600
 
@@ -72,3 +79,24 @@ def test_a_day_ends_where_the_next_begins(seconds: int) -> None:
 
 def test_the_month_turns_at_utc_midnight() -> None:
     assert (utc_month(NEW_YEAR - 1), utc_month(NEW_YEAR)) == ("2025-12", "2026-01")
+
+
+@given(st.integers(0, 4_102_444_800))
+def test_a_month_ends_where_the_next_begins(seconds: int) -> None:
+    end = end_of_utc_month(seconds)
+    assert seconds < end <= seconds + 31 * 86_400
+    assert utc_month(end - 1) == utc_month(seconds)
+    assert rfc3339(end)[8:] == "01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("moment", "end"),
+    [
+        ("2024-02-29T12:00:00Z", "2024-03-01T00:00:00Z"),
+        ("2026-11-30T23:59:59Z", "2026-12-01T00:00:00Z"),
+        ("2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+        ("2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z"),
+    ],
+)
+def test_months_end_in_leap_years_and_with_the_year(moment: str, end: str) -> None:
+    assert rfc3339(end_of_utc_month(parse_rfc3339(moment) or 0)) == end
