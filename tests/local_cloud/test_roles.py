@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from dev.local_cloud import LocalCloud
 
 R, W, U, D, Q, C = "GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "ConditionCheckItem"
+B = "BatchGetItem"
 
 # Written by hand from what each function does, and not read from the template: a policy that
 # grows beyond this table fails here.
@@ -53,6 +54,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "AccountsTable": {R, W, U, D, Q},
         "KeysTable": {U},
         "SessionsTable": {R, U, D, Q},
+        "CreditsTable": {R, Q},
         "EventsTable": {W, Q},
     },
     "MailFunction": {
@@ -66,7 +68,19 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "KeyRotationFunction": {
         "CountersTable": {U},
         "SessionsTable": {R, U, D, Q},
-        "KeysTable": {R, W, U, D, Q},
+        "KeysTable": {R, B, W, U, D, Q},
+        "EventsTable": {W},
+    },
+    "LeakedKeysFunction": {
+        "CountersTable": {U},
+        "SessionsTable": {D, Q},
+        "KeysTable": {R, B, U, D},
+        "EventsTable": {W},
+    },
+    "AdministrationFunction": {
+        "AccountsTable": {R},
+        "KeysTable": {R, W, U, Q},
+        "CreditsTable": {R, W, U, Q},
         "EventsTable": {W},
     },
     "BrandFunction": {
@@ -82,14 +96,14 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "KeysTable": {U},
         "SessionsTable": {R, U},
         "BrandsTable": {C},
-        "GenerationsTable": {R, W, Q},
-        "CreditsTable": {W, U},
+        "GenerationsTable": {R, W, U, Q},
+        "CreditsTable": {R, W, U, Q},
         "EventsTable": {W},
     },
     "GenerationWorkerFunction": {
         "BrandsTable": {R},
         "GenerationsTable": {R, W, U},
-        "CreditsTable": {R, W, U},
+        "CreditsTable": {W, U, Q},
         "EventsTable": {W},
     },
     "AssetDeliveryFunction": {
@@ -100,6 +114,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "EventsTable": {W},
     },
     "CleanupFunction": {
+        "AccountsTable": {R, U, D},
         "GenerationsTable": {R, U, D},
         "CreditsTable": {W, U},
         "EventsTable": {W},
@@ -115,6 +130,7 @@ SECRETS = {
     "PasswordFunction": {"PepperSecret"},
     "SecondFactorFunction": {"PepperSecret"},
     "PepperRotationFunction": {"PepperSecret"},
+    "KeyRotationFunction": {"DerivationSecret"},
 }
 OBJECTS = {
     "BrandFunction": {("BrandBucket", "incoming/x", "put"), ("BrandBucket", "incoming/x", "delete"),
@@ -143,6 +159,7 @@ SENDERS = {
         "SecondFactorFunction",
         "OrganizationFunction",
         "KeyRotationFunction",
+        "LeakedKeysFunction",
         "GenerationFunction",
         "GenerationWorkerFunction",
     },
@@ -173,6 +190,7 @@ def table_calls(dynamodb: Any, table: str) -> dict[str, Callable[[], Any]]:
     """Every data action on a table, none of which changes anything."""
     return {
         R: lambda: dynamodb.get_item(TableName=table, Key=NOWHERE),
+        B: lambda: dynamodb.batch_get_item(RequestItems={table: {"Keys": [NOWHERE]}}),
         W: lambda: dynamodb.put_item(TableName=table, Item=NOWHERE, **FALSE),
         U: lambda: dynamodb.update_item(TableName=table, Key=NOWHERE, **FALSE),
         D: lambda: dynamodb.delete_item(TableName=table, Key=NOWHERE, **FALSE),

@@ -70,7 +70,12 @@ class Plans:
         for _ in range(ATTEMPTS):
             try:
                 given = self.credits.grant(
-                    org_id, grant_id, amount, int(until), int(now), self.credits.plan(org_id)
+                    org_id,
+                    grant_id,
+                    amount,
+                    int(until),
+                    int(now),
+                    self.credits.plan_to_change(org_id),
                 )
             except TransactionRefused:
                 continue
@@ -98,7 +103,7 @@ class Plans:
         terms = {"monthly_credits": monthly_credits, "shards": shards, "limits": dict(limits)}
         kept = {name: value for name, value in terms.items() if value not in (None, {})}
         for _ in range(ATTEMPTS):
-            plan = self.credits.plan(org_id)
+            plan = self.credits.plan_to_change(org_id)
             balances = {
                 each["name"]: each
                 for each in self.credits.pool(org_id, allowance_name(now, utc_month(now)))
@@ -248,5 +253,6 @@ def _check(
             Policy(name, **numbers)
         except (TypeError, ValueError):
             raise invalid(
-                f"limits.{name}", "needs quota, window and burst, with 0 < burst < quota"
+                f"limits.{name}",
+                "needs quota, window and burst, and 0 < burst < quota and a window",
             ) from None

@@ -73,7 +73,7 @@ def test_a_grant_that_meets_a_change_of_the_plan_is_given_by_the_new_one(
     product: Product, owner: Account
 ) -> None:
     store = product.wiring("administration").credits
-    with people.meanwhile(store, "plan", lambda: set_plan(product, owner, shards=2)):
+    with people.meanwhile(store, "plan_to_change", lambda: set_plan(product, owner, shards=2)):
         given = grant(product, owner, 5, SOON)
     month = utc_month(time.time())
     assert balances(product, owner.org_id) == {
@@ -83,6 +83,31 @@ def test_a_grant_that_meets_a_change_of_the_plan_is_given_by_the_new_one(
         f"{given}#1": (2, 0, 0, 2),
     }
     assert audit(product, owner) == []
+
+
+@pytest.mark.promise("limits-fail-closed")
+def test_neither_more_nor_fewer_shards_refill_a_limit(product: Product, owner: Account) -> None:
+    limits = {"organization-generations": {"quota": 16, "window": 86_400, "burst": 8}}
+    set_plan(product, owner, shards=1, limits=limits)
+    statuses = [create(product, owner.headers).status for _ in range(9)]
+    assert statuses == [202] * 8 + [429]
+    for shards in (4, 2, 8, 1):
+        set_plan(product, owner, shards=shards, limits=limits)
+        assert {create(product, owner.headers).status for _ in range(4)} == {429}, shards
+
+
+@pytest.mark.promise("limits-fail-closed")
+def test_what_a_shard_counted_that_falls_away_still_counts(
+    product: Product, owner: Account
+) -> None:
+    limits = {"organization-generations": {"quota": 16, "window": 86_400, "burst": 8}}
+    set_plan(product, owner, shards=4, limits=limits)
+    wallet = product.wiring("generation")._wallet
+    vars(wallet)["choose"] = lambda count: count - 1  # all on the last shard
+    assert [create(product, owner.headers).status for _ in range(3)] == [202, 202, 429]
+    vars(wallet)["choose"] = lambda count: 0
+    set_plan(product, owner, shards=1, limits=limits)
+    assert create(product, owner.headers).status == 429
 
 
 # ── Plans ────────────────────────────────────────────────────────────────────────────────────────

@@ -43,6 +43,8 @@ from imagelayer.times import end_of_utc_month, utc_day, utc_month
 # How long balances, movements and usage stay after they can matter: thirteen months and a little.
 KEPT_SECONDS = 400 * 86_400
 MAX_SHARDS = 32
+# How far a limit may move while the number of its shards is changed.
+RESHARDING_MS = 1000
 Terms = Mapping[str, Any]
 
 
@@ -108,6 +110,17 @@ class CreditStore:
     def plan(self, org_id: str) -> Item:
         """The first shard of an organization's plan; empty for one that nobody has touched."""
         return self._table.get(f"ORG#{org_id}", "PLAN#0") or {}
+
+    def plan_to_change(self, org_id: str) -> Item:
+        """The plan with its limits as they stand on the fullest shard, those of a plan that had
+        more shards included."""
+        shards = self._table.query(f"ORG#{org_id}", prefix="PLAN#")
+        tats: dict[str, int] = {}
+        for shard in shards:
+            for name in shard:
+                if name.startswith("tat_"):
+                    tats[name] = max(shard[name], tats.get(name, 0))
+        return {**next((each for each in shards if each["sk"] == "PLAN#0"), {}), **tats}
 
     def balances(self, org_id: str, now: int) -> list[Item]:
         """The living balances, those that run out first first."""
@@ -248,28 +261,31 @@ class CreditStore:
     def _plan_actions(self, org_id: str, plan: Item, terms: Terms) -> list[Action]:
         """Raise the plan's `rev` on every shard it had or will have, all as they were read.
 
-        New shards take the first one's limits over as they stand, so that splitting refills
-        nothing.
+        When the number of shards changes, each limit of each of them is set to where the fullest
+        stood, and a little further for the calls that are under way, so that neither splitting nor
+        joining refills anything. A call that moved one further still refuses this.
         """
         before = (plan.get("terms") or {}).get("shards", 1)
         after = terms.get("shards", 1)
         tats = {name: tat for name, tat in plan.items() if name.startswith("tat_")}
+        full = {name: tat + RESHARDING_MS for name, tat in tats.items() if before != after}
         rev = plan.get("rev")
         seen = "attribute_not_exists(#rev)" if rev is None else "#rev = :seen"
-        values: dict[str, Any] = {"next": (rev or 0) + 1, "terms": dict(terms)}
+        values: dict[str, Any] = {"next": (rev or 0) + 1, "terms": dict(terms), **full}
+        filled = "".join(f", #{name} = :{name}" for name in full)
+        not_past = [f"(attribute_not_exists(#{name}) OR #{name} <= :{name})" for name in full]
         actions = []
         for shard in range(max(before, after)):
             known = shard < before
-            filled = "" if known else "".join(f", #{name} = :{name}" for name in tats)
+            condition = " AND ".join([*([seen] if known else []), *not_past])
             actions.append(
                 self._table.update_action(
                     f"ORG#{org_id}",
                     f"PLAN#{shard}",
                     f"SET #rev = :next, #terms = :terms{filled}",
-                    condition=seen if known else None,
+                    condition=condition or None,
                     **values,
                     **({"seen": rev} if known and rev is not None else {}),
-                    **({} if known else tats),
                 )
             )
         return actions
