@@ -119,10 +119,28 @@ def test_an_operation_documents_every_way_in_which_it_refuses_a_good_credential(
 ) -> None:
     endpoint, responses = ENDPOINTS[route], operations()[route]["responses"]
     codes = set(responses.get("403", {}).get("x-codes", []))
-    credentialed = {"insufficient_scope", "origin_not_allowed"}
+    credentialed = {"insufficient_scope", "origin_not_allowed", "address_not_allowed"}
     assert (codes >= credentialed) == (endpoint.auth != "none")
     if endpoint.auth in ("user", "user_or_key") and endpoint.scope not in ENROLMENT_SCOPES:
         assert "second_factor_required" in codes
+
+
+@EVERY_ENDPOINT
+def test_an_operation_documents_the_headers_it_takes_and_those_it_always_sends(route: str) -> None:
+    endpoint, operation = ENDPOINTS[route], operations()[route]
+    taken = {each["name"] for each in operation.get("parameters", []) if each["in"] == "header"}
+    signed = {"Github-Public-Key-Identifier", "Github-Public-Key-Signature"}
+    assert taken == (
+        ({"Idempotency-Key"} if endpoint.idempotent else set())
+        | (signed if endpoint.signed else set())
+    )
+    sent = operation["responses"][str(endpoint.status)]["headers"]
+    assert ("Idempotent-Replayed" in sent) == bool(endpoint.idempotent)
+    always = {name for name, header in sent.items() if header.get("required")}
+    assert sent.keys() - always == ({"Idempotent-Replayed"} if endpoint.idempotent else set())
+    assert always >= {"x-request-id", "RateLimit"}
+    conflicts = set(operation["responses"].get("409", {}).get("x-codes", []))
+    assert ("idempotency_in_flight" in conflicts) == bool(endpoint.idempotent)
 
 
 def test_operation_ids_are_unique() -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from imagelayer.api_keys import checksum
 from tests.integration.every_endpoint.cases import WITH_CREDENTIALS, request
+from tests.integration.key_rotation import keys
+from tests.integration.leaked_keys import reports
 from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
 
 UNKNOWN = "0123456789ABCDEFGHIJKLMNOPQrstuv"
@@ -15,12 +17,16 @@ UNKNOWN = "0123456789ABCDEFGHIJKLMNOPQrstuv"
 
 @pytest.mark.promise("keys-rotate", "sessions-short")
 def test_ended_credentials_are_refused_everywhere(product: Product, owner: Account) -> None:
-    revoked, expired, rotated = (product.key(owner, *ALL_SCOPES) for _ in range(3))
+    revoked, expired, rotated, disabled, leaked = (
+        product.key(owner, *ALL_SCOPES) for _ in range(5)
+    )
     product.call("DELETE", f"/v1/keys/{revoked['id']}", headers=owner.headers)
     past = int(time.time()) - 1
     product.edit("KeysTable", product.secret(expired["key"]), valid_until=past)
     path = f"/v1/keys/{rotated['id']}/rotate"
     product.call("POST", path, headers=owner.headers, body={})
+    keys.change(product, owner, disabled, enabled=False)
+    assert reports.labels(reports.report(product, leaked["key"])) == ["true_positive"]
     minting, ended = product.key(owner, *ALL_SCOPES), product.key(owner, *ALL_SCOPES)
     by_itself, over, of_a_key = (
         product.session(key, end_user)
@@ -34,7 +40,7 @@ def test_ended_credentials_are_refused_everywhere(product: Product, owner: Accou
     product.call("POST", "/v1/auth/logout", cookies=[owner.cookie])
     before = product.counts()
     for headers in (
-        *(bearer(key) for key in (revoked, expired, rotated, ended)),
+        *(bearer(key) for key in (revoked, expired, rotated, disabled, leaked, ended)),
         *(session_bearer(session) for session in (by_itself, over, of_a_key)),
         owner.headers,
     ):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from tests.integration.leaked_keys import reports
 from tests.integration.login import people
 from tests.support import aws
 from tests.support.images import logo
@@ -28,6 +30,7 @@ PROMPT = "a very private prompt about the unreleased product"
 WRONG_PASSWORD = "a wrong password of somebody"
 NEXT_PASSWORD = "seven quiet herons by the weir"
 RESET_PASSWORD = "nine lazy otters under the bridge"
+CLIENTS_KEY = "a-key-of-the-client"
 STYLE = "confidential brand guidelines"
 
 
@@ -104,16 +107,33 @@ def make_keys_and_images(product: Product, life: Life, headers: dict[str, str]) 
     for data in (logo(), b"not an image"):
         product.deliver_upload(product.upload(headers, brand["id"], data))
     asked = {"name": "k", "scopes": list(ALL_SCOPES), "mode": "live"}
-    key = product.call("POST", "/v1/keys", headers=headers, body=asked).json
+    # Both with a key to be sent again by, and sent again.
+    with_key = {"idempotency-key": CLIENTS_KEY}
+    key, _ = (
+        product.call("POST", "/v1/keys", headers=headers | with_key, body=asked).json
+        for _ in range(2)
+    )
     path = f"/v1/keys/{key['id']}/rotate"
-    rotated = product.call("POST", path, headers=bearer(key), body={"grace_seconds": 60}).json
+    rotated, _ = (
+        product.call("POST", path, headers=bearer(key) | with_key, body={"grace_seconds": 60}).json
+        for _ in range(2)
+    )
+    leaked, publishable = (
+        product.call("POST", "/v1/keys", headers=headers, body={**asked, **changes}).json
+        for changes in ({}, {"kind": "publishable", "scopes": []})
+    )
+    product.call("GET", "/v1/keys/self", headers=bearer(publishable))
+    elsewhere = {"allowed_cidrs": ["203.0.113.0/24"]}
+    product.call("PATCH", f"/v1/keys/{leaked['id']}", headers=headers, body=elsewhere)
+    product.call("GET", "/v1/keys/self", headers=bearer(leaked))
+    assert reports.labels(reports.report(product, leaked["key"])) == ["true_positive"]
     mistyped = key["key"][:-1] + ("a" if key["key"][-1] != "a" else "b")
     product.call("GET", "/v1/keys/self", headers={"authorization": f"Bearer {mistyped}"})
     for extra in ({}, {"n": 9}, {"seed": 7}):
         product.call(
             "POST",
             "/v1/generations",
-            headers=bearer(rotated) | {"idempotency-key": "a-key-of-the-client"},
+            headers=bearer(rotated) | {"idempotency-key": CLIENTS_KEY},
             body={"prompt": PROMPT, "size": "256x256", **extra},
         )
     received = aws.client("sqs").receive_message(
@@ -129,6 +149,9 @@ def make_keys_and_images(product: Product, life: Life, headers: dict[str, str]) 
     life.secrets |= {
         "key": key["key"],
         "rotated key": rotated["key"],
+        "leaked key": leaked["key"],
+        "publishable key": publishable["key"],
+        "idempotency key": CLIENTS_KEY,
         "mistyped key": mistyped,
     }
     return dict(rotated)
@@ -198,10 +221,25 @@ def share(product: Product, life: Life, headers: dict[str, str]) -> None:
     }
 
 
+@dataclass(frozen=True)
+class Lived:
+    """A product after that life."""
+
+    product: Product
+    life: Life
+
+
+@pytest.fixture(scope="module")
+def lived() -> Iterator[Lived]:
+    """Lived once, and looked at by every test here."""
+    with Product() as product:
+        yield Lived(product, live(product))
+
+
 @pytest.mark.promise("keys-hashed")
-def test_no_store_and_no_log_line_holds_a_secret(product: Product) -> None:
-    life = live(product)
-    assert len(life.secrets) >= 44
+def test_no_store_and_no_log_line_holds_a_secret(lived: Lived) -> None:
+    life = lived.life
+    assert len(life.secrets) >= 47
     messages = json.dumps(life.messages)
     for what, secret in life.secrets.items():
         assert len(secret) > 15, what
@@ -211,8 +249,8 @@ def test_no_store_and_no_log_line_holds_a_secret(product: Product) -> None:
 
 
 @pytest.mark.promise("no-training", "security-logged")
-def test_no_log_line_holds_a_prompt_an_address_or_guidelines(product: Product) -> None:
-    logs = live(product).logs
+def test_no_log_line_holds_a_prompt_an_address_or_guidelines(lived: Lived) -> None:
+    logs = lived.life.logs
     for private in (
         PROMPT,
         EMAIL,
@@ -225,28 +263,34 @@ def test_no_log_line_holds_a_prompt_an_address_or_guidelines(product: Product) -
         "Ada",
         "Dev Eloper",
         "Fri Endly",
-        "a-key-of-the-client",
+        CLIENTS_KEY,
     ):
         assert private not in logs
     for word in ("authorization", "cookie", "Bearer"):
         assert word not in logs
 
 
-def test_no_message_names_an_address_and_no_key_of_a_table_does(product: Product) -> None:
-    life = live(product)
-    assert {"sign_up", "key_created", "key_rotated", "invitation", "totp_enabled", "reset"} <= {
-        message.get("kind") for message in life.messages
-    }
+def test_no_message_names_an_address_and_no_key_of_a_table_does(lived: Lived) -> None:
+    life = lived.life
+    assert {
+        "sign_up",
+        "key_created",
+        "key_rotated",
+        "key_leaked",
+        "invitation",
+        "totp_enabled",
+        "reset",
+    } <= {message.get("kind") for message in life.messages}
     assert "@" not in json.dumps(life.messages)
     for table in aws.resources("AWS::DynamoDB::Table"):
-        for item in product.items(table):
+        for item in lived.product.items(table):
             assert "@" not in item["pk"] + item["sk"]
-    assert "@" not in json.dumps(product.items("EventsTable"))
+    assert "@" not in json.dumps(lived.product.items("EventsTable"))
 
 
 @pytest.mark.promise("no-training")
-def test_no_message_holds_a_prompt(product: Product) -> None:
-    life = live(product)
+def test_no_message_holds_a_prompt(lived: Lived) -> None:
+    life = lived.life
     jobs = [body for body in life.messages if "generation_id" in body]
     assert jobs
     assert all(set(body) == {"org_id", "generation_id"} for body in jobs)
@@ -254,9 +298,8 @@ def test_no_message_holds_a_prompt(product: Product) -> None:
 
 
 @pytest.mark.promise("security-logged", "auth-logged")
-def test_every_log_line_is_structured_and_names_its_function(product: Product) -> None:
-    live(product)
-    lines = product.logs()
+def test_every_log_line_is_structured_and_names_its_function(lived: Lived) -> None:
+    lines = lived.product.logs()
     assert all(line["service"] for line in lines)
     events = [line for line in lines if line.get("message") == "security_event"]
     wanted = {"event", "outcome", "org_id", "actor", "ip", "request_id", "reason"}
@@ -285,24 +328,24 @@ def test_every_log_line_is_structured_and_names_its_function(product: Product) -
         "mail.suppressed",
         "key.created",
         "key.rotated",
+        "key.changed",
+        "key.leaked",
+        "authz.address_denied",
         "brand.upload_rejected",
     }
 
 
 @pytest.mark.promise("security-logged")
-def test_what_is_kept_of_events_is_what_was_logged_of_each_organization(
-    product: Product,
-) -> None:
-    live(product)
+def test_what_is_kept_of_events_is_what_was_logged_of_each_organization(lived: Lived) -> None:
     fields = ("event", "outcome", "actor", "ip", "request_id", "reason")
     logged = [
         (f"ORG#{line['org_id']}", *(line[name] for name in fields))
-        for line in product.logs()
+        for line in lived.product.logs()
         if line.get("message") == "security_event" and line["org_id"]
     ]
     kept = [
         (item["pk"], *(item[name] for name in fields))
-        for item in product.items("EventsTable")
+        for item in lived.product.items("EventsTable")
         if item["pk"] != "ORG#unknown"
     ]
     assert sorted(kept) == sorted(logged)
