@@ -12,6 +12,7 @@ words: `check` fails when a promise marked proven has no passing test or has a f
 from __future__ import annotations
 
 import ast
+import fcntl
 import html
 import json
 import os
@@ -131,7 +132,16 @@ def read_evidence(path: Path = EVIDENCE) -> dict[str, Result]:
 
 
 def merge_evidence(results: Evidence, path: Path = EVIDENCE) -> None:
-    """Add a run's results. A test that failed in any run stays failed until the file is removed."""
+    """Add a run's results. A test that failed in any run stays failed until the file is removed.
+
+    Runs at the same time add theirs one after the other.
+    """
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _merge(results, path)
+
+
+def _merge(results: Evidence, path: Path) -> None:
     merged = read_evidence(path)
     for node, result in results.items():
         earlier = merged.get(node)
