@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagelayer.errors import Problem
-from imagelayer.idempotency import claim, in_flight, made_before, read_key
+from imagelayer.idempotency import claim, made_before, read_key, telling_twins
 from imagelayer.principals import EndUser, Principal
 from imagelayer.schemas import CreateBrandRequest, CreateGenerationRequest
 from imagelayer.stores.idempotency import Claim
@@ -192,8 +192,8 @@ def test_attempts_are_the_callers_own_and_only_where_they_are_taken() -> None:
 )
 def test_only_who_met_the_record_itself_is_told_of_a_twin(met: list[bool], told: bool) -> None:
     fault = TransactionContended(met)
-    problem = in_flight(named(), fault)
-    assert (problem is not None) == told
-    if problem is not None:
-        assert (problem.status, problem.code) == (409, "idempotency_in_flight")
-    assert in_flight(None, fault) is None
+    with pytest.raises(Problem if told else TransactionContended) as raised, telling_twins(named()):
+        raise fault
+    assert getattr(raised.value, "code", None) == ("idempotency_in_flight" if told else None)
+    with pytest.raises(TransactionContended), telling_twins(None):
+        raise fault

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from imagelayer.credits import Wallet
 from imagelayer.errors import Problem, not_found
-from imagelayer.idempotency import in_flight, made_before
+from imagelayer.idempotency import made_before, telling_twins
 from imagelayer.principals import Origin, Principal
 from imagelayer.quota_alerts import QuotaAlerts
 from imagelayer.rate_limits import POLICIES, Limited
@@ -25,7 +25,7 @@ from imagelayer.stores.credits import CreditStore, Reservation
 from imagelayer.stores.end_user_sessions import EndUserSessionStore, hash_of
 from imagelayer.stores.generations import GenerationStore, Refusal
 from imagelayer.stores.idempotency import Claim
-from imagelayer.stores.table import Action, Item, StoreUnavailable, TransactionContended
+from imagelayer.stores.table import Action, Item, StoreUnavailable
 
 # Each attempt but the last means that another request or an operator came first.
 ATTEMPTS = 12
@@ -127,7 +127,7 @@ class Acceptance:
             job["draws"] = dict(draws)
         asked.turns = self._turns(asked)
         brand = job["brand_id"]
-        try:
+        with telling_twins(asked.claim):
             refusal = self.store.accept(
                 job,
                 brand=[self.brands.exists_check(asked.org_id, brand)] if brand else [],
@@ -136,8 +136,6 @@ class Acceptance:
                 reserve=self.credits.reserve(reservation(job), now) if job["credits"] else [],
                 claim=asked.claim,
             )
-        except TransactionContended as fault:
-            raise in_flight(asked.claim, fault) or fault from None
         if refusal is None:
             for turn in asked.turns:
                 turn.committed()

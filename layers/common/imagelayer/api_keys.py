@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from imagelayer.errors import FieldError, Problem, invalid, not_found
-from imagelayer.idempotency import Made, in_flight, made_before
+from imagelayer.idempotency import Made, made_before, telling_twins
 from imagelayer.ids import is_id, new_id
 from imagelayer.outbox import Outbox
 from imagelayer.principals import Origin, Principal
@@ -31,7 +31,7 @@ from imagelayer.security_events import SecurityLog
 from imagelayer.stores.end_user_sessions import EndUserSessionStore
 from imagelayer.stores.idempotency import Claim
 from imagelayer.stores.keys import MAX_KEYS, KeyStore, TooManyKeys
-from imagelayer.stores.table import Item, TransactionContended
+from imagelayer.stores.table import Item
 from imagelayer.times import parse_rfc3339, rfc3339
 
 Mode = Literal["live", "test"]
@@ -145,13 +145,12 @@ class ApiKeys:
         secret, asked = self._draw(kind, mode, claim, key_id=key_id)
         key |= _shown(secret)
         try:
-            earlier = self.store.create(key, hash_secret(secret), asked)
+            with telling_twins(asked):
+                earlier = self.store.create(key, hash_secret(secret), asked)
         except TooManyKeys:
             raise Problem(
                 "key_limit_reached", f"An organization may have {MAX_KEYS} keys; revoke one first."
             ) from None
-        except TransactionContended as fault:
-            raise in_flight(asked, fault) or fault from None
         if earlier is not None and asked is not None:
             return self._replay(principal.org_id, asked, earlier, now)
         self._record("key.created", principal, origin, key_id)
@@ -231,7 +230,7 @@ class ApiKeys:
             ends = min(ends, key["valid_until"])
         made = {"key_id": key_id, "ends": ends, "graceless": ends <= now}
         secret, asked = self._draw(key["kind"], key["mode"], claim, **made)
-        try:
+        with telling_twins(asked):
             rotated = self.store.rotate(
                 key,
                 hash_secret(secret),
@@ -240,8 +239,6 @@ class ApiKeys:
                 now=int(now),
                 claim=asked,
             )
-        except TransactionContended as fault:
-            raise in_flight(asked, fault) or fault from None
         if isinstance(rotated, dict) and asked is not None:
             return self._replay(principal.org_id, asked, rotated, now)
         if not rotated:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.errors import not_found
-from imagelayer.idempotency import Made, in_flight, made_before
+from imagelayer.idempotency import Made, made_before, telling_twins
 from imagelayer.ids import is_id, new_id
 from imagelayer.principals import Principal
 from imagelayer.stores.brands import BrandStore
 from imagelayer.stores.idempotency import Claim
 from imagelayer.stores.objects import ObjectStore
-from imagelayer.stores.table import TransactionContended
 from imagelayer.times import rfc3339
 
 UPLOAD_FORM_SECONDS = 600
@@ -45,10 +44,8 @@ class Brands:
             **_normal(fields),
         }
         asked = claim and claim.of(brand_id=brand["id"])
-        try:
+        with telling_twins(asked):
             earlier = self.store.create(brand, asked)
-        except TransactionContended as fault:
-            raise in_flight(asked, fault) or fault from None
         if earlier is not None and asked is not None:
             made = made_before(asked, earlier)
             return Made(self.get(principal, made["brand_id"]), replayed=True)
@@ -122,10 +119,8 @@ class Brands:
             "expires_at": int(now) + 86_400,
         }
         asked = claim and claim.of(upload_id=upload_id)
-        try:
+        with telling_twins(asked):
             earlier = self.store.create_upload(upload, asked)
-        except TransactionContended as fault:
-            raise in_flight(asked, fault) or fault from None
         if earlier is not None and asked is not None:
             made = made_before(asked, earlier)
             found = self.store.get_upload(principal.org_id, brand["id"], made["upload_id"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.errors import FieldError, Problem, invalid, not_found
-from imagelayer.idempotency import Made, in_flight, made_before
+from imagelayer.idempotency import Made, made_before, telling_twins
 from imagelayer.ids import is_id, new_id
 from imagelayer.principals import Origin, Principal
 from imagelayer.schemas import EndUserScope
@@ -22,7 +22,7 @@ from imagelayer.stores.end_user_sessions import EndUserSessionStore
 from imagelayer.stores.idempotency import Claim
 from imagelayer.stores.keys import KeyStore
 from imagelayer.stores.sessions import SessionStore
-from imagelayer.stores.table import Item, TransactionContended
+from imagelayer.stores.table import Item
 from imagelayer.times import rfc3339
 from imagelayer.tokens import SigningKey, mint_end_user
 
@@ -89,10 +89,8 @@ class EndUsers:
         asked = claim and claim.of(
             session_id=session["id"], end_user_id=end_user_id, expires_at=expires_at
         )
-        try:
+        with telling_twins(asked):
             earlier = self.store.create(session, asked)
-        except TransactionContended as fault:
-            raise in_flight(asked, fault) or fault from None
         if earlier is not None and asked is not None:
             made = made_before(asked, earlier)
             found = self.store.get(

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -107,14 +108,18 @@ def made_before(asked: Claim, record: Item) -> Mapping[str, Any]:
     return made
 
 
-def in_flight(asked: Claim | None, fault: TransactionContended) -> Problem | None:
-    """The answer to a request that kept meeting its own twin, whose record is the transaction's
-    last action; None when it was something else that it met."""
-    if asked is None or not fault.met or not fault.met[-1]:
-        return None
-    return Problem(
-        "idempotency_in_flight", "A request with this Idempotency-Key is being worked on."
-    )
+@contextmanager
+def telling_twins(asked: Claim | None) -> Iterator[None]:
+    """Tell a request that kept meeting its own twin (Problem 409) from one that met something else
+    (TransactionContended). The record is the last action of the transaction inside."""
+    try:
+        yield
+    except TransactionContended as fault:
+        if asked is None or not fault.met or not fault.met[-1]:
+            raise
+        raise Problem(
+            "idempotency_in_flight", "A request with this Idempotency-Key is being worked on."
+        ) from None
 
 
 def _hash(*parts: str) -> str:

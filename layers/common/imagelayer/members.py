@@ -13,7 +13,7 @@ from typing import Any
 
 from imagelayer.email_policy import DomainLists, address_hash, canonical_address, refuse_disposable
 from imagelayer.errors import Problem, not_found
-from imagelayer.idempotency import Made, in_flight, made_before
+from imagelayer.idempotency import Made, made_before, telling_twins
 from imagelayer.ids import is_id, new_id
 from imagelayer.outbox import Outbox
 from imagelayer.principals import Origin, Principal
@@ -25,7 +25,7 @@ from imagelayer.stores.accounts import AccountStore
 from imagelayer.stores.counters import CounterStore
 from imagelayer.stores.events import EventStore
 from imagelayer.stores.idempotency import Claim
-from imagelayer.stores.table import Item, TransactionContended, TransactionRefused
+from imagelayer.stores.table import Item, TransactionRefused
 from imagelayer.times import rfc3339
 
 INVITATION_SECONDS = 7 * 86_400
@@ -194,10 +194,8 @@ class Members:
             "expires_at": int(now) + INVITATION_SECONDS,
         }
         asked = claim and claim.of(invitation_id=invitation["id"])
-        try:
+        with telling_twins(asked):
             earlier = self.accounts.create_invitation(invitation, asked)
-        except TransactionContended as fault:
-            raise in_flight(asked, fault) or fault from None
         if earlier is not None and asked is not None:
             made = made_before(asked, earlier)
             found = self.accounts.invitation(principal.org_id, made["invitation_id"], int(now))
