@@ -18,8 +18,8 @@ from imagelayer.plans import Plans
 from imagelayer.plans import audit as audit_of
 from imagelayer.principals import Principal
 from imagelayer.schemas import CreateGenerationRequest
-from imagelayer.stores.credits import Usage
-from imagelayer.times import end_of_utc_month, rfc3339, utc_month
+from imagelayer.stores.credits import Usage, pool_of
+from imagelayer.times import rfc3339, utc_month
 from tests.integration.administration.books import balances
 from tests.integration.generation.asking import ORIGIN, moment
 from tests.support.product import Product
@@ -65,13 +65,19 @@ class World:
         self.store = wiring.generation_store
         self.plans: Plans = self.product.wiring("administration").plans
 
+    def forget(self) -> None:
+        """Leave nothing: moto copies all there is for every transaction."""
+        for table in ("CreditsTable", "GenerationsTable", "EventsTable"):
+            for item in self.product.items(table):
+                self.product.delete(table, item)
+
     def living(self) -> int:
         """What all living balances have available, by what stands in the table."""
         there = self.credits.balances(self.org_id, int(self.now))
-        opened = any(utc_month(self.now) in each["name"] for each in there)
+        opened = any(pool_of(each["name"]) == utc_month(self.now) for each in there)
         plan = self.credits.plan(self.org_id).get("terms") or {}
         unopened = 0 if opened else int(plan.get("monthly_credits", ALLOWANCE))
-        return unopened + sum(each["available"] for each in there)
+        return unopened + sum(int(each["available"]) for each in there)
 
     def do(self, what: str, how: Any) -> None:
         """Let something happen."""
@@ -123,7 +129,7 @@ class World:
 
 @pytest.mark.promise("quota-org")
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(events=EVENTS)
 def test_grants_plans_and_requests_in_any_order_keep_the_ledger_balanced(
@@ -133,11 +139,11 @@ def test_grants_plans_and_requests_in_any_order_keep_the_ledger_balanced(
     world = World(product)
     for what, how in events:
         world.do(what, how)
-        assert audit_of(world.credits, world.org_id, world.now) == []
+    assert audit_of(world.credits, world.org_id, world.now) == []
     stood = balances(product, world.org_id)
     assert all(number >= 0 for numbers in stood.values() for number in numbers)
     rows = world.credits.usage(
         world.org_id, "2061-01-31", "2061-02-28", by_end_user=False, limit=100
     )
     assert sum(row["credits"] for row in rows) == sum(numbers[1] for numbers in stood.values())
-    assert end_of_utc_month(START) == START + 2 * HOUR
+    world.forget()
