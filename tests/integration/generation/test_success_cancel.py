@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.administration.books import audit, held
-from tests.integration.generation.asking import cancel, create, job, read
+from tests.integration.generation.asking import Till, cancel, create, job, read
 from tests.integration.login import people
 from tests.integration.session import shop
 from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
@@ -97,6 +97,21 @@ def test_a_test_keys_job_is_canceled_without_credits(product: Product, owner: Ac
     made = create(product, key).json["id"]
     assert cancel(product, key, made).json["status"] == "canceled"
     assert [each["sk"] for each in product.items("CreditsTable")] == ["PLAN#0"]
+
+
+def test_a_free_job_that_succeeds_meanwhile_is_not_canceled_either(
+    product: Product, owner: Account
+) -> None:
+    """No credits protect it, only its own state."""
+    key = bearer(product.key(owner, *ALL_SCOPES, mode="test"))
+    made = create(product, key).json["id"]
+    product.edit("GenerationsTable", job(product, made), status="running", claim="m-1")
+    store = product.wiring("generation").generation_store
+    till = Till(product, owner)
+    with people.meanwhile(store, "get", lambda: till.work(made, time.time())) as came_to:
+        assert cancel(product, key, made).status == 409
+    assert came_to == ["succeeded"]
+    assert read(product, key, made)["status"] == "succeeded"
 
 
 def test_an_end_user_cancels_what_was_made_for_them(product: Product, owner: Account) -> None:

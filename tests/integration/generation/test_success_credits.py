@@ -105,7 +105,7 @@ def test_a_warm_process_that_is_out_of_credits_has_new_ones_with_the_month(
 ) -> None:
     key = bearer(product.key(owner, *ALL_SCOPES))
     monkeypatch.setattr(time, "time", lambda: END_OF_JANUARY - 1)
-    grant(product, owner, 1, "2061-01-31T23:59:59.5Z")  # so that balances are remembered
+    grant(product, owner, 1, "2061-02-01T00:00:00Z")  # so that balances are remembered
     assert [create(product, key, n=4).status for _ in range(3)] == [202, 202, 402]
     monkeypatch.setattr(time, "time", lambda: END_OF_JANUARY)
     assert create(product, key, n=4).status == 202
