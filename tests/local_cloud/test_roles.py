@@ -74,7 +74,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "LeakedKeysFunction": {
         "CountersTable": {U},
         "SessionsTable": {D, Q},
-        "KeysTable": {R, B, U, D},
+        "KeysTable": {R, B, W, U, D},
         "EventsTable": {W},
     },
     "AdministrationFunction": {
