@@ -139,6 +139,19 @@ def test_a_key_may_rotate_itself(product: Product, owner: Account) -> None:
 
 
 @pytest.mark.promise("keys-rotate")
+def test_no_count_of_keys_stands_between_a_key_and_its_end(
+    product: Product, owner: Account
+) -> None:
+    for count in (0, None):
+        key = product.key(owner, "assets:read")
+        (counter,) = [item for item in product.items("KeysTable") if item["sk"] == "KEYS"]
+        product.edit("KeysTable", counter, count=count)
+        path = f"/v1/keys/{key['id']}"
+        assert product.call("DELETE", path, headers=owner.headers).status == 204
+        assert product.call("GET", "/v1/keys/self", headers=bearer(key)).status == 401
+
+
+@pytest.mark.promise("keys-rotate")
 def test_revoking_ends_every_secret_of_a_key_at_once(product: Product, owner: Account) -> None:
     key = product.key(owner, "assets:read")
     rotated = rotate(product, owner.headers, key, grace=3600).json

@@ -124,27 +124,17 @@ class CreditStore:
 
     def balances(self, org_id: str, now: int) -> list[Item]:
         """The living balances, those that run out first first."""
-        return [
-            {**item, "name": item["sk"].removeprefix("BALANCE#")}
-            for item in self._table.query_range(
-                f"ORG#{org_id}", f"BALANCE#{now + 1:012d}", "BALANCE#~"
-            )
-        ]
+        first = f"BALANCE#{now + 1:012d}"
+        return _named(self._table.query_range(f"ORG#{org_id}", first, "BALANCE#~"))
 
     def pool(self, org_id: str, name: str) -> list[Item]:
         """All shards of the pool that a balance belongs to."""
         prefix = f"BALANCE#{name.rpartition('#')[0]}#"
-        return [
-            {**item, "name": item["sk"].removeprefix("BALANCE#")}
-            for item in self._table.query(f"ORG#{org_id}", prefix=prefix)
-        ]
+        return _named(self._table.query(f"ORG#{org_id}", prefix=prefix))
 
     def all_balances(self, org_id: str) -> list[Item]:
         """Every balance that is still kept."""
-        return [
-            {**item, "name": item["sk"].removeprefix("BALANCE#")}
-            for item in self._table.query(f"ORG#{org_id}", prefix="BALANCE#")
-        ]
+        return _named(self._table.query(f"ORG#{org_id}", prefix="BALANCE#"))
 
     def movements(self, org_id: str, month: str = "") -> list[Item]:
         """The ledger, of one month or all that is kept."""
@@ -309,48 +299,34 @@ class CreditStore:
     def reserve(self, held: Reservation, now: int) -> list[Action]:
         """available -> reserved, one action a draw and then the movement. A draw is refused when
         its balance is missing or has less available."""
-        draws = [
-            self._table.update_action(
-                f"ORG#{held.org_id}",
-                f"BALANCE#{name}",
-                "SET #available = #available - :amount, #reserved = #reserved + :amount",
-                condition="#available >= :amount",
-                amount=amount,
-            )
-            for name, amount in held.draws.items()
-        ]
-        return [*draws, self._outcome(held, "reserve", now)]
+        return [*self._draw(held, "available", "reserved"), self._outcome(held, "reserve", now)]
 
     def settle(self, held: Reservation, usage: Usage, now: int) -> list[Action]:
         """reserved -> used, and the usage that it was for. Refused when the reservation was settled
         or released before. What costs nothing is counted and moves nothing."""
-        draws = [
-            self._table.update_action(
-                f"ORG#{held.org_id}",
-                f"BALANCE#{name}",
-                "SET #reserved = #reserved - :amount, #used = #used + :amount",
-                condition="#reserved >= :amount",
-                amount=amount,
-            )
-            for name, amount in held.draws.items()
-        ]
         shard = int(next(iter(held.draws), "#0").rpartition("#")[2])
         counted = self._usage(held.org_id, usage, shard, now)
-        return [*draws, *counted, self._outcome(held, "settle", now)] if draws else counted
+        if not held.draws:
+            return counted
+        draws = self._draw(held, "reserved", "used")
+        return [*draws, *counted, self._outcome(held, "settle", now)]
 
     def release(self, held: Reservation, now: int) -> list[Action]:
         """reserved -> available. Refused when the reservation was settled or released before."""
-        draws = [
+        return [*self._draw(held, "reserved", "available"), self._outcome(held, "release", now)]
+
+    def _draw(self, held: Reservation, source: str, target: str) -> list[Action]:
+        """Move what is held from one number of its balances to another, if it is there."""
+        return [
             self._table.update_action(
                 f"ORG#{held.org_id}",
                 f"BALANCE#{name}",
-                "SET #reserved = #reserved - :amount, #available = #available + :amount",
-                condition="#reserved >= :amount",
+                f"SET #{source} = #{source} - :amount, #{target} = #{target} + :amount",
+                condition=f"#{source} >= :amount",
                 amount=amount,
             )
             for name, amount in held.draws.items()
         ]
-        return [*draws, self._outcome(held, "release", now)]
 
     def _outcome(self, held: Reservation, kind: str, now: int) -> Action:
         return self._movement(held.org_id, held.month, held.generation_id, kind, held.draws, now)
@@ -420,6 +396,10 @@ class CreditStore:
         except ConditionFailed:
             return False
         return True
+
+
+def _named(balances: list[Item]) -> list[Item]:
+    return [{**each, "name": each["sk"].removeprefix("BALANCE#")} for each in balances]
 
 
 def split(amount: int, shards: int) -> list[int]:

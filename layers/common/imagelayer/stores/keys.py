@@ -262,7 +262,11 @@ class KeyStore:
         )
 
     def revoke(self, key: Item) -> bool:
-        """Delete the key and all its secrets; False when another change came in between."""
+        """Delete the key and all its secrets; False when another change came in between.
+
+        The key's `rev` alone decides. The counter follows and cannot refuse: no number may stand
+        between a leaked key and its end.
+        """
         return self._commit(
             [
                 *(self._table.delete_action(f"SECRET#{each}", "SECRET") for each in key["secrets"]),
@@ -272,10 +276,8 @@ class KeyStore:
                 self._table.update_action(
                     key["pk"],
                     "KEYS",
-                    "SET #count = #count - :one",
-                    condition="#count > :none",
+                    "SET #count = if_not_exists(#count, :one) - :one",
                     one=1,
-                    none=0,
                 ),
             ]
         )
