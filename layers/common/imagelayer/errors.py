@@ -16,6 +16,9 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "bad_request": (400, "The request is malformed"),
     "captcha_failed": (400, "The captcha was not accepted"),
     "invalid_token": (400, "The token is invalid, used or expired"),
+    "content_filtered": (400, "The model's filter refused the request"),
+    "invalid_image": (400, "The uploaded picture cannot be read"),
+    "provider_rejected": (400, "The model's provider refused the request"),
     "unauthenticated": (401, "Credentials are missing or not valid"),
     "invalid_credentials": (401, "The email address or password is wrong"),
     "totp_required": (401, "A code of the second factor is needed"),
@@ -31,6 +34,8 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "generation_cap_reached": (403, "The session has no generations left"),
     "edge_required": (403, "Requests must come through the edge"),
     "not_found": (404, "There is no such resource"),
+    "model_unavailable": (404, "The model is not available any more"),
+    "brand_missing": (409, "The brand was deleted meanwhile"),
     "conflict": (409, "The resource is in a conflicting state"),
     "idempotency_in_flight": (409, "A request with this idempotency key is being worked on"),
     "key_limit_reached": (409, "The organization has as many keys as it may"),
@@ -41,16 +46,35 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "unsupported_media_type": (415, "The content type is not supported"),
     "validation_failed": (422, "The request breaks a rule"),
     "disposable_email": (422, "Disposable email addresses cannot register"),
+    "model_shut_down": (422, "The model has been shut down by its vendor"),
+    "text_does_not_fit": (422, "The text does not fit the picture"),
     "idempotency_mismatch": (422, "The idempotency key was used with another request"),
     "rate_limited": (429, "Too many requests"),
     "registration_limit": (429, "Too many registrations from this address today"),
     "internal_error": (500, "Something went wrong on our side"),
+    "provider_bad_image": (502, "The model's answer was not a usable picture"),
+    "provider_misconfigured": (502, "The model's provider refused our credentials"),
+    "provider_quota": (502, "The account at the model's provider is out of quota"),
     "limiter_unavailable": (503, "The rate limiter cannot answer"),
     "dependency_unavailable": (503, "A service we depend on cannot answer"),
+    "provider_rate_limited": (503, "The model's provider is too busy"),
+    "provider_unavailable": (503, "The model's provider cannot be reached"),
+    "provider_timeout": (504, "The model did not answer in time"),
+    "timed_out": (504, "The generation did not finish in time"),
 }
 
 # A retry of these can only fail again, so clients that retry by status are told not to.
-DO_NOT_RETRY = frozenset({"insufficient_credits", "registration_limit", "generation_cap_reached"})
+DO_NOT_RETRY = frozenset(
+    {
+        "insufficient_credits",
+        "registration_limit",
+        "generation_cap_reached",
+        "provider_misconfigured",
+        "provider_quota",
+        "provider_timeout",
+        "timed_out",
+    }
+)
 
 RETRY_AFTER_UNAVAILABLE_SECONDS = 2
 
@@ -78,6 +102,7 @@ class Problem(Exception):
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
         reason: str | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
@@ -86,11 +111,15 @@ class Problem(Exception):
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
         self.reason = reason  # for the log alone
+        self._param = param
 
     @property
     def param(self) -> str | None:
-        """The first offending field without its `body.` prefix."""
-        return self.errors[0].location.partition(".")[2] or None if self.errors else None
+        """The offending field: the one that was named, or the first broken rule's, without its
+        `body.` prefix."""
+        if self._param is not None or not self.errors:
+            return self._param
+        return self.errors[0].location.partition(".")[2] or None
 
 
 def not_found(what: str) -> Problem:

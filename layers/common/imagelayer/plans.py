@@ -161,7 +161,8 @@ def audit(credits: CreditStore, org_id: str, now: float) -> list[str]:
     summed: dict[str, Sums] = {}
     for movement in credits.movements(org_id):
         for name, amount in movement["amounts"].items():
-            summed.setdefault(name, Sums()).add(movement["kind"], amount)
+            returned = movement.get("returned", {}).get(name, 0)
+            summed.setdefault(name, Sums()).add(movement["kind"], amount, returned)
     wrong = []
     for balance in credits.all_balances(org_id):
         expected = summed.pop(balance["name"], Sums())
@@ -179,15 +180,15 @@ class Sums:
     used: int = 0
     reserved: int = 0
 
-    def add(self, kind: str, amount: int) -> None:
-        """Take a movement in."""
+    def add(self, kind: str, amount: int, returned: int = 0) -> None:
+        """Take a movement in; of a settlement `returned` was not used."""
         if kind in ("allowance", "grant", "adjust"):
             self.amount += amount
         elif kind == "reserve":
             self.reserved += amount
         else:
             self.reserved -= amount
-            self.used += amount if kind == "settle" else 0
+            self.used += amount - returned if kind == "settle" else 0
 
     def as_balance(self) -> dict[str, int]:
         """The four numbers a balance should show."""

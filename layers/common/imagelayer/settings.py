@@ -70,6 +70,12 @@ class Settings:
         return self.environment.get("SECRET_SCANNING_URL") or SECRET_SCANNING_URL
 
     @property
+    def image_providers(self) -> tuple[str, ...]:
+        """The providers of image models that are set up beside the built-in one."""
+        listed = self.environment.get("IMAGE_PROVIDERS", "").split(",")
+        return tuple(name.strip() for name in listed if name.strip())
+
+    @property
     def edge_secret_sha256(self) -> str:
         """Hex SHA-256 of the edge's secret header; empty when no edge is configured."""
         return self.environment.get("EDGE_SECRET_SHA256", "")

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from imagelayer.mail_feedback import MailFeedback
     from imagelayer.mail_worker import MailWorker
     from imagelayer.members import Members
+    from imagelayer.models import Registry
     from imagelayer.outbox import Outbox
     from imagelayer.password_changes import PasswordChanges
     from imagelayer.password_check import PasswordCheck
@@ -537,6 +538,14 @@ class Wiring:
         from imagelayer.assets import Assets
 
         return Assets(self.generation_store, self.media)
+
+    @cached_property
+    def models(self) -> Registry:
+        """The image models that may be asked for."""
+        from imagelayer.models import registry
+
+        custom = self.settings.environment.get("CUSTOM_MODELS", "")
+        return registry(self.settings.image_providers, custom)
 
     @cached_property
     def generations(self) -> Generations:

@@ -4,7 +4,8 @@
                                                      tat_organization_generations
     ORG#<org_id>   BALANCE#<until>#<pool>#<shard>    amount, used, reserved, available
     ORG#<org_id>   MOVE#<month>#<id>#<slot>          kind, at, amounts: {balance: credits}; of a
-                                                     grant `grants` stands for the month
+                                                     grant `grants` stands for the month; of a
+                                                     settlement for less than was held `returned`
     ORG#<org_id>   USAGE#<day>#<hash>#<shard>        key_id, model, brand_id, …, images, credits
     ORG#<org_id>   ENDUSAGE#<day>#<hash>#<shard>     the same, by end user
 
@@ -302,14 +303,28 @@ class CreditStore:
         return [*self._draw(held, "available", "reserved"), self._outcome(held, "reserve", now)]
 
     def settle(self, held: Reservation, usage: Usage, now: int) -> list[Action]:
-        """reserved -> used, and the usage that it was for. Refused when the reservation was settled
-        or released before. What costs nothing is counted and moves nothing."""
+        """reserved -> used, and the usage that it was for; what was held beyond `usage.credits` goes
+        back to available. Refused when the reservation was settled or released before. What costs
+        nothing is counted and moves nothing."""
         shard = int(next(iter(held.draws), "#0").rpartition("#")[2])
         counted = self._usage(held.org_id, usage, shard, now)
         if not held.draws:
             return counted
-        draws = self._draw(held, "reserved", "used")
-        return [*draws, *counted, self._outcome(held, "settle", now)]
+        returned = _returned(held, usage.credits)
+        draws = [
+            self._table.update_action(
+                f"ORG#{held.org_id}",
+                f"BALANCE#{name}",
+                "SET #reserved = #reserved - :amount, #used = #used + :used, "
+                "#available = #available + :returned",
+                condition="#reserved >= :amount",
+                amount=amount,
+                used=amount - returned.get(name, 0),
+                returned=returned.get(name, 0),
+            )
+            for name, amount in held.draws.items()
+        ]
+        return [*draws, *counted, self._outcome(held, "settle", now, returned)]
 
     def release(self, held: Reservation, now: int) -> list[Action]:
         """reserved -> available. Refused when the reservation was settled or released before."""
@@ -328,11 +343,22 @@ class CreditStore:
             for name, amount in held.draws.items()
         ]
 
-    def _outcome(self, held: Reservation, kind: str, now: int) -> Action:
-        return self._movement(held.org_id, held.month, held.generation_id, kind, held.draws, now)
+    def _outcome(
+        self, held: Reservation, kind: str, now: int, returned: Mapping[str, int] | None = None
+    ) -> Action:
+        return self._movement(
+            held.org_id, held.month, held.generation_id, kind, held.draws, now, returned
+        )
 
     def _movement(
-        self, org_id: str, month: str, what: str, kind: str, amounts: Mapping[str, int], now: int
+        self,
+        org_id: str,
+        month: str,
+        what: str,
+        kind: str,
+        amounts: Mapping[str, int],
+        now: int,
+        returned: Mapping[str, int] | None = None,
     ) -> Action:
         slot = "outcome" if kind in ("settle", "release") else kind
         last = max((until_of(name) for name in amounts), default=now)
@@ -342,6 +368,7 @@ class CreditStore:
                 "sk": f"MOVE#{month}#{what}#{slot}",
                 "kind": kind,
                 "amounts": dict(amounts),
+                **({"returned": dict(returned)} if returned else {}),
                 "at": now,
                 "purge_at": max(last, now) + KEPT_SECONDS,
             },
@@ -396,6 +423,19 @@ class CreditStore:
         except ConditionFailed:
             return False
         return True
+
+
+def _returned(held: Reservation, used: int) -> dict[str, int]:
+    """How much of each draw goes back when only `used` of all of it was spent: the balances that
+    run out last get theirs back first."""
+    left = held.amount - used
+    returned = {}
+    for name in sorted(held.draws, reverse=True):
+        back = min(left, held.draws[name])
+        if back > 0:
+            returned[name] = back
+            left -= back
+    return returned
 
 
 def _named(balances: list[Item]) -> list[Item]:
