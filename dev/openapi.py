@@ -14,7 +14,10 @@ from dev.settings import ROOT
 from imagelayer import schemas
 from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, Endpoint
 from imagelayer.errors import CATALOGUE
+from imagelayer.generations import MAX_WAIT_SECONDS
 from imagelayer.idempotency import REPLAYED
+from imagelayer.models import DEFAULT
+from imagelayer.openai_images import MAX_HOPS
 from imagelayer.usage import GROUPS
 
 TARGET = ROOT / "layers/common/imagelayer/static/openapi.json"
@@ -35,6 +38,13 @@ _AUTH: Mapping[str, list[dict[str, list[str]]]] = {
     "user": [{"accessToken": []}],
     "key": [{"apiKey": []}],
     "user_or_key": [{"apiKey": []}, {"accessToken": []}],
+}
+# Of requests that wait: how long, and what our own redirects carry.
+_WAITING: Mapping[str, Schema] = {
+    "wait": {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
+    "hop": {"type": "integer", "minimum": 0, "maximum": MAX_HOPS, "default": 0},
+    "as": {"type": "string", "enum": ["url", "b64_json"]},
+    "stream": {"type": "string", "enum": ["true"]},
 }
 _END_USER: list[dict[str, list[str]]] = [{"sessionToken": []}]
 
@@ -130,7 +140,13 @@ def _operation(endpoint: Endpoint) -> Schema:
             "per": "address" if endpoint.auth == "none" else "credential",
             **({"shared": list(endpoint.shared)} if endpoint.shared else {}),
         },
-        "responses": {str(endpoint.status): _success(endpoint), **_problems(endpoint)},
+        "responses": {
+            **{
+                str(status): _success(endpoint, status)
+                for status in sorted((endpoint.status, *endpoint.also))
+            },
+            **_problems(endpoint),
+        },
     }
     if endpoint.scope:
         operation["x-scope"] = endpoint.scope
@@ -138,11 +154,17 @@ def _operation(endpoint: Endpoint) -> Schema:
     if parameters:
         operation["parameters"] = parameters
     if endpoint.body is not None:
+        kinds = ["application/json", *(["multipart/form-data"] if endpoint.forms else [])]
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _ref(endpoint.body)}},
+            "content": {kind: {"schema": _ref(endpoint.body)} for kind in kinds},
         }
     return operation
+
+
+def _example(name: str) -> str:
+    """An id as a path has it; models alone are named by people."""
+    return DEFAULT if name == "model_id" else f"{_ID_PREFIXES[name]}_{'0' * 26}"
 
 
 def _parameters(endpoint: Endpoint) -> list[Schema]:
@@ -151,7 +173,7 @@ def _parameters(endpoint: Endpoint) -> list[Schema]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "examples": [f"{_ID_PREFIXES[name]}_{'0' * 26}"]},
+            "schema": {"type": "string", "examples": [_example(name)]},
         }
         for name in re.findall(r"{(\w+)}", endpoint.path)
     ]
@@ -179,6 +201,21 @@ def _parameters(endpoint: Endpoint) -> list[Schema]:
                 "schema": {"type": "string", "default": "day", "examples": ["day,model"]},
             }
         )
+    found += [
+        {"name": name, "in": "query", "schema": schema}
+        for name, schema in _WAITING.items()
+        if name in endpoint.query
+    ]
+    if endpoint.operation == "createGeneration":
+        found.append(
+            {
+                "name": "Prefer",
+                "in": "header",
+                "description": "`wait=N`: answer when the job is done, after N seconds at the "
+                f"latest, {MAX_WAIT_SECONDS} at most (RFC 7240).",
+                "schema": {"type": "string", "examples": ["wait=20"]},
+            }
+        )
     if endpoint.signed:
         found += [
             {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
@@ -196,11 +233,16 @@ def _parameters(endpoint: Endpoint) -> list[Schema]:
     return found
 
 
-def _success(endpoint: Endpoint) -> Schema:
+def _success(endpoint: Endpoint, status: int) -> Schema:
     response: Schema = {"description": endpoint.summary, "headers": _headers("RateLimit")}
-    if endpoint.answer is not None:
+    if status == 303:
+        response["description"] = "Not done yet: wait at Location"
+    elif endpoint.answer is not None:
         response["content"] = {endpoint.content_type: {"schema": _ref(endpoint.answer)}}
-    elif endpoint.status == 200:
+        if endpoint.answer is schemas.ImagesAnswer:
+            # With `stream`: an event for each image.
+            response["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+    elif status == 200:
         kind = "object" if endpoint.content_type == "application/json" else "string"
         response["content"] = {endpoint.content_type: {"schema": {"type": kind}}}
     if endpoint.idempotent:
@@ -208,7 +250,7 @@ def _success(endpoint: Endpoint) -> Schema:
             "description": "Sent when an earlier request made it.",
             "schema": {"type": "string", "enum": list(REPLAYED.values())},
         }
-    if endpoint.status == 302 or endpoint.operation == "createGeneration":
+    if status in (302, 303) or endpoint.operation == "createGeneration":
         response["headers"] |= _headers("Location")
     return response
 

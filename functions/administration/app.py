@@ -12,6 +12,6 @@ from imagelayer.wiring import current
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """The action's result, or `{"error": {"code", "message"}}`."""
     try:
-        return administer(current().plans, event, time.time())
+        return administer(current().operator, event, time.time())
     except Problem as problem:
         return {"error": {"code": problem.code, "message": problem.detail}}

@@ -133,6 +133,7 @@ def test_an_operation_documents_the_headers_it_takes_and_those_it_always_sends(r
     assert taken == (
         ({"Idempotency-Key"} if endpoint.idempotent else set())
         | (signed if endpoint.signed else set())
+        | ({"Prefer"} if endpoint.operation == "createGeneration" else set())
     )
     sent = operation["responses"][str(endpoint.status)]["headers"]
     assert ("Idempotent-Replayed" in sent) == bool(endpoint.idempotent)

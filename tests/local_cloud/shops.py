@@ -16,9 +16,11 @@ from dev.local_cloud import LocalCloud
 from imagelayer import api_keys
 from imagelayer.acceptance import Acceptance
 from imagelayer.assets import Assets
+from imagelayer.brand_snapshots import BrandMemory, BrandSnapshots
 from imagelayer.credits import Wallet, WalletMemory
 from imagelayer.generations import Generations
 from imagelayer.ids import new_id
+from imagelayer.models import registry
 from imagelayer.outbox import Outbox
 from imagelayer.plans import audit
 from imagelayer.principals import Origin, Principal
@@ -108,7 +110,7 @@ class Shop:
         )
         acceptance = Acceptance(
             store=self.generations,
-            brands=self.brands,
+            brands=BrandSnapshots(self.brands, BrandMemory()),
             credits=self.credits,
             wallet=Wallet(self.credits, WalletMemory(), ALLOWANCE),
             counters=CounterStore(people.table(self.cloud, "CountersTable"), tats),
@@ -123,7 +125,11 @@ class Shop:
             credits=self.credits,
             queue=NoQueue(),  # type: ignore[arg-type]
             assets=assets,
+            media=assets.media,
+            models=registry(()),
             warn=lambda _what: None,
+            clock=time.time,
+            sleep=time.sleep,
         )
         principal = Principal("key", self.org_id, self.key_id, frozenset(ALL_SCOPES))
         body = CreateGenerationRequest(

@@ -79,6 +79,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
     },
     "AdministrationFunction": {
         "AccountsTable": {R},
+        "GenerationsTable": {R},
         "KeysTable": {R, W, U, Q},
         "CreditsTable": {R, W, U, Q},
         "EventsTable": {W},
@@ -95,13 +96,21 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "CountersTable": {U},
         "KeysTable": {U},
         "SessionsTable": {R, U},
-        "BrandsTable": {C},
-        "GenerationsTable": {R, W, U, Q},
+        "BrandsTable": {R, C},
+        "GenerationsTable": {R, W, U, D, Q},
+        "CreditsTable": {R, W, U, Q},
+        "EventsTable": {W},
+    },
+    "ImagesFunction": {
+        "CountersTable": {U},
+        "KeysTable": {U},
+        "SessionsTable": {R, U},
+        "BrandsTable": {R, C},
+        "GenerationsTable": {R, W, U},
         "CreditsTable": {R, W, U, Q},
         "EventsTable": {W},
     },
     "GenerationWorkerFunction": {
-        "BrandsTable": {R},
         "GenerationsTable": {R, W, U},
         "CreditsTable": {W, U, Q},
         "EventsTable": {W},
@@ -132,6 +141,8 @@ SECRETS = {
     "PepperRotationFunction": {"PepperSecret"},
     "KeyRotationFunction": {"DerivationSecret"},
 }
+MEDIA = (("MediaBucket", "x"), ("MediaBucket", "sources/x"))
+KEYS = {"BrandBucket": ("x", "incoming/x", "logos/x"), "MediaBucket": ("x", "sources/x")}
 OBJECTS = {
     "BrandFunction": {("BrandBucket", "incoming/x", "put"), ("BrandBucket", "incoming/x", "delete"),
                       ("BrandBucket", "logos/x", "delete")},
@@ -141,17 +152,25 @@ OBJECTS = {
         ("BrandBucket", "logos/x", "put"),
         ("BrandBucket", "logos/x", "delete"),
     },
-    "GenerationFunction": {("MediaBucket", "x", "get")},
+    "GenerationFunction": {
+        (*each, verb) for each in MEDIA for verb in ("get", "delete")
+    },
+    "ImagesFunction": {
+        ("MediaBucket", "x", "get"),
+        ("MediaBucket", "sources/x", "get"),
+        ("MediaBucket", "sources/x", "put"),
+        ("MediaBucket", "sources/x", "delete"),
+    },
     "GenerationWorkerFunction": {
         ("BrandBucket", "logos/x", "get"),
-        ("MediaBucket", "x", "put"),
-        ("MediaBucket", "x", "delete"),
+        ("MediaBucket", "sources/x", "get"),
+        *((*each, verb) for each in MEDIA for verb in ("put", "delete")),
     },
-    "AssetDeliveryFunction": {("MediaBucket", "x", "get")},
-    "CleanupFunction": {("MediaBucket", "x", "delete")},
+    "AssetDeliveryFunction": {(*each, "get") for each in MEDIA},
+    "CleanupFunction": {(*each, "delete") for each in MEDIA},
 }  # fmt: skip
 SENDERS = {
-    "GenerationQueue": {"GenerationFunction", "CleanupFunction"},
+    "GenerationQueue": {"GenerationFunction", "ImagesFunction", "CleanupFunction"},
     "MailQueue": {
         "RegistrationFunction",
         "LoginFunction",
@@ -161,6 +180,7 @@ SENDERS = {
         "KeyRotationFunction",
         "LeakedKeysFunction",
         "GenerationFunction",
+        "ImagesFunction",
         "GenerationWorkerFunction",
     },
 }
@@ -251,8 +271,8 @@ def test_a_role_touches_only_its_own_objects(cloud: LocalCloud, function: str) -
     s3 = cloud.client_as(function, "s3")
     buckets = cloud.info["buckets"]
     granted = set()
-    for logical in ("BrandBucket", "MediaBucket"):
-        for key in ("x", "incoming/x", "logos/x"):
+    for logical, keys in KEYS.items():
+        for key in keys:
             target = {"Bucket": buckets[logical], "Key": key}
             calls: dict[str, Callable[[], Any]] = {
                 "get": partial(s3.get_object, **target),
@@ -261,17 +281,7 @@ def test_a_role_touches_only_its_own_objects(cloud: LocalCloud, function: str) -
             }
             granted |= {(logical, key, verb) for verb, call in calls.items() if allowed(call)}
         assert not allowed(partial(s3.list_objects_v2, Bucket=buckets[logical]))
-    expected = {
-        (bucket, key, verb)
-        for bucket, key, verb in OBJECTS.get(function, set())
-        if bucket == "BrandBucket"
-    } | {
-        (bucket, key, verb)
-        for bucket, _, verb in OBJECTS.get(function, set())
-        if bucket == "MediaBucket"
-        for key in ("x", "incoming/x", "logos/x")
-    }
-    assert granted == expected
+    assert granted == OBJECTS.get(function, set())
 
 
 @pytest.mark.promise("least-privilege")

@@ -111,7 +111,9 @@ class Product:
     output: io.StringIO = field(default_factory=io.StringIO)  # what the functions print and log
     internal_errors_expected: bool = False
     parameters: dict[str, str] = field(default_factory=dict)  # overrides of the environment
+    works_while_waiting: bool = True
     _requests: int = 0
+    _waited: float = 0
 
     def __enter__(self) -> Self:
         self._saved = dict(os.environ)
@@ -157,8 +159,16 @@ class Product:
             }
             wiring = Wiring(Settings.read(environment | overrides))
             vars(wiring)["_session"] = aws.SESSION
+            vars(wiring)["_clock"] = lambda: time.time() + self._waited
+            vars(wiring)["_sleep"] = self._pause
             self._wirings[function] = wiring
         return self._wirings[function]
+
+    def _pause(self, seconds: float) -> None:
+        """What a handler that waits does instead: time passes, and the worker works."""
+        self._waited += seconds
+        if self.works_while_waiting:
+            self.work_queue()
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
         """Call a function's handler with an event."""

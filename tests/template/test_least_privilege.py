@@ -234,15 +234,27 @@ def test_only_the_mail_function_reads_what_mail_is_asked_for(function: str) -> N
 
 
 @pytest.mark.promise("least-privilege", "assets-signed")
-def test_only_those_who_sign_links_read_media_and_only_worker_and_sweep_change_it() -> None:
+def test_only_those_who_sign_links_read_media_and_only_who_makes_or_deletes_changes_it() -> None:
+    """On what key exactly is told by `tests/local_cloud/test_roles.py`: `images` writes pictures to
+    start from, and the worker reads these alone."""
     by_action = {
         action: {name for name in FUNCTIONS if action in allowed_on(name, "MediaBucket")}
         for action in ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
     }
     assert by_action == {
-        "s3:GetObject": {"GenerationFunction", "AssetDeliveryFunction"},
-        "s3:PutObject": {"GenerationWorkerFunction"},
-        "s3:DeleteObject": {"GenerationWorkerFunction", "CleanupFunction"},
+        "s3:GetObject": {
+            "GenerationFunction",
+            "ImagesFunction",
+            "AssetDeliveryFunction",
+            "GenerationWorkerFunction",
+        },
+        "s3:PutObject": {"GenerationWorkerFunction", "ImagesFunction"},
+        "s3:DeleteObject": {
+            "GenerationWorkerFunction",
+            "GenerationFunction",
+            "ImagesFunction",
+            "CleanupFunction",
+        },
     }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
+import msgspec
 import pytest
 
-from imagelayer import models
 from imagelayer.errors import Problem
-from imagelayer.models import MODELS
+from imagelayer.models import DEFAULT, registry
 from imagelayer.presets import PRESETS
 
+MODELS = registry(()).models
 STUDIO = MODELS["studio"]
 
 
@@ -64,13 +67,77 @@ def test_platform_presets_have_the_platforms_sizes(preset: str, size: tuple[int,
     assert PRESETS[preset] == size
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_model_is_found_by_its_own_id(name: str) -> None:
-    assert models.find(name).id == name
+TODAY = date(2026, 11, 25)
+EVERY = registry(("openai", "google", "bedrock"))
+
+
+def test_a_model_is_found_by_its_own_id_until_it_is_shut_down() -> None:
+    for name, model in EVERY.models.items():
+        if not model.is_shut_down(TODAY):
+            assert EVERY.find(name, TODAY).id == name
 
 
 @pytest.mark.parametrize("name", ["", "STUDIO", "dall-e-2", "studio "])
 def test_an_unknown_model_is_refused(name: str) -> None:
     with pytest.raises(Problem) as refused:
-        models.find(name)
+        EVERY.find(name, TODAY)
     assert refused.value.param == "model"
+
+
+def test_a_model_whose_provider_is_not_set_up_looks_unknown() -> None:
+    with pytest.raises(Problem) as refused:
+        registry(()).find("gpt-image-2", TODAY)
+    assert (refused.value.code, refused.value.param) == ("validation_failed", "model")
+    assert [model.id for model in registry(()).offered(TODAY)] == ["studio"]
+
+
+def test_the_default_model_never_dies() -> None:
+    assert MODELS[DEFAULT].shutdown_date is None
+    assert registry(()).find(DEFAULT, date(2999, 1, 1)).provider == "studio"
+
+
+@pytest.mark.parametrize(("before", "code"), [(1, None), (0, "model_shut_down")])
+def test_a_model_is_refused_from_its_shutdown_date_on_with_its_replacement(
+    before: int, code: str | None
+) -> None:
+    dying = EVERY.models["gpt-image-1.5"]
+    assert dying.shutdown_date is not None
+    day = dying.shutdown_date - timedelta(days=before)
+    assert (dying in EVERY.offered(day)) == (code is None)
+    if code is None:
+        assert EVERY.find(dying.id, day) is dying
+        return
+    with pytest.raises(Problem) as refused:
+        EVERY.find(dying.id, day)
+    assert (refused.value.code, refused.value.param) == (code, "model")
+    assert "gpt-image-2" in refused.value.detail
+
+
+@pytest.mark.parametrize("name", EVERY.models)
+def test_a_replacement_is_a_model_that_lives_longer(name: str) -> None:
+    model = EVERY.models[name]
+    assert (model.replacement is None) == (model.shutdown_date is None)
+    if model.replacement is not None:
+        assert model.shutdown_date is not None
+        assert not EVERY.models[model.replacement].is_shut_down(model.shutdown_date)
+
+
+@pytest.mark.parametrize("name", EVERY.models)
+def test_every_model_says_what_it_costs_and_where_that_is_known_from(name: str) -> None:
+    model = EVERY.models[name]
+    assert model.credits(1024, 1024, 1) > 0
+    assert model.source
+
+
+def test_an_adopters_models_are_added_and_replace_ours_by_id() -> None:
+    custom = '[{"id": "acme", "provider": "openai", "vendor_id": "acme-1", "credits_per_image": 2},'
+    custom += '{"id": "studio", "provider": "studio", "vendor_id": "studio", "max_prompt": 9}]'
+    merged = registry(("openai",), custom)
+    assert merged.find("acme", TODAY).credits(512, 512, 3) == 6
+    assert merged.find("studio", TODAY).max_prompt == 9
+
+
+@pytest.mark.parametrize("custom", ["{}", "[{}]", '[{"id": "x", "provider": "elsewhere"}]', "no"])
+def test_custom_models_of_another_shape_are_refused(custom: str) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        registry((), custom)

@@ -24,7 +24,9 @@ OPENAI_TYPES = {
     422: "invalid_request_error",
     429: "rate_limit_error",
     500: "server_error",
+    502: "server_error",
     503: "server_error",
+    504: "server_error",
 }
 EVERY_CODE = pytest.mark.parametrize("code", CATALOGUE)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from imagelayer.brand_snapshots import BrandSnapshots
 from imagelayer.credits import Wallet
 from imagelayer.errors import Problem, not_found
 from imagelayer.idempotency import made_before, telling_twins
@@ -19,7 +20,6 @@ from imagelayer.principals import Origin, Principal
 from imagelayer.quota_alerts import QuotaAlerts
 from imagelayer.rate_limits import POLICIES, Limited
 from imagelayer.security_events import SecurityLog
-from imagelayer.stores.brands import BrandStore
 from imagelayer.stores.counters import CounterStore, GuardFailed, Turn
 from imagelayer.stores.credits import CreditStore, Reservation
 from imagelayer.stores.end_user_sessions import EndUserSessionStore, hash_of
@@ -33,6 +33,10 @@ ATTEMPTS = 12
 
 class OutOfCredits(Exception):
     """All balances together have not enough."""
+
+
+class BrandMissing(Exception):
+    """There is no such brand."""
 
 
 def reservation(job: Item) -> Reservation:
@@ -63,7 +67,7 @@ class Acceptance:
     """Accepts jobs."""
 
     store: GenerationStore
-    brands: BrandStore
+    brands: BrandSnapshots
     credits: CreditStore
     wallet: Wallet
     counters: CounterStore
@@ -85,6 +89,11 @@ class Acceptance:
             earlier = self._made_before(asked)
             if earlier is None:
                 raise self._out_of_credits(asked) from None
+            return earlier
+        except BrandMissing:
+            earlier = self._made_before(asked)
+            if earlier is None:
+                raise not_found("brand") from None
             return earlier
         except Limited:
             earlier = self._made_before(asked)
@@ -110,8 +119,8 @@ class Acceptance:
                 if earlier is not None:
                     return earlier
                 continue
-            if refusal.brand_missing:
-                raise not_found("brand")
+            if self._brand_changed(asked, refusal):
+                continue
             if refusal.cap_reached:
                 raise self._cap_reached(asked)
             if self._learn_limits(asked, refusal) and refusal.credits_short:
@@ -126,11 +135,11 @@ class Acceptance:
                 raise OutOfCredits
             job["draws"] = dict(draws)
         asked.turns = self._turns(asked)
-        brand = job["brand_id"]
+        brand = self._pin(asked)
         with telling_twins(asked.claim):
             refusal = self.store.accept(
                 job,
-                brand=[self.brands.exists_check(asked.org_id, brand)] if brand else [],
+                brand=[self.brands.check(asked.org_id, brand)] if brand else [],
                 limits=[turn.action() for turn in asked.turns],
                 cap=self._cap(asked.principal),
                 reserve=self.credits.reserve(reservation(job), now) if job["credits"] else [],
@@ -141,6 +150,23 @@ class Acceptance:
                 turn.committed()
             self.wallet.taken(asked.org_id, job.get("draws") or {})
         return refusal
+
+    def _pin(self, asked: Asked) -> Item | None:
+        """Put the brand into the job, as far as this process knows it. Raises BrandMissing."""
+        if not asked.job["brand_id"]:
+            return None
+        brand = self.brands.of(asked.org_id, asked.job["brand_id"])
+        if brand is None:
+            raise BrandMissing
+        asked.job["brand"] = brand
+        return brand
+
+    def _brand_changed(self, asked: Asked, refusal: Refusal) -> bool:
+        """Take in the brand as it stands, if that is what refused."""
+        refused, brand = refusal.brand
+        if refused:
+            self.brands.learn(asked.org_id, asked.job["brand_id"], brand)
+        return refused
 
     def _turns(self, asked: Asked) -> list[Turn]:
         """The limits that count beyond the caller's own: of the organization, and of the end user

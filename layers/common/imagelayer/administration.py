@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from imagelayer.dead_letters import DeadLetters as Letters
 from imagelayer.errors import Problem
 from imagelayer.plans import Plans
 
@@ -15,14 +17,17 @@ OrgId = Annotated[str, Meta(pattern=r"^org_[0-9a-z]{26}$")]
 
 
 class Action(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="action"):
-    """One action on one organization."""
+    """One action."""
 
-    org_id: OrgId
+
+class DeadLetters(Action, tag="dead_letters"):
+    """The messages that nobody could work off, and how their jobs came out."""
 
 
 class GrantCredits(Action, tag="grant_credits"):
     """Credits beside the allowance, until `expires_at`; the same key gives them once."""
 
+    org_id: OrgId
     amount: int
     expires_at: str
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)]
@@ -31,6 +36,7 @@ class GrantCredits(Action, tag="grant_credits"):
 class SetPlan(Action, tag="set_plan"):
     """The whole plan: what is left out is as it is for everybody."""
 
+    org_id: OrgId
     monthly_credits: int | None = None
     shards: int = 1
     limits: dict[str, dict[str, int]] = {}
@@ -39,18 +45,36 @@ class SetPlan(Action, tag="set_plan"):
 class ShowPlan(Action, tag="show_plan"):
     """The plan and what is left."""
 
+    org_id: OrgId
+
 
 class Audit(Action, tag="audit"):
     """Whether the ledger adds up to the balances."""
 
+    org_id: OrgId
 
-def administer(plans: Plans, event: Mapping[str, Any], now: float) -> dict[str, Any]:
+
+AnyAction = GrantCredits | SetPlan | ShowPlan | Audit | DeadLetters
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What the operator's actions are carried out by. `letters` are read for one action alone."""
+
+    plans: Plans
+    letters: Callable[[], Letters]
+
+
+def administer(operator: Operator, event: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Carry one action out and return its result. Raises Problem."""
     try:
-        action: Any = msgspec.convert(dict(event), GrantCredits | SetPlan | ShowPlan | Audit)
+        action: Any = msgspec.convert(dict(event), AnyAction)
     except msgspec.ValidationError as error:
         raise Problem("validation_failed", str(error)) from None
+    plans = operator.plans
     match action:
+        case DeadLetters():
+            return operator.letters().show()
         case GrantCredits():
             return plans.grant(
                 now,

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+from imagelayer.designs import check_brandmark, check_typography
 from imagelayer.errors import not_found
 from imagelayer.idempotency import Made, made_before, telling_twins
 from imagelayer.ids import is_id, new_id
@@ -154,6 +157,8 @@ def view(brand: Mapping[str, Any]) -> dict[str, Any]:
     """What the API shows of a brand."""
     return {
         **{name: brand[name] for name in _SHOWN},
+        "typography": brand.get("typography"),
+        "brandmark": brand.get("brandmark", ""),
         "logos": {
             kind: {name: logo[name] for name in ("upload_id", "width", "height")}
             for kind, logo in brand["logos"].items()
@@ -176,8 +181,14 @@ def view_upload(upload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _normal(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Colours in upper case, so that equal palettes are equal."""
+    """Colours in upper case, so that equal palettes are equal. Raises Problem 422 for type that
+    cannot be set."""
     normal = dict(fields)
+    if normal.get("typography") is not None:
+        check_typography(normal["typography"])
+        normal["typography"] = msgspec.to_builtins(normal["typography"])
+    if normal.get("brandmark"):
+        check_brandmark(normal["brandmark"])
     if "palette" in normal:
         normal["palette"] = [color.upper() for color in normal["palette"]]
     return normal

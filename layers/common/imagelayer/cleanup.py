@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from imagelayer.email_policy import address_hash
-from imagelayer.generations import release_actions
+from imagelayer.generations import objects_of
+from imagelayer.jobs import release_actions
 from imagelayer.security_events import SecurityLog
 from imagelayer.stores.accounts import AccountStore
 from imagelayer.stores.credits import CreditStore
@@ -115,8 +116,8 @@ class Cleanup:
 
     def _remove(self, job: Item) -> None:
         """Media first, records last: as long as a record is there, the next sweep finds it."""
-        for asset in self.store.assets(job["org_id"], job.get("asset_ids", [])):
-            self.media.delete(asset["object_key"])
+        for key in objects_of(job, self.store):
+            self.media.delete(key)
         self.store.forget(job)
         self.security.record(
             "media.deleted", "success", org_id=job["org_id"], actor="sweep", reason=job["id"]

@@ -73,10 +73,16 @@ class Endpoint:
     query: tuple[str, ...] = ()
     # Whether an Idempotency-Key is taken, and who shares its meaning (see `idempotency`).
     idempotent: Scope | None = None
+    # Whether a client without a key is recognized by the attempt it says it makes.
+    by_attempt: bool = False
     # Limits beside the caller's own that count a call, inside the transaction that accepts it.
     shared: tuple[str, ...] = ()
     # A body that is checked by its signature before it is parsed.
     signed: bool = False
+    # A body that may come as multipart/form-data as well.
+    forms: bool = False
+    # Statuses of success beside `status`.
+    also: tuple[int, ...] = ()
     # Whether an end user's session token may call it, with the scope among its own.
     end_user: bool = False
     max_body_bytes: int = MAX_BODY_BYTES
@@ -99,6 +105,24 @@ class Endpoint:
 
 PAGE = ("limit", "cursor")
 USAGE = ("start", "end", "group_by")
+# Every way a generation can fail, where the request is answered with its outcome.
+FAILED = (
+    "brand_missing",
+    "content_filtered",
+    "invalid_image",
+    "model_unavailable",
+    "provider_bad_image",
+    "provider_misconfigured",
+    "provider_quota",
+    "provider_rate_limited",
+    "provider_rejected",
+    "provider_timeout",
+    "provider_unavailable",
+    "text_does_not_fit",
+    "timed_out",
+)
+# A picture as multipart: the most that Lambda takes, 6 MB of base64 (Lambda quotas).
+MAX_PICTURE_BYTES = 4_400_000
 
 _ENDPOINTS = (
     Endpoint("GET /v1/health", "discovery", "getHealth", "Whether the API answers", "none",
@@ -266,8 +290,8 @@ _ENDPOINTS = (
     Endpoint("POST /v1/generations", "generation", "createGeneration", "Ask for images",
              "user_or_key", "generation-create", 202, schemas.Generation,
              schemas.CreateGenerationRequest, scope="generations:write",
-             problems=("insufficient_credits", "generation_cap_reached"), end_user=True,
-             idempotent="organization",
+             problems=("insufficient_credits", "generation_cap_reached", "model_shut_down"),
+             end_user=True, idempotent="organization", by_attempt=True, also=(200,),
              shared=("organization-generations", "end-user-generations")),
     Endpoint("POST /v1/generations/{generation_id}/cancel", "generation", "cancelGeneration",
              "Stop a generation that has not finished; its credits come back", "user_or_key",
@@ -278,7 +302,30 @@ _ENDPOINTS = (
              scope="generations:read", query=PAGE),
     Endpoint("GET /v1/generations/{generation_id}", "generation", "getGeneration",
              "Read a generation", "user_or_key", "generation-read", 200, schemas.Generation,
-             scope="generations:read", end_user=True),
+             scope="generations:read", end_user=True, query=("wait",)),
+    Endpoint("DELETE /v1/generations/{generation_id}", "generation", "deleteGeneration",
+             "Remove a generation, its prompt and its images now", "user_or_key",
+             "generation-create", 204, scope="generations:write", problems=("conflict",)),
+    Endpoint("POST /v1/images/generations", "images", "createImage",
+             "Ask for images as the openai client does", "user_or_key", "generation-create", 200,
+             schemas.ImagesAnswer, schemas.ImagesRequest, scope="generations:write",
+             problems=("insufficient_credits", "model_shut_down", "conflict", *FAILED),
+             idempotent="organization", by_attempt=True, also=(303,),
+             shared=("organization-generations",)),
+    Endpoint("POST /v1/images/edits", "images", "createImageEdit",
+             "Start from a picture as the openai client does", "user_or_key", "generation-create",
+             200, schemas.ImagesAnswer, schemas.ImageEditsRequest, scope="generations:write",
+             problems=("insufficient_credits", "model_shut_down", "conflict", *FAILED),
+             idempotent="organization", by_attempt=True, also=(303,), forms=True,
+             shared=("organization-generations",), max_body_bytes=MAX_PICTURE_BYTES),
+    Endpoint("GET /v1/images/jobs/{generation_id}", "images", "awaitImage",
+             "Wait for images that were asked for as the openai client does", "user_or_key",
+             "generation-read", 200, schemas.ImagesAnswer, scope="generations:write",
+             problems=("conflict", *FAILED), also=(303,), query=("hop", "as", "stream")),
+    Endpoint("GET /v1/models", "images", "listModels", "List the models that may be asked for",
+             "user_or_key", "generation-read", 200, schemas.ModelList, scope="generations:read"),
+    Endpoint("GET /v1/models/{model_id}", "images", "getModel", "Read a model", "user_or_key",
+             "generation-read", 200, schemas.ModelDetails, scope="generations:read"),
     Endpoint("GET /v1/assets/{asset_id}", "asset_delivery", "getAsset",
              "An image's record and a fresh signed link", "user_or_key", "asset-read", 200,
              schemas.Asset, scope="assets:read", problems=("expired",), end_user=True),

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
-from imagelayer import models
 from imagelayer.acceptance import reservation
-from imagelayer.generations import release_actions
 from imagelayer.ids import is_id, new_id
-from imagelayer.providers.models import GenerationRefused, ImageModel
+from imagelayer.jobs import release_actions
+from imagelayer.models import Model, Registry
+from imagelayer.providers.models import GenerationRefused, ImageModel, Order
 from imagelayer.quota_alerts import QuotaAlerts
 from imagelayer.render import encode
-from imagelayer.render.compositor import compose
-from imagelayer.stores.brands import BrandStore
+from imagelayer.render.compositor import TextDoesNotFit, compose
 from imagelayer.stores.credits import CreditStore, Usage
 from imagelayer.stores.generations import GenerationStore
 from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.table import Action, Item
 
+# How long the provider may take for all images of a job, which are asked for at the same time. The
+# function's timeout leaves a minute more for branding and storing.
+PROVIDER_SECONDS = 180
 # Longer than the function may run, so that a claim is only taken over from a dead worker.
-CLAIM_SECONDS = 150
+CLAIM_SECONDS = 300
+# A message is delivered again when its worker died. Each time may cost a call of the provider.
+MAX_ATTEMPTS = 3
+
+type Painted = Image.Image | GenerationRefused
+
+
+class ClaimLost(Exception):
+    """The job was canceled, deleted or taken over while it was worked on."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +47,11 @@ class Look:
     guidelines: str
     suffix: str
     logos: Mapping[str, Image.Image]
+    typography: Mapping[str, Any] | None
+    brandmark: str
 
 
-NO_LOOK = Look([], "", "", {})
+NO_LOOK = Look([], "", "", {}, None, "")
 
 
 @dataclass(frozen=True)
@@ -47,9 +60,9 @@ class GenerationWorker:
 
     store: GenerationStore
     credits: CreditStore
-    brands: BrandStore
     brand_objects: ObjectStore
     media: ObjectStore
+    models: Registry
     providers: Mapping[str, ImageModel]
     quota_alerts: QuotaAlerts
     clock: Callable[[], float]
@@ -66,45 +79,124 @@ class GenerationWorker:
         job = self.store.claim(org_id, generation_id, claim, now, now + CLAIM_SECONDS)
         if job is None:
             return "ignored"
+        made: list[Item] = []
         try:
-            look = self._look(job)
-            assets = [self._make(job, look, index) for index in range(job["n"])]
+            if job["attempts"] > MAX_ATTEMPTS:
+                raise GenerationRefused("timed_out")
+            failures = self._make_all(job, made)
         except GenerationRefused as refusal:
-            release = release_actions(self.credits, job, int(self.clock()))
-            self.store.fail(job, refusal.code, refusal.message, release, now)
-            return "failed"
-        settled = self.store.succeed(job, assets, self._settle(job), int(self.clock()))
-        if not settled and not self._settled_before(job):
-            for asset in assets:
-                self.media.delete(asset["object_key"])
+            return self._fail(job, refusal)
+        except ClaimLost:
+            self._remove(made)
+            return "lost"
+        if not made:
+            return self._fail(job, failures[0][1])
+        return self._finish(job, made, failures)
+
+    def _make_all(self, job: Item, made: list[Item]) -> list[tuple[int, GenerationRefused]]:
+        """Make the job's images into `made`; returns those that failed. What fails for one image
+        does not take the others away. Raises GenerationRefused or ClaimLost."""
+        look = self._look(job)
+        failures = []
+        for index, painted in enumerate(self._paint_all(job, look)):
+            try:
+                if isinstance(painted, GenerationRefused):
+                    raise painted
+                made.append(self._brand(job, look, index, painted))
+            except GenerationRefused as refusal:
+                failures.append((index, refusal))
+            if index + 1 < job["n"] and not self.store.progress(job, len(made)):
+                raise ClaimLost
+        return failures
+
+    def _finish(
+        self, job: Item, made: list[Item], failures: Sequence[tuple[int, GenerationRefused]]
+    ) -> str:
+        now = int(self.clock())
+        # Of several images those that were made are paid for.
+        job["credits"] = job["credits"] * len(made) // job["n"]
+        told = [
+            {"index": index, "code": refusal.code, "message": refusal.message}
+            for index, refusal in failures
+        ]
+        settle = self._settle(job, len(made))
+        if not self.store.succeed(job, made, told, settle, now) and not self._settled_before(job):
+            self._remove(made)
             return "lost"
         if job.get("draws"):
             self.quota_alerts.settled(job["org_id"], list(job["draws"]), now)
         return "succeeded"
+
+    def _fail(self, job: Item, refusal: GenerationRefused) -> str:
+        now = int(self.clock())
+        release = release_actions(self.credits, job, now)
+        self.store.fail(job, refusal.code, refusal.message, release, now)
+        return "failed"
+
+    def _remove(self, assets: Sequence[Item]) -> None:
+        for asset in assets:
+            self.media.delete(asset["object_key"])
 
     def _settled_before(self, job: Item) -> bool:
         """Whether it was this very claim that settled, in an attempt whose answer was lost."""
         current = self.store.get(job["org_id"], job["id"]) or {}
         return current.get("status") == "succeeded" and current.get("claim") == job["claim"]
 
-    def _make(self, job: Item, look: Look, index: int) -> Item:
-        seed = (job["seed"] + index) % 2**32
-        picture = self.providers[models.MODELS[job["model"]].provider].generate(
-            f"{job['prompt']} {look.suffix}".strip(),
+    def _paint_all(self, job: Item, look: Look) -> list[Painted]:
+        """A picture for each image of the job, or why there is none."""
+        model = self.models.models.get(job["model"])
+        if model is None or model.provider not in self.models.enabled:
+            # The operator took the model away while the job waited.
+            raise GenerationRefused("model_unavailable")
+        source = self._source(job)
+        orders = [self._order(job, look, model, source, index) for index in range(job["n"])]
+        provider = self.providers[model.provider]
+        if len(orders) == 1 or model.provider == "studio":
+            return [_painted(provider, order) for order in orders]
+        with ThreadPoolExecutor(len(orders)) as pool:
+            return list(pool.map(lambda order: _painted(provider, order), orders))
+
+    def _order(
+        self, job: Item, look: Look, model: Model, source: bytes | None, index: int
+    ) -> Order:
+        return Order(
+            model=model,
+            prompt=f"{job['prompt']} {look.suffix}".strip(),
             guidelines=look.guidelines,
-            palette=look.palette,
+            palette=tuple(look.palette) if job["apply_brand_guidelines"] else (),
             width=job["width"],
             height=job["height"],
-            seed=seed,
+            seed=_seed(job, index),
+            deadline=self.clock() + PROVIDER_SECONDS,
+            source=source,
         )
-        branded = compose(
-            picture,
-            palette=look.palette,
-            logos=look.logos,
-            corner=job["logo"],
-            watermark=job["mode"] == "test",
-        )
-        data = encode.encode(branded.image, job["output_format"])
+
+    def _source(self, job: Item) -> bytes | None:
+        if not job.get("source_key"):
+            return None
+        source = self.media.get(job["source_key"])
+        if source is None:
+            raise GenerationRefused("invalid_image")
+        return source
+
+    def _brand(self, job: Item, look: Look, index: int, picture: Image.Image) -> Item:
+        """Lay the brand on a picture and store it; returns the image's record."""
+        try:
+            branded = compose(
+                picture,
+                palette=look.palette,
+                logos=look.logos,
+                corner=job["logo"],
+                watermark=job["mode"] == "test",
+                text=job["text"],
+                template=job["template"],
+                typography=look.typography,
+                brandmark=look.brandmark or None,
+                treatment=job["treatment"] if job["apply_brand_guidelines"] else "none",
+            )
+        except TextDoesNotFit:
+            raise GenerationRefused("text_does_not_fit") from None
+        data = encode.encode(branded.image, job["output_format"], quality=job["quality"])
         # Ids are drawn from the claim, so a repeated attempt of one claim writes the same objects.
         asset_id = new_id("ast", job["created_at"], _draw(job["claim"], index))
         content_type = encode.CONTENT_TYPES[job["output_format"]]
@@ -126,29 +218,28 @@ class GenerationWorker:
             "format": job["output_format"],
             "content_type": content_type,
             "size_bytes": len(data),
-            "seed": seed,
+            "seed": _seed(job, index) if self.models.models[job["model"]].seeded else None,
             "brand_report": branded.report.to_dict(),
             "created_at": int(self.clock()),
             "expires_at": job["expires_at"],
         }
 
     def _look(self, job: Item) -> Look:
-        if not job.get("brand_id"):
+        brand = job.get("brand")
+        if not brand:
             return NO_LOOK
-        brand = self.brands.get(job["org_id"], job["brand_id"])
-        if brand is None:
-            raise GenerationRefused("brand_missing", "The brand was deleted meanwhile.")
         logos = {
             kind: self._logo(logo["key"])
             for kind, logo in brand["logos"].items()
             if job["logo"] != "none"
         }
+        laid = (logos, brand.get("typography"), brand.get("brandmark", ""))
         if not job["apply_brand_guidelines"]:
-            return Look(brand["palette"], "", "", logos)
+            return Look(brand["palette"], "", "", *laid)
         avoided = f"avoid {', '.join(brand['avoid'])}" if brand["avoid"] else ""
         parts = [brand["style"], ", ".join(brand["tone"]), avoided]
         guidelines = ". ".join(part for part in parts if part)
-        return Look(brand["palette"], guidelines, brand["prompt_suffix"], logos)
+        return Look(brand["palette"], guidelines, brand["prompt_suffix"], *laid)
 
     def _logo(self, key: str) -> Image.Image:
         data = self.brand_objects.get(key)
@@ -156,7 +247,7 @@ class GenerationWorker:
             raise GenerationRefused("brand_missing", "A logo of the brand was deleted meanwhile.")
         return Image.open(io.BytesIO(data), formats=("PNG",)).convert("RGBA")
 
-    def _settle(self, job: Item) -> list[Action]:
+    def _settle(self, job: Item, images: int) -> list[Action]:
         usage = Usage(
             key_id=job.get("key_id"),
             user_id=None if job.get("key_id") else job["actor"],
@@ -164,10 +255,21 @@ class GenerationWorker:
             model=job["model"],
             brand_id=job.get("brand_id"),
             mode=job["mode"],
-            images=job["n"],
+            images=images,
             credits=job["credits"],
         )
         return self.credits.settle(reservation(job), usage, int(self.clock()))
+
+
+def _painted(provider: ImageModel, order: Order) -> Painted:
+    try:
+        return provider.generate(order)
+    except GenerationRefused as refusal:
+        return refusal
+
+
+def _seed(job: Item, index: int) -> int:
+    return int((job["seed"] + index) % 2**32)
 
 
 def _draw(claim: str, index: int) -> Callable[[int], bytes]:

@@ -1,32 +1,33 @@
-"""Accepting and reading generations: a request becomes a job with its credits held."""
+"""Accepting, reading and ending generations: a request becomes a job with its credits held."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from imagelayer import models
-from imagelayer.acceptance import Acceptance, reservation
+from imagelayer.acceptance import Acceptance
 from imagelayer.assets import Assets
-from imagelayer.errors import Problem, invalid, not_found
+from imagelayer.errors import Problem, not_found
 from imagelayer.idempotency import Made
-from imagelayer.ids import is_id, new_id
-from imagelayer.presets import PRESETS
+from imagelayer.ids import is_id
+from imagelayer.jobs import DONE, Wish, new_job, release_actions, view
+from imagelayer.models import Registry
 from imagelayer.principals import Origin, Principal
+from imagelayer.rate_limits import Limited
 from imagelayer.schemas import CreateGenerationRequest
 from imagelayer.stores.credits import CreditStore
 from imagelayer.stores.generations import GenerationStore
 from imagelayer.stores.idempotency import Claim
+from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.queue import Queue
-from imagelayer.stores.table import Action, Item, StoreUnavailable
-from imagelayer.times import rfc3339, utc_month
+from imagelayer.stores.table import Item, StoreUnavailable
 
-MEDIA_SECONDS = 72 * 3600
-QUEUED_SECONDS = 120  # a job still queued after this has probably lost its message
-DEFAULT_SIZE = "1024x1024"
 CANCEL_ATTEMPTS = 4
+# The gateway gives up after 30 seconds (API Gateway, HTTP API quotas).
+MAX_WAIT_SECONDS = 25
+# The first look comes soon, for the built-in model; then less and less often.
+_PAUSES = (0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,11 @@ class Generations:
     credits: CreditStore
     queue: Queue
     assets: Assets
+    media: ObjectStore
+    models: Registry
     warn: Callable[[str], None]
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
 
     def create(
         self,
@@ -47,22 +52,72 @@ class Generations:
         now: float,
         body: CreateGenerationRequest,
         claim: Claim | None = None,
+        wait: float = 0,
     ) -> Made:
-        """Accept a generation and return its job. Raises Problem 402, 404, 409 or 422, or Limited.
+        """Accept a generation and answer with its job, waited for if asked. Raises as `accept`."""
+        wish = Wish(
+            prompt=body.prompt,
+            branded=body,
+            model=body.model,
+            size=body.size,
+            n=body.n,
+            output_format=body.output_format,
+            quality=body.quality,
+        )
+        job, replayed = self.accept(principal, origin, now, wish, claim)
+        job = self.wait(job, wait)
+        return Made(self.view(job, self.clock() if wait else now), replayed)
 
-        The job is durable once the transaction holds. The message that starts it may be lost
-        after that without harm: the sweep sends it again, so the caller is told 202 either way.
+    def accept(
+        self, principal: Principal, origin: Origin, now: float, wish: Wish, claim: Claim | None
+    ) -> tuple[Item, bool]:
+        """Accept a generation; returns its job, and whether an earlier request had made it.
+
+        Raises Problem 402, 404, 409 or 422, or Limited. The job is durable once the transaction
+        holds. The message that starts it may be lost after that without harm: the sweep sends it
+        again, so the caller is told 202 either way.
         """
-        job = self._job(principal, now, body)
+        job = new_job(self.models, principal, now, wish)
+        if wish.source is not None:
+            # Before the job, so that no job lacks its picture. One that nobody comes for, because
+            # the request dies here, is removed by the bucket's lifecycle.
+            self.media.put(job["source_key"], wish.source, content_type="application/octet-stream")
         asked = claim and claim.of(generation_id=job["id"])
-        earlier = self.acceptance.accept(principal, origin, job, asked, now)
+        try:
+            earlier = self.acceptance.accept(principal, origin, job, asked, now)
+        except (Problem, Limited):
+            # Not when the store could not answer: then the job may be there all the same.
+            self._drop_source(job)
+            raise
         if earlier is not None:
-            return Made(self.view(earlier, now), replayed=True)
+            self._drop_source(job)
+            return earlier, True
         try:
             self.queue.send({"org_id": job["org_id"], "generation_id": job["id"]})
         except StoreUnavailable as fault:
             self.warn(f"a job waits for the sweep: {fault.reason}")
-        return Made(self.view(job, now))
+        return job, False
+
+    def _drop_source(self, job: Item) -> None:
+        if "source_key" in job:
+            try:
+                self.media.delete(job["source_key"])
+            except StoreUnavailable as fault:
+                self.warn(f"a picture waits for the bucket's lifecycle: {fault.reason}")
+
+    def wait(self, job: Item, seconds: float) -> Item:
+        """The job when it is done, or as it stands after `seconds` of waiting, 25 at most."""
+        until = self.clock() + min(seconds, MAX_WAIT_SECONDS)
+        pauses = iter(_PAUSES)
+        pause = 0.0
+        while job["status"] not in DONE and self.clock() < until:
+            pause = next(pauses, pause)
+            self.sleep(min(pause, max(0.0, until - self.clock())))
+            current = self.store.get(job["org_id"], job["id"])
+            if current is None:
+                raise not_found("generation")
+            job = current
+        return job
 
     def cancel(self, principal: Principal, generation_id: str, now: float) -> dict[str, Any]:
         """Stop a job that has not finished and give its credits back. Raises Problem 404 or 409.
@@ -71,22 +126,43 @@ class Generations:
         and removes what it made; one that settles at the same moment wins or loses by the job's
         state, in one transaction with the credits either way.
         """
+        job = self._stopped(principal, generation_id, now)
+        if job["status"] != "canceled":
+            raise Problem("conflict", "The generation has finished.")
+        return self.view(job, now)
+
+    def _stopped(self, principal: Principal, generation_id: str, now: float) -> Item:
+        """The job once it is done: canceled here, unless it was done before."""
         for _ in range(CANCEL_ATTEMPTS):
-            job = self._need(principal, generation_id, now)
-            if job["status"] == "canceled":
-                return self.view(job, now)
-            if job["status"] not in ("queued", "running"):
-                raise Problem("conflict", "The generation has finished.")
-            canceled = self.store.cancel(
-                job, release_actions(self.credits, job, int(now)), int(now)
-            )
-            if canceled:
-                return self.view({**job, "status": "canceled"}, now)
+            job = self.need(principal, generation_id, now)
+            if job["status"] in DONE:
+                return job
+            release = release_actions(self.credits, job, int(now))
+            if self.store.cancel(job, release, int(now)):
+                return {**job, "status": "canceled"}
         raise Problem("conflict", "The generation keeps changing; try again.")
 
-    def get(self, principal: Principal, generation_id: str, now: float) -> dict[str, Any]:
-        """A job with its images. Raises Problem 404, also once it has expired."""
-        return self.view(self._need(principal, generation_id, now), now)
+    def delete(self, principal: Principal, generation_id: str, now: float) -> None:
+        """Remove a job, its prompt and its images at once. Raises Problem 404.
+
+        One that has not finished is canceled first, so its credits come back. The records go last,
+        so a delete that dies half way is finished by calling it again. A worker that is on the job
+        meanwhile cannot settle it and removes what it made.
+        """
+        job = self.need(principal, generation_id, now)
+        if job["status"] not in DONE:
+            job = self._stopped(principal, generation_id, now)
+        for key in objects_of(job, self.store):
+            self.media.delete(key)
+        self.store.forget(job)
+
+    def get(
+        self, principal: Principal, generation_id: str, now: float, wait: float = 0
+    ) -> dict[str, Any]:
+        """A job with its images, waited for if asked. Raises Problem 404, also once it has
+        expired."""
+        job = self.wait(self.need(principal, generation_id, now), wait)
+        return self.view(job, self.clock() if wait else now)
 
     def page(
         self, principal: Principal, *, limit: int, after: str | None, now: float
@@ -102,91 +178,17 @@ class Generations:
         records = self.store.assets(job["org_id"], job.get("asset_ids", []))
         return view(job, [self.assets.view(record, now) for record in records])
 
-    def _need(self, principal: Principal, generation_id: str, now: float) -> Item:
+    def need(self, principal: Principal, generation_id: str, now: float) -> Item:
+        """A job of the caller's. Raises Problem 404, also once it has expired."""
         known = is_id("gen", generation_id)
         job = self.store.get(principal.org_id, generation_id) if known else None
         if job is None or job["expires_at"] <= now or not principal.sees(job):
             raise not_found("generation")
         return job
 
-    def _job(self, principal: Principal, now: float, body: CreateGenerationRequest) -> Item:
-        model = models.find(body.model)
-        width, height = _size(body)
-        model.check_size(width, height)
-        if not body.prompt.strip():
-            raise invalid("body.prompt", "must not be blank")
-        if len(body.prompt) > model.max_prompt:
-            raise invalid("body.prompt", f"may have at most {model.max_prompt} characters")
-        if body.brand_id is not None and not is_id("brd", body.brand_id):
-            raise not_found("brand")
-        created = int(now)
-        return {
-            "id": new_id("gen", now),
-            "org_id": principal.org_id,
-            "actor": principal.actor,
-            "key_id": _key_of(principal),
-            "end_user_id": principal.end_user.id if principal.end_user else None,
-            "status": "queued",
-            "prompt": body.prompt,
-            "brand_id": body.brand_id,
-            "apply_brand_guidelines": body.apply_brand_guidelines,
-            "model": model.id,
-            "width": width,
-            "height": height,
-            "n": body.n,
-            "output_format": body.output_format,
-            "seed": secrets.randbits(32) if body.seed is None else body.seed,
-            "logo": body.logo,
-            "mode": principal.mode,
-            # Test keys make watermarked images of the built-in model, which cost nothing.
-            "credits": 0 if principal.mode == "test" else model.credits(width, height, body.n),
-            "month": utc_month(now),
-            "created_at": created,
-            "expires_at": created + MEDIA_SECONDS,
-            "sweep_at": created + QUEUED_SECONDS,
-        }
 
-
-def release_actions(credits: CreditStore, job: Item, now: int) -> list[Action]:
-    """What gives a job's credits back, inside the transaction that ends it."""
-    held = reservation(job)
-    return credits.release(held, now) if held.draws else []
-
-
-def _key_of(principal: Principal) -> str | None:
-    """The key behind a request: the one that calls, or that minted the end user's session."""
-    if principal.end_user is not None:
-        return principal.end_user.key_id
-    return principal.actor if principal.kind == "key" else None
-
-
-def view(job: Mapping[str, Any], assets: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the API shows of a job."""
-    return {
-        "id": job["id"],
-        "status": job["status"],
-        "prompt": job["prompt"],
-        "brand_id": job.get("brand_id"),
-        "model": job["model"],
-        "width": job["width"],
-        "height": job["height"],
-        "n": job["n"],
-        "output_format": job["output_format"],
-        "mode": job["mode"],
-        "credits": job["credits"],
-        "created_at": rfc3339(job["created_at"]),
-        "expires_at": rfc3339(job["expires_at"]),
-        "assets": assets,
-        "error": job.get("error"),
-    }
-
-
-def _size(body: CreateGenerationRequest) -> tuple[int, int]:
-    if body.preset is not None:
-        if body.size is not None:
-            raise invalid("body.preset", "excludes size; send one of them")
-        if body.preset not in PRESETS:
-            raise invalid("body.preset", f"must be one of {', '.join(sorted(PRESETS))}")
-        return PRESETS[body.preset]
-    width, _, height = (body.size or DEFAULT_SIZE).partition("x")
-    return int(width), int(height)
+def objects_of(job: Item, store: GenerationStore) -> list[str]:
+    """The keys of everything a job has in the media bucket."""
+    assets = store.assets(job["org_id"], job.get("asset_ids", []))
+    source = [job["source_key"]] if job.get("source_key") else []
+    return [*source, *(asset["object_key"] for asset in assets)]

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from imagelayer.designs import Template, Text, Treatment, Typography
+
 
 class Request(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Base of request bodies: unknown fields are refused."""
@@ -516,6 +518,10 @@ Guidelines = Annotated[str, Meta(max_length=2000)]
 Keywords = Annotated[list[Annotated[str, Meta(min_length=1, max_length=60)]], Meta(max_length=12)]
 
 
+# Written in place of a logo that a brand does not have.
+Brandmark = Annotated[str, Meta(max_length=40)]
+
+
 class CreateBrandRequest(Request):
     """What makes an image ours."""
 
@@ -525,6 +531,8 @@ class CreateBrandRequest(Request):
     tone: Keywords = []
     avoid: Keywords = []
     prompt_suffix: Annotated[str, Meta(max_length=500)] = ""
+    typography: Typography | None = None
+    brandmark: Brandmark = ""
 
 
 class UpdateBrandRequest(Request):
@@ -536,6 +544,8 @@ class UpdateBrandRequest(Request):
     tone: Keywords | UnsetType = UNSET
     avoid: Keywords | UnsetType = UNSET
     prompt_suffix: Annotated[str, Meta(max_length=500)] | UnsetType = UNSET
+    typography: Typography | UnsetType | None = UNSET
+    brandmark: Brandmark | UnsetType = UNSET
 
 
 AssetKind = Literal["logo", "logo_dark", "logo_mono"]
@@ -560,6 +570,8 @@ class Brand(Answer):
     tone: list[str]
     avoid: list[str]
     prompt_suffix: str
+    typography: Typography | None
+    brandmark: str
     logos: dict[AssetKind, BrandLogo]
     created_at: Timestamp
     updated_at: Timestamp
@@ -609,23 +621,35 @@ class CreatedUpload(Upload):
 Size = Annotated[
     str, Meta(pattern=r"^[1-9][0-9]{2,3}x[1-9][0-9]{2,3}$(?!\n)", examples=["1024x1024"])
 ]
-OutputFormat = Literal["png", "jpeg", "webp"]
+OutputFormat = Literal["png", "jpeg", "webp", "avif"]
 LogoPosition = Literal["auto", "none", "top-left", "top-right", "bottom-left", "bottom-right"]
 
 
-class CreateGenerationRequest(Request):
-    """Ask for images. `size` and `preset` exclude each other."""
+class BrandedRequest(msgspec.Struct, kw_only=True):
+    """What is the same however images are asked for: how the brand is laid on.
 
-    prompt: Annotated[str, Meta(min_length=1, max_length=4000)]
+    `size` and `preset` exclude each other, and so do `text` and `template`.
+    """
+
     brand_id: str | None = None
     apply_brand_guidelines: bool = True
-    model: str = "studio"
-    size: Size | None = None
     preset: str | None = None
-    n: Annotated[int, Meta(ge=1, le=4)] = 1
-    output_format: OutputFormat = "png"
     seed: Annotated[int, Meta(ge=0, le=4_294_967_295)] | None = None
     logo: LogoPosition = "auto"
+    text: Text | None = None
+    template: Template | None = None
+    treatment: Treatment = "auto"
+
+
+class CreateGenerationRequest(BrandedRequest, forbid_unknown_fields=True, kw_only=True):
+    """Ask for images. `size` and `preset` exclude each other, and so do `text` and `template`."""
+
+    prompt: Annotated[str, Meta(min_length=1, max_length=32_000)]
+    model: str = "studio"
+    size: Size | None = None
+    n: Annotated[int, Meta(ge=1, le=4)] = 1
+    output_format: OutputFormat = "png"
+    quality: Annotated[int, Meta(ge=1, le=100)] | None = None
 
 
 class Asset(Answer):
@@ -641,7 +665,7 @@ class Asset(Answer):
     format: OutputFormat
     content_type: str
     size_bytes: int
-    seed: int
+    seed: int | None
     brand_report: dict[str, Any]
 
 
@@ -652,6 +676,19 @@ class GenerationError(Answer):
     message: str
 
 
+class ImageFailure(GenerationError):
+    """Why one image of several was not made; it costs nothing."""
+
+    index: int
+
+
+class Progress(Answer):
+    """How many images of how many are made."""
+
+    completed: int
+    total: int
+
+
 class Generation(Answer):
     """A job. It, its prompt and its images expire together."""
 
@@ -659,16 +696,20 @@ class Generation(Answer):
     status: Literal["queued", "running", "succeeded", "failed", "canceled"]
     prompt: str
     brand_id: str | None
+    brand_version: int | None
     model: str
     width: int
     height: int
     n: int
     output_format: OutputFormat
+    seed: int
     mode: Mode
     credits: int
+    progress: Progress
     created_at: Timestamp
     expires_at: Timestamp
     assets: list[Asset]
+    failures: list[ImageFailure]
     error: GenerationError | None
 
 
@@ -677,6 +718,92 @@ class GenerationList(Answer):
 
     data: list[Generation]
     next_cursor: str | None
+
+
+# The openai client's own shapes: what it sends beyond these is ignored
+
+
+class ImagesRequest(BrandedRequest, kw_only=True):
+    """Images as the `openai` client asks for them, with a brand beside; unknown fields pass.
+
+    What is left out of `response_format` gets both a link and, where it fits an answer, the bytes:
+    code written for either finds what it reads. `quality`, `style`, `moderation` and `user` are
+    taken and have no effect.
+    """
+
+    prompt: Annotated[str, Meta(min_length=1, max_length=32_000)]
+    model: str | None = None
+    n: Annotated[int, Meta(ge=1, le=4)] | None = None
+    size: Literal["auto"] | Size | None = None
+    response_format: Literal["url", "b64_json"] | None = None
+    output_format: OutputFormat | None = None
+    output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
+    background: Literal["opaque", "auto", "transparent"] | None = None
+    stream: bool | None = None
+
+
+class SourceImage(msgspec.Struct, kw_only=True):
+    """A picture inside JSON: a `data:` URL."""
+
+    image_url: Annotated[str, Meta(max_length=6_000_000)]
+
+
+class ImageEditsRequest(ImagesRequest, kw_only=True):
+    """A picture to start from, as a file `image` of a form or as `images` of JSON: one of them."""
+
+    image: bytes | list[bytes] | None = None
+    images: list[SourceImage] | None = None
+    mask: Any = None
+
+
+class ImageData(Answer):
+    """One image. Beyond what OpenAI answers: its record's id, its seed and its brand report."""
+
+    url: str | None
+    b64_json: str | None
+    revised_prompt: str | None
+    asset_id: str
+    seed: int | None
+    brand_report: dict[str, Any]
+
+
+class ImagesAnswer(Answer):
+    """Images as the `openai` client reads them. Beyond that: the generation and its credits."""
+
+    created: int
+    data: list[ImageData]
+    background: str
+    output_format: OutputFormat
+    quality: str
+    size: str
+    generation_id: str
+    credits: int
+    brand_id: str | None
+    brand_version: int | None
+
+
+class ModelDetails(Answer):
+    """A model; `shutdown_date` is when its vendor stops answering, if it has said so."""
+
+    id: str
+    created: int
+    owned_by: str
+    credits_per_image: int
+    credits_per_megapixel: int
+    max_prompt: int
+    min_side: int
+    max_side: int
+    edits: bool
+    shutdown_date: str | None
+    replacement: str | None
+    object: Literal["model"] = "model"
+
+
+class ModelList(Answer):
+    """Every model that may be asked for."""
+
+    data: list[ModelDetails]
+    object: Literal["list"] = "list"
 
 
 # Public

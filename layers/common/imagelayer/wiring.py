@@ -7,7 +7,7 @@ service description; importing this module does neither that nor any network cal
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from botocore.session import Session
 
     from imagelayer.acceptance import Acceptance
+    from imagelayer.administration import Operator
     from imagelayer.api_keys import ApiKeys
     from imagelayer.assets import Assets
     from imagelayer.brand_intake import BrandIntake
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from imagelayer.cleanup import Cleanup
     from imagelayer.credentials import Credentials
     from imagelayer.credits import Wallet
+    from imagelayer.dead_letters import DeadLetters
     from imagelayer.email_policy import DomainLists
     from imagelayer.end_users import EndUsers
     from imagelayer.generation_worker import GenerationWorker
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from imagelayer.mail_worker import MailWorker
     from imagelayer.members import Members
     from imagelayer.models import Registry
+    from imagelayer.openai_images import OpenAiImages
     from imagelayer.outbox import Outbox
     from imagelayer.password_changes import PasswordChanges
     from imagelayer.password_check import PasswordCheck
@@ -119,6 +122,18 @@ class Wiring:
         from botocore.session import Session
 
         return Session()
+
+    @cached_property
+    def _clock(self) -> Callable[[], float]:
+        import time
+
+        return time.time
+
+    @cached_property
+    def _sleep(self) -> Callable[[float], None]:
+        import time
+
+        return time.sleep
 
     @cached_property
     def _clients(self) -> dict[str, Any]:
@@ -505,6 +520,20 @@ class Wiring:
         )
 
     @cached_property
+    def operator(self) -> Operator:
+        """What the operator's actions need."""
+        from imagelayer.administration import Operator
+
+        return Operator(self.plans, self._dead_letters)
+
+    def _dead_letters(self) -> DeadLetters:
+        from imagelayer.dead_letters import DeadLetters
+        from imagelayer.stores.queue import Queue
+
+        queue = Queue(lambda: self.client("sqs"), self.settings.need("DEAD_LETTERS_URL"))
+        return DeadLetters(queue, self.generation_store)
+
+    @cached_property
     def plans(self) -> Plans:
         """What the operator decides."""
         from imagelayer.plans import Plans
@@ -558,16 +587,28 @@ class Wiring:
             credits=self.credits,
             queue=self.queue,
             assets=self.assets,
+            media=self.media,
+            models=self.models,
             warn=self.log.warning,
+            clock=self._clock,
+            sleep=self._sleep,
         )
+
+    @cached_property
+    def openai_images(self) -> OpenAiImages:
+        """Jobs and models, as OpenAI's clients ask for them."""
+        from imagelayer.openai_images import OpenAiImages
+
+        return OpenAiImages(self.generations, self.media, self._clock)
 
     @cached_property
     def _acceptance(self) -> Acceptance:
         from imagelayer.acceptance import Acceptance
+        from imagelayer.brand_snapshots import BrandMemory, BrandSnapshots
 
         return Acceptance(
             store=self.generation_store,
-            brands=self.brand_store,
+            brands=BrandSnapshots(self.brand_store, BrandMemory()),
             credits=self.credits,
             wallet=self._wallet,
             counters=self.counters,
@@ -593,9 +634,9 @@ class Wiring:
         return GenerationWorker(
             store=self.generation_store,
             credits=self.credits,
-            brands=self.brand_store,
             brand_objects=self.brand_objects,
             media=self.media,
+            models=self.models,
             providers={"studio": Studio()},
             quota_alerts=self._quota_alerts,
             clock=time.time,

@@ -124,7 +124,8 @@ class World:
         job = self.store.claim(self.org_id, generation_id, "m-1", now, now + 150)
         assert job is not None
         usage = Usage(None, "usr_1", None, "studio", None, "live", job["n"], job["credits"])
-        assert self.store.succeed(job, [], self.credits.settle(reservation(job), usage, now), now)
+        settle = self.credits.settle(reservation(job), usage, now)
+        assert self.store.succeed(job, [], [], settle, now)
 
 
 @pytest.mark.promise("quota-org")

@@ -18,7 +18,13 @@ PREFIXES = {
     "session_id": "ses",
     "user_id": "usr",
     "invitation_id": "inv",
+    "model_id": "mdl",
 }
+# A PNG of one pixel.
+PICTURE = (
+    "data:image/png;base64,"
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 BODIES: dict[str, Any] = {
     "POST /v1/auth/register": {
         "email": "new@example.com",
@@ -55,6 +61,12 @@ BODIES: dict[str, Any] = {
         "size_bytes": 100,
     },
     "POST /v1/generations": {"prompt": "waves", "size": "256x256"},
+    "POST /v1/images/generations": {"prompt": "waves", "size": "256x256"},
+    "POST /v1/images/edits": {
+        "prompt": "waves",
+        "size": "256x256",
+        "images": [{"image_url": PICTURE}],
+    },
 }
 # A signed body is refused for its signature before anything else (`leaked_keys`).
 WITH_BODY = [

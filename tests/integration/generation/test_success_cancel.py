@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from imagelayer.providers.models import Order
 from tests.integration.administration.books import audit, held
 from tests.integration.generation.asking import Till, cancel, create, job, read
 from tests.integration.login import people
@@ -55,10 +56,10 @@ def test_a_worker_whose_job_is_canceled_meanwhile_charges_nothing_and_leaves_not
     worker = product.wiring("generation_worker").generation_worker
 
     class Slow:
-        def generate(self, *_: object, **kwargs: Any) -> Any:
+        def generate(self, order: Order) -> Any:
             assert read(product, owner.headers, made)["status"] == "running"
             assert cancel(product, owner.headers, made).status == 200
-            return worker.providers["studio"].generate("x", **kwargs)
+            return worker.providers["studio"].generate(order)
 
     assert replace(worker, providers={"studio": Slow()}).work(owner.org_id, made, "m-1") == "lost"
     assert held(product) == (0, 0)

@@ -10,6 +10,7 @@ import pytest
 
 from imagelayer.cleanup import MAX_REQUEUES
 from imagelayer.ids import new_id
+from imagelayer.providers.models import Order
 from tests.integration.administration.books import held
 from tests.support.images import logo
 from tests.support.product import Account, Product
@@ -35,10 +36,11 @@ def naming(owner: Account, job: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.promise("quota-org")
-def test_a_job_whose_brand_is_gone_fails_with_a_reason_and_costs_nothing(
+def test_a_job_whose_brand_is_gone_with_its_logo_fails_with_a_reason_and_costs_nothing(
     product: Product, owner: Account
 ) -> None:
     brand = product.brand(owner)
+    product.deliver_upload(product.upload(owner.headers, brand["id"], logo()))
     job = ask(product, owner, brand_id=brand["id"])
     product.call("DELETE", f"/v1/brands/{brand['id']}", headers=owner.headers)
     product.work_queue()
@@ -146,12 +148,12 @@ def test_a_worker_that_finds_its_job_released_charges_nothing_and_leaves_nothing
     job = product.item("GenerationsTable", "GEN#")
 
     class Slow:
-        def generate(self, *_: object, **kwargs: Any) -> Any:
+        def generate(self, order: Order) -> Any:
             running = product.item("GenerationsTable", "GEN#")
             due = {"sweep_at": int(time.time()) - 1, "requeues": MAX_REQUEUES}
             product.edit("GenerationsTable", running, **due)
             assert product.invoke("cleanup", {})["released"] == 1
-            return worker.providers["studio"].generate("x", **kwargs)
+            return worker.providers["studio"].generate(order)
 
     replaced = type(worker)(**{**vars(worker), "providers": {"studio": Slow()}})
     assert replaced.work(owner.org_id, job["id"], "m-1") == "lost"
@@ -169,11 +171,11 @@ def test_a_worker_whose_job_was_taken_over_settles_nothing(
     worker = product.wiring("generation_worker").generation_worker
 
     class Slow:
-        def generate(self, *_: object, **kwargs: Any) -> Any:
+        def generate(self, order: Order) -> Any:
             product.edit(
                 "GenerationsTable", product.item("GenerationsTable", "GEN#"), claim="another"
             )
-            return worker.providers["studio"].generate("x", **kwargs)
+            return worker.providers["studio"].generate(order)
 
     replaced = type(worker)(**{**vars(worker), "providers": {"studio": Slow()}})
     assert replaced.work(owner.org_id, job["id"], "m-1") == "lost"

@@ -161,7 +161,9 @@ class App:
         if endpoint.signed:
             fields = body.raw(event, endpoint.max_body_bytes)
         elif endpoint.body:
-            fields = body.parse(event, endpoint.body, endpoint.max_body_bytes)
+            fields = body.parse(
+                event, endpoint.body, endpoint.max_body_bytes, forms=endpoint.forms
+            )
         headers = event.get("headers") or {}
         path = event.get("pathParameters") or {}
         claimed = None
@@ -174,7 +176,7 @@ class App:
                 scope=endpoint.idempotent,
                 path=path,
                 body=fields,
-                by_attempt=endpoint.operation == "createGeneration",
+                by_attempt=endpoint.by_attempt,
             )
         call = Call(
             endpoint=endpoint,

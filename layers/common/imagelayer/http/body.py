@@ -30,13 +30,22 @@ def raw(event: Mapping[str, Any], max_bytes: int) -> bytes:
 
 
 def parse[Body: msgspec.Struct](
-    event: Mapping[str, Any], shape: type[Body], max_bytes: int
+    event: Mapping[str, Any], shape: type[Body], max_bytes: int, *, forms: bool = False
 ) -> Body:
-    """The body as `shape`. Raises Problem 400, 413, 415 or 422."""
+    """The body as `shape`; with `forms` it may be multipart/form-data too.
+
+    Raises Problem 400, 413, 415 or 422.
+    """
     data = raw(event, max_bytes)
     content_type = (event.get("headers") or {}).get("content-type", "")
-    if data and content_type.partition(";")[0].strip().lower() != "application/json":
-        raise Problem("unsupported_media_type", "Send the body as application/json.")
+    kind = content_type.partition(";")[0].strip().lower()
+    if forms and kind == "multipart/form-data":
+        from imagelayer.http import forms as multipart_forms
+
+        return convert(multipart_forms.parse(data, content_type), shape, strict=False)
+    if data and kind != "application/json":
+        ways = "application/json or multipart/form-data" if forms else "application/json"
+        raise Problem("unsupported_media_type", f"Send the body as {ways}.")
     try:
         fields = msgspec.json.decode(data or b"{}")
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -50,30 +59,34 @@ def parse[Body: msgspec.Struct](
     return convert(fields, shape)
 
 
-def convert[Body: msgspec.Struct](fields: dict[str, Any], shape: type[Body]) -> Body:
-    """Check each field on its own, because msgspec stops at the first broken one.
+def convert[Body: msgspec.Struct](
+    fields: dict[str, Any], shape: type[Body], *, strict: bool = True
+) -> Body:
+    """Check each field on its own, because msgspec stops at the first broken one. Not `strict`, the
+    strings of a form are read as what the field is.
 
-    Raises Problem 422 that lists every broken field, unknown ones included. Values are never
-    echoed: they may be secrets.
+    Raises Problem 422 that lists every broken field, unknown ones included unless the shape lets
+    them pass. Values are never echoed: they may be secrets.
     """
     errors: list[FieldError] = []
     known = {field.encode_name: field for field in msgspec.structs.fields(shape)}
-    for name in fields.keys() - known.keys():
-        errors.append(FieldError(f"body.{name[:60]}", "is not a known field"))
+    if shape.__struct_config__.forbid_unknown_fields:
+        for name in fields.keys() - known.keys():
+            errors.append(FieldError(f"body.{name[:60]}", "is not a known field"))
     for name, field in known.items():
         if name not in fields:
             if field.required:
                 errors.append(FieldError(f"body.{name}", "is required"))
             continue
         try:
-            msgspec.convert(fields[name], field.type)
+            msgspec.convert(fields[name], field.type, strict=strict, builtin_types=(bytes,))
         except msgspec.ValidationError as error:
             errors.append(_field_error(name, str(error)))
     if errors:
         errors.sort(key=lambda each: each.location)
         first = errors[0]
         raise Problem("validation_failed", f"{first.location}: {first.message}", errors=errors)
-    return msgspec.convert(fields, shape)
+    return msgspec.convert(fields, shape, strict=strict, builtin_types=(bytes,))
 
 
 def _field_error(name: str, message: str) -> FieldError:

@@ -77,10 +77,11 @@ class BrandStore:
             return False
         return True
 
-    def exists_check(self, org_id: str, brand_id: str) -> Action:
-        """A transaction's condition that the brand is there and this organization's."""
+    def current_check(self, org_id: str, brand_id: str, version: int) -> Action:
+        """A transaction's condition that this is the brand as it stands. A brand that is gone or
+        was changed meanwhile refuses, and the refusal brings what stands there."""
         return self._table.check_action(
-            **_brand_key(org_id, brand_id), condition="attribute_exists(#pk)"
+            **_brand_key(org_id, brand_id), condition="#version = :version", version=version
         )
 
     def create_upload(self, upload: Item, claim: Claim | None = None) -> Item | None:

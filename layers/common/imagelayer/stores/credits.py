@@ -303,9 +303,9 @@ class CreditStore:
         return [*self._draw(held, "available", "reserved"), self._outcome(held, "reserve", now)]
 
     def settle(self, held: Reservation, usage: Usage, now: int) -> list[Action]:
-        """reserved -> used, and the usage that it was for; what was held beyond `usage.credits` goes
-        back to available. Refused when the reservation was settled or released before. What costs
-        nothing is counted and moves nothing."""
+        """reserved -> used, and the usage that it was for; what was held beyond `usage.credits`
+        goes back to available. Refused when the reservation was settled or released before. What
+        costs nothing is counted and moves nothing."""
         shard = int(next(iter(held.draws), "#0").rpartition("#")[2])
         counted = self._usage(held.org_id, usage, shard, now)
         if not held.draws:

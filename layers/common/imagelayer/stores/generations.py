@@ -106,13 +106,14 @@ class GenerationStore:
         sets `claim` and the others' condition fails. A running job whose deadline has passed may
         be claimed by another: its worker is dead or will fail to settle, because its claim is
         gone. The same message delivered again keeps its claim: both runs make the same objects,
-        and the first to settle wins.
+        and the first to settle wins. `attempts` counts every claim, because each may cost a call of
+        a provider.
         """
         try:
             return self._table.update(
                 **_job_key(org_id, generation_id),
                 expression="SET #status = :running, #claim = :claim, #started_at = :now, "
-                "#sweep_at = :deadline",
+                "#sweep_at = :deadline, #completed = :none ADD #attempts :one",
                 condition="#expires_at > :now AND (#status = :queued OR (#status = :running "
                 "AND (#claim = :claim OR #sweep_at <= :now)))",
                 running="running",
@@ -120,27 +121,53 @@ class GenerationStore:
                 claim=claim,
                 now=now,
                 deadline=deadline,
+                none=0,
+                one=1,
             )
         except ConditionFailed:
             return None
 
+    def progress(self, job: Item, completed: int) -> bool:
+        """Tell how many images of a claimed job are made; False when its claim was lost, so that a
+        worker whose job was canceled or taken over stops early."""
+        try:
+            self._table.update(
+                **_job_key(job["org_id"], job["id"]),
+                expression="SET #completed = :completed",
+                condition="#status = :running AND #claim = :claim",
+                completed=completed,
+                running="running",
+                claim=job["claim"],
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     def succeed(
-        self, job: Item, assets: Sequence[Item], settle: Sequence[Action], now: int
+        self,
+        job: Item,
+        assets: Sequence[Item],
+        failures: Sequence[Mapping[str, Any]],
+        settle: Sequence[Action],
+        now: int,
     ) -> bool:
-        """Finish a claimed job: images, status and charge in one transaction.
+        """Finish a claimed job: images, what failed of it, status and charge in one transaction.
 
         False when the claim was lost meanwhile (the sweep released it, or another worker took it
         over): then nothing is written, nothing is charged, and the caller removes its objects.
         """
         finish = self._table.update_action(
             **_job_key(job["org_id"], job["id"]),
-            expression="SET #status = :succeeded, #asset_ids = :asset_ids, #finished_at = :now, "
-            "#sweep_at = #expires_at",
+            expression="SET #status = :succeeded, #asset_ids = :asset_ids, #failures = :failures, "
+            "#credits = :credits, #completed = :made, #finished_at = :now, #sweep_at = #expires_at",
             condition="#status = :running AND #claim = :claim",
             succeeded="succeeded",
             running="running",
             claim=job["claim"],
             asset_ids=[asset["id"] for asset in assets],
+            failures=[dict(failure) for failure in failures],
+            credits=job["credits"],
+            made=len(assets),
             now=now,
         )
         puts = [
@@ -236,7 +263,7 @@ class GenerationStore:
 class Refusal:
     """Which part of an acceptance did not hold."""
 
-    brand_missing: bool
+    brand: tuple[bool, Item | None]  # whether it refused, and the brand as it stands
     limits: list[tuple[bool, Item | None]]  # of each limit: whether it refused, what stood there
     cap_reached: bool
     credits_short: bool
@@ -256,7 +283,7 @@ class Refusal:
             start = end
         short = [item for refused, item in found["reserve"] if refused]
         return cls(
-            brand_missing=any(refused for refused, _ in found["brand"]),
+            brand=found["brand"][0] if found["brand"] else (False, None),
             limits=found["limits"],
             cap_reached=any(refused for refused, _ in found["cap"]),
             credits_short=bool(short),

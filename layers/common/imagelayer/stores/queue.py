@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imagelayer.stores.table import StoreUnavailable
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message that lies in a queue; `body` is None when it is no JSON."""
+
+    id: str
+    body: Any
+    sent_at: float
 
 
 class Queue:
@@ -21,9 +31,42 @@ class Queue:
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send one message. Raises StoreUnavailable."""
+        self._call("send_message", MessageBody=json.dumps(message))
+
+    def peek(self, most: int) -> list[Letter]:
+        """Messages without taking them, up to `most`. Raises StoreUnavailable.
+
+        Each is hidden from another look for half a minute, so that none is seen twice.
+        """
+        seen: dict[str, Letter] = {}
+        while len(seen) < most:
+            answer = self._call(
+                "receive_message",
+                MaxNumberOfMessages=10,
+                VisibilityTimeout=30,
+                MessageSystemAttributeNames=["SentTimestamp"],
+            )
+            letters = [_letter(message) for message in answer.get("Messages", [])]
+            if not letters:
+                break
+            seen.update({letter.id: letter for letter in letters})
+        return list(seen.values())[:most]
+
+    def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         try:
-            self._client().send_message(QueueUrl=self._url, MessageBody=json.dumps(message))
+            answer: dict[str, Any] = getattr(self._client(), operation)(
+                QueueUrl=self._url, **request
+            )
         except ClientError as error:
-            raise StoreUnavailable("send_message", error.response["Error"]["Code"]) from None
+            raise StoreUnavailable(operation, error.response["Error"]["Code"]) from None
         except BotoCoreError as error:
-            raise StoreUnavailable("send_message", type(error).__name__) from None
+            raise StoreUnavailable(operation, type(error).__name__) from None
+        return answer
+
+
+def _letter(message: Mapping[str, Any]) -> Letter:
+    try:
+        body = json.loads(message["Body"])
+    except ValueError:
+        body = None
+    return Letter(message["MessageId"], body, int(message["Attributes"]["SentTimestamp"]) / 1000)
