@@ -1,4 +1,8 @@
-"""The words on a picture: free text, or a template's fields, and the brand's typography."""
+"""What may be written on a picture: free text, or one of the templates with its own fields.
+
+Bodies of requests are checked through these types; a job keeps them as plain dictionaries, which
+`render.compositor` lays out. `schemas` imports this module, so this one does not import it.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,22 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from imagelayer.errors import invalid
+from imagelayer.fonts import BODY, HEADING, check_text, find_family
+
 Treatment = Literal["auto", "none", "tint", "duotone"]
-Headline = Annotated[str, Meta(min_length=1, max_length=160)]
-Line = Annotated[str, Meta(min_length=1, max_length=240)]
-Label = Annotated[str, Meta(min_length=1, max_length=60)]
+
+Headline = Annotated[str, Meta(min_length=1, max_length=120)]
+Line = Annotated[str, Meta(min_length=1, max_length=200)]
+Label = Annotated[str, Meta(min_length=1, max_length=40)]
 
 
-class Strict(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Base of what is checked field by field."""
+class Design(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, omit_defaults=False):
+    """Base of these shapes: unknown fields are refused."""
 
 
-class Text(Strict):
-    """Text to lay on a picture; at least one of its parts."""
+class Text(Design):
+    """Free text; at least one of the four. The call to action stands on a pill."""
 
     headline: Headline | None = None
     subhead: Line | None = None
@@ -26,24 +34,24 @@ class Text(Strict):
     caption: Line | None = None
 
 
-class Stat(Strict, tag_field="type", tag="stat"):
-    """A number and what it counts."""
+class Stat(Design, tag_field="type", tag="stat"):
+    """One number that speaks."""
 
-    value: Annotated[str, Meta(min_length=1, max_length=24)]
+    value: Annotated[str, Meta(min_length=1, max_length=16, examples=["73 %"])]
     label: Line
     source: Line | None = None
 
 
-class Quote(Strict, tag_field="type", tag="quote"):
-    """What somebody said."""
+class Quote(Design, tag_field="type", tag="quote"):
+    """What somebody said. Quotation marks are set by the template."""
 
-    quote: Annotated[str, Meta(min_length=1, max_length=320)]
-    author: Label
-    role: Label | None = None
+    quote: Annotated[str, Meta(min_length=1, max_length=280)]
+    author: Annotated[str, Meta(min_length=1, max_length=80)]
+    role: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
 
 
-class Announcement(Strict, tag_field="type", tag="announcement"):
-    """News."""
+class Announcement(Design, tag_field="type", tag="announcement"):
+    """Something is new."""
 
     headline: Headline
     subhead: Line | None = None
@@ -51,48 +59,74 @@ class Announcement(Strict, tag_field="type", tag="announcement"):
     badge: Label | None = None
 
 
-class Product(Strict, tag_field="type", tag="product"):
-    """Something to buy."""
+class Product(Design, tag_field="type", tag="product"):
+    """Something is for sale."""
 
-    name: Headline
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
     tagline: Line | None = None
     price: Annotated[str, Meta(min_length=1, max_length=24)] | None = None
     cta: Label | None = None
 
 
-class Event(Strict, tag_field="type", tag="event"):
-    """Somewhere to be."""
+class Event(Design, tag_field="type", tag="event"):
+    """Something takes place. The date is written as it is to be read."""
 
     title: Headline
-    date: Label
-    place: Label | None = None
+    date: Annotated[str, Meta(min_length=1, max_length=60)]
+    place: Annotated[str, Meta(min_length=1, max_length=80)] | None = None
     cta: Label | None = None
 
 
 Template = Stat | Quote | Announcement | Product | Event
 
 
-class Typeface(Strict):
-    """A bundled family in a bundled weight."""
+class Face(Design):
+    """A bundled font: `GET /v1/fonts` lists the families and their weights."""
 
-    family: Annotated[str, Meta(min_length=1, max_length=60)] = "Inter"
-    weight: Annotated[int, Meta(ge=100, le=900)] = 700
-
-
-class Typography(Strict):
-    """What a brand's text is set in."""
-
-    heading: Typeface = msgspec.field(default_factory=Typeface)
-    body: Typeface = msgspec.field(default_factory=lambda: Typeface(weight=400))
+    family: str
+    weight: int
 
 
-def check_design(text: Text | None, template: Template | None) -> None:
-    """Raise Problem 422 for text that cannot be set."""
+def _heading() -> Face:
+    return Face(family=HEADING[0], weight=HEADING[1])
 
 
-def check_typography(typography: Typography) -> None:
-    """Raise Problem 422 for type that is not bundled."""
+def _body() -> Face:
+    return Face(family=BODY[0], weight=BODY[1])
 
 
-def check_brandmark(brandmark: str) -> None:
-    """Raise Problem 422 for text that cannot be set."""
+class Typography(Design):
+    """The faces of a brand."""
+
+    heading: Face = msgspec.field(default_factory=_heading)
+    body: Face = msgspec.field(default_factory=_body)
+
+
+def check_typography(typography: Typography, location: str = "body.typography") -> None:
+    """Refuse a face that is not bundled. Raises Problem 422."""
+    for role in ("heading", "body"):
+        face: Face = getattr(typography, role)
+        find_family(f"{location}.{role}", face.family, face.weight)
+
+
+def check_design(
+    text: Text | None, template: Template | None, typography: Typography | None = None
+) -> None:
+    """Refuse text that is missing or cannot be drawn. Raises Problem 422.
+
+    Without `typography` every character must be in the fallback fonts or in the default family,
+    so what passes here can be drawn whatever the brand's faces are.
+    """
+    if typography is not None:
+        check_typography(typography)
+    if text is not None and not any(_written(text)):
+        raise invalid("body.text", "must hold a headline, subhead, cta or caption")
+    family = (typography or Typography()).heading.family
+    for location, design in (("body.text", text), ("body.template", template)):
+        for name in _written(design) if design is not None else ():
+            check_text(f"{location}.{name}", getattr(design, name), family)
+
+
+def _written(design: Design) -> list[str]:
+    """The fields that hold text."""
+    return [name for name in design.__struct_fields__ if getattr(design, name) is not None]
