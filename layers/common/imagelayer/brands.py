@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from imagelayer.designs import check_brandmark, check_typography
 from imagelayer.errors import not_found
 from imagelayer.idempotency import Made, made_before, telling_twins
 from imagelayer.ids import is_id, new_id
@@ -185,10 +184,14 @@ def _normal(fields: Mapping[str, Any]) -> dict[str, Any]:
     cannot be set."""
     normal = dict(fields)
     if normal.get("typography") is not None:
+        from imagelayer.designs import check_typography
+
         check_typography(normal["typography"])
         normal["typography"] = msgspec.to_builtins(normal["typography"])
     if normal.get("brandmark"):
-        check_brandmark(normal["brandmark"])
+        from imagelayer.fonts import check_text
+
+        check_text("body.brandmark", normal["brandmark"])
     if "palette" in normal:
         normal["palette"] = [color.upper() for color in normal["palette"]]
     return normal

@@ -188,15 +188,15 @@ class GenerationWorker:
                 logos=look.logos,
                 corner=job["logo"],
                 watermark=job["mode"] == "test",
-                text=job["text"],
-                template=job["template"],
+                text=job.get("text"),
+                template=job.get("template"),
                 typography=look.typography,
                 brandmark=look.brandmark or None,
                 treatment=job["treatment"] if job["apply_brand_guidelines"] else "none",
             )
         except TextDoesNotFit:
             raise GenerationRefused("text_does_not_fit") from None
-        data = encode.encode(branded.image, job["output_format"], quality=job["quality"])
+        data = encode.encode(branded.image, job["output_format"], quality=job.get("quality"))
         # Ids are drawn from the claim, so a repeated attempt of one claim writes the same objects.
         asset_id = new_id("ast", job["created_at"], _draw(job["claim"], index))
         content_type = encode.CONTENT_TYPES[job["output_format"]]

@@ -723,6 +723,11 @@ class GenerationList(Answer):
 # The openai client's own shapes: what it sends beyond these is ignored
 
 
+SizeOrAuto = Annotated[
+    str, Meta(pattern=r"^(auto|[1-9][0-9]{2,3}x[1-9][0-9]{2,3})$(?!\n)", examples=["1024x1024"])
+]
+
+
 class ImagesRequest(BrandedRequest, kw_only=True):
     """Images as the `openai` client asks for them, with a brand beside; unknown fields pass.
 
@@ -734,7 +739,7 @@ class ImagesRequest(BrandedRequest, kw_only=True):
     prompt: Annotated[str, Meta(min_length=1, max_length=32_000)]
     model: str | None = None
     n: Annotated[int, Meta(ge=1, le=4)] | None = None
-    size: Literal["auto"] | Size | None = None
+    size: SizeOrAuto | None = None
     response_format: Literal["url", "b64_json"] | None = None
     output_format: OutputFormat | None = None
     output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
