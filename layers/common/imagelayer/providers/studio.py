@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from imagelayer.providers.models import Order
 from imagelayer.render import studio
 
 if TYPE_CHECKING:
@@ -14,17 +14,13 @@ if TYPE_CHECKING:
 class Studio:
     """Paints from the prompt, the guidelines, the palette and the seed."""
 
-    def generate(
-        self,
-        prompt: str,
-        *,
-        guidelines: str,
-        palette: Sequence[str],
-        width: int,
-        height: int,
-        seed: int,
-    ) -> Image.Image:
-        """One RGB picture of exactly `width` by `height` pixels; same input, same pixels."""
+    def generate(self, order: Order) -> Image.Image:
+        """One RGB picture of exactly the size asked for; same order, same pixels."""
         return studio.paint(
-            prompt, seed=seed, width=width, height=height, palette=palette, guidelines=guidelines
+            order.prompt,
+            seed=order.seed,
+            width=order.width,
+            height=order.height,
+            palette=order.palette,
+            guidelines=order.guidelines,
         )
