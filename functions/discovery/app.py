@@ -26,6 +26,16 @@ def security_txt(call: Call) -> Reply:
     return Reply(discovery.security_txt(call.wiring.settings, call.now))
 
 
+@app.route("GET /v1/fonts")
+def fonts(call: Call) -> Reply:
+    return Reply({"data": discovery.fonts()}, headers=discovery.CACHEABLE)
+
+
+@app.route("GET /v1/presets")
+def presets(call: Call) -> Reply:
+    return Reply({"data": discovery.presets()}, headers=discovery.CACHEABLE)
+
+
 @app.route("GET /security")
 def security_page(call: Call) -> Reply:
     return Reply(discovery.security_page(), headers=discovery.PAGE_HEADERS)

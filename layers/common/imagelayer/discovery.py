@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from imagelayer.settings import Settings
 from imagelayer.times import rfc3339
@@ -28,6 +29,22 @@ def openapi_text() -> str:
 def security_page() -> str:
     """The security page, generated from the promise registry by `make security-page`."""
     return _static("security.html")
+
+
+def fonts() -> list[dict[str, Any]]:
+    """The families that a brand may name, with their weights."""
+    from imagelayer.fonts import FAMILIES
+
+    return [{"family": name, "weights": list(weights)} for name, weights in FAMILIES.items()]
+
+
+def presets() -> list[dict[str, Any]]:
+    """The sizes that a generation may name."""
+    from imagelayer.presets import PRESETS
+
+    return [
+        {"id": name, "width": width, "height": height} for name, (width, height) in PRESETS.items()
+    ]
 
 
 def security_txt(settings: Settings, now: float) -> str:

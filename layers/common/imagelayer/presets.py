@@ -26,7 +26,7 @@ PRESETS: Mapping[str, tuple[int, int]] = {
     "x-post": (1600, 900),
     "x-header": (1500, 500),
     "youtube-thumbnail": (1280, 720),
-    "youtube-banner": (2560, 1440),
+    "youtube-banner": (2048, 1152),
     "pinterest-pin": (1000, 1500),
     "tiktok": (1080, 1920),
     "threads-post": (1080, 1350),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 
@@ -35,6 +36,25 @@ def test_the_public_keys_verify_what_login_mints(product: Product, owner: Accoun
 def test_no_private_part_of_a_key_is_public(product: Product, owner: Account) -> None:
     keys = product.call("GET", "/.well-known/jwks.json").json["keys"]
     assert [set(key) for key in keys] == [{"crv", "kty", "x", "kid", "alg", "use"}]
+
+
+def test_every_font_that_is_listed_may_be_a_brands(product: Product, owner: Account) -> None:
+    faces = [
+        {"family": font["family"], "weight": weight}
+        for font in product.call("GET", "/v1/fonts").json["data"]
+        for weight in font["weights"]
+    ]
+    for pair in itertools.batched(faces, 2):
+        typography = {"heading": pair[0], "body": pair[-1]}
+        assert product.brand(owner, typography=typography)["typography"] == typography
+
+
+def test_every_preset_that_is_listed_may_be_asked_for(product: Product, owner: Account) -> None:
+    for preset in product.call("GET", "/v1/presets").json["data"]:
+        body = {"prompt": "waves", "preset": preset["id"]}
+        job = product.call("POST", "/v1/generations", headers=owner.headers, body=body)
+        assert job.status == 202
+        assert (job.json["width"], job.json["height"]) == (preset["width"], preset["height"])
 
 
 def test_before_the_first_login_there_is_no_key(product: Product) -> None:

@@ -109,6 +109,8 @@ EXPECTED: dict[str, Any] = {
     "discovery_jwks": 200,
     "discovery_security_txt": 200,
     "discovery_security_page": 200,
+    "discovery_fonts": 200,
+    "discovery_presets": 200,
     "brand_intake_uploaded": "ready",
     "brand_intake_not_announced": "pending",
     "generation_worker_queued": ([], "succeeded"),
