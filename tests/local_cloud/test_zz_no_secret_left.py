@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -30,16 +31,38 @@ def test_no_table_queue_bucket_or_log_holds_a_password_key_or_token(cloud: Local
     for place, text in places.items():
         for secret in used:
             assert secret not in text, f"{place} holds a secret that starts with {secret[:12]}"
-    for prompt in ("warm paper waves at sunrise", "three calls"):
-        assert prompt not in places["logs"]
     for visitor in ALL:
         assert visitor.email not in places["logs"]
 
 
-def _table(cloud: LocalCloud, name: str) -> str:
+@pytest.mark.promise("no-training")
+def test_a_prompt_is_in_its_job_and_nowhere_else(cloud: LocalCloud) -> None:
+    owner = new_owner(cloud)
+    owner.generate(size="256x256", brand_id=owner.brand["id"])
+    jobs = [item for item in _items(cloud, "GenerationsTable") if "prompt" in item]
+    # Shorter ones could be words of anything.
+    prompts = {job["prompt"]["S"] for job in jobs if len(job["prompt"]["S"]) >= 10}
+    assert "warm paper waves at sunrise" in prompts
+    places = {
+        **{name: _table(cloud, name) for name in cloud.info["tables"]},
+        **{name: _bucket(cloud, name) for name in cloud.info["buckets"]},
+        **{name: _queue(cloud, name) for name in cloud.info["queues"]},
+        "logs": _logs(cloud),
+    }
+    del places["GenerationsTable"]
+    for place, text in places.items():
+        for prompt in prompts:
+            assert prompt not in text, f"{place} holds a prompt that starts with {prompt[:12]}"
+
+
+def _items(cloud: LocalCloud, name: str) -> list[dict[str, Any]]:
     pages = cloud.client("dynamodb").get_paginator("scan")
     found = pages.paginate(TableName=cloud.info["tables"][name])
-    return json.dumps([page["Items"] for page in found], default=str)
+    return [item for page in found for item in page["Items"]]
+
+
+def _table(cloud: LocalCloud, name: str) -> str:
+    return json.dumps(_items(cloud, name), default=str)
 
 
 def _bucket(cloud: LocalCloud, name: str) -> str:
