@@ -25,6 +25,11 @@ from dev.turnstile import DUMMY_TOKEN
 _LOGO: Final = ROOT / "dev/assets/demo-logo.png"
 _PALETTE: Final = ["#5B4DFF", "#FF7A59", "#181636", "#F4F1EA", "#12B5A6"]
 _PROMPT: Final = "Soft layered hills at sunrise, calm and spacious, for the launch of a product"
+_TEXT: Final = {
+    "headline": "A new day for numbers",
+    "subhead": "Engines that calculate, and show their work.",
+    "cta": "See the engine",
+}
 _SCOPES: Final = ["generations:read", "generations:write", "assets:read", "brands:read"]
 _PATIENCE: Final = 60.0
 
@@ -39,6 +44,7 @@ class Story:
 
     cloud: LocalCloud
     http: httpx.Client
+    progress: Progress
     email: str = field(default_factory=lambda: f"ada-{secrets.token_hex(4)}@example.com")
     password: str = field(default_factory=lambda: f"demo {secrets.token_urlsafe(18)}")
     token: str = ""
@@ -116,17 +122,22 @@ class Story:
             "brand_id": self.brand_id,
             "size": "1024x1024",
             "output_format": "png",
+            "text": _TEXT,
         }
         answer = self._call("POST", "/v1/generations", 202, self.key, json=body)
         self.generation_id = answer["id"]
         return f"{self.generation_id}, {answer['credits']} credit(s)"
 
     def await_image(self) -> str:
-        """Wait for the worker."""
-        path = f"/v1/generations/{self.generation_id}"
-        done = self._poll(
-            path, self.key, lambda answer: answer["status"] not in {"queued", "running"}
-        )
+        """Wait for the worker: each request is answered when the image is there, or after 2 s."""
+        path = f"/v1/generations/{self.generation_id}?wait=2"
+        with self.progress.counting("images made", 1) as made:
+
+            def finished(answer: Any) -> bool:
+                made(answer["progress"]["completed"])
+                return answer["status"] not in {"queued", "running"}
+
+            done = self._poll(path, self.key, finished)
         if done["status"] != "succeeded":
             raise DemoError(f"the generation {done['status']}: {done['error']}")
         self.asset = done["assets"][0]
@@ -147,6 +158,13 @@ class Story:
         count = exact_logo_pixels(self.image, _LOGO.read_bytes(), place)
         return f"{count} opaque pixels, exact, at ({place['x']}, {place['y']})"
 
+    def check_report(self) -> str:
+        """See that the image is on brand by its own measurements."""
+        report = self.asset["brand_report"]
+        if not report["passed"]:
+            raise DemoError(f"the image is not on brand: {report}")
+        return f"palette distance {report['palette_distance']}, contrast {_contrasts(report)}"
+
     def _call(self, method: str, path: str, status: int, bearer: str = "", **rest: Any) -> Any:
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
         answer = self.http.request(method, path, headers=headers, **rest)
@@ -161,6 +179,12 @@ class Story:
                 raise DemoError(f"{path} is still {answer['status']} after {_PATIENCE:.0f} s")
             time.sleep(0.25)
         return answer
+
+
+def _contrasts(report: dict[str, Any]) -> str:
+    """The lowest contrast of text and that of the logo."""
+    text = min(block["contrast"] for block in report["text"])
+    return f"{text}:1 of text, {report['logo']['contrast']}:1 of the logo"
 
 
 def exact_logo_pixels(image: bytes, logo: bytes, place: dict[str, Any]) -> int:
@@ -194,20 +218,25 @@ STEPS: Final[tuple[tuple[str, Callable[[Story], str]], ...]] = (
     ("image rendered and composed", Story.await_image),
     ("download by signed link", Story.download),
     ("find the logo in the image", Story.check_logo),
+    ("read the brand report", Story.check_report),
 )
 
 
 def tell(cloud: LocalCloud, progress: Progress, out: Path) -> None:
     """Tell the whole story and leave the image in `out`."""
     with httpx.Client(base_url=cloud.base_url, timeout=60) as http:
-        story = Story(cloud, http)
-        for number, (title, step) in enumerate(STEPS, 1):
-            with progress.step(f"{number:>2}/{len(STEPS)} {title}") as notes:
-                notes.append(step(story))
+        story = Story(cloud, http, progress)
+        with progress.counting("the whole story", len(STEPS)) as told:
+            for number, (title, step) in enumerate(STEPS, 1):
+                with progress.step(f"{number:>2}/{len(STEPS)} {title}") as notes:
+                    notes.append(step(story))
+                told(number)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(story.image)
     with Image.open(BytesIO(story.image)) as image:
-        progress.say(f"\n{out}: {image.format}, {image.width} by {image.height}")
+        progress.say("")
+        progress.show(image)
+        progress.say(f"{out}: {image.format}, {image.width} by {image.height}")
 
 
 def main() -> int:
