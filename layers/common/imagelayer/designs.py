@@ -12,8 +12,11 @@ import msgspec
 from msgspec import Meta
 
 from imagelayer.errors import invalid
-from imagelayer.fonts import BODY, HEADING, check_text, find_family
 
+# What a brand is set in that says nothing else. `imagelayer.fonts` is imported only where text is:
+# every function imports these shapes, and few see any text.
+HEADING = ("Inter", 800)
+BODY = ("Inter", 500)
 Treatment = Literal["auto", "none", "tint", "duotone"]
 
 Headline = Annotated[str, Meta(min_length=1, max_length=120)]
@@ -104,6 +107,8 @@ class Typography(Design):
 
 def check_typography(typography: Typography, location: str = "body.typography") -> None:
     """Refuse a face that is not bundled. Raises Problem 422."""
+    from imagelayer.fonts import find_family
+
     for role in ("heading", "body"):
         face: Face = getattr(typography, role)
         find_family(f"{location}.{role}", face.family, face.weight)
@@ -117,6 +122,8 @@ def check_design(
     Without `typography` every character must be in the fallback fonts or in the default family,
     so what passes here can be drawn whatever the brand's faces are.
     """
+    from imagelayer.fonts import check_text
+
     if typography is not None:
         check_typography(typography)
     if text is not None and not any(_written(text)):

@@ -47,8 +47,8 @@ FALLBACKS: Final[Mapping[str, tuple[int, ...]]] = {
     "Noto Sans Math": (400,),
     "Noto Color Emoji": (400,),
 }
-HEADING: Final = ("Inter", 800)
-BODY: Final = ("Inter", 500)
+
+DEFAULT: Final = "Inter"
 
 # Characters no font draws, which steer how their neighbours are drawn: the marks of direction,
 # (non-)joiners, breaks that are allowed or forbidden, variation selectors, and the tags that spell
@@ -73,7 +73,7 @@ def find_family(location: str, family: str, weight: int) -> tuple[str, int]:
     return family, weight
 
 
-def check_text(location: str, text: str, family: str = HEADING[0]) -> None:
+def check_text(location: str, text: str, family: str = DEFAULT) -> None:
     """Refuse text that cannot be drawn whole. Raises Problem 422.
 
     Refused are characters that neither `family` nor any fallback has, controls (line breaks among
