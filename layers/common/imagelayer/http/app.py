@@ -161,9 +161,7 @@ class App:
         if endpoint.signed:
             fields = body.raw(event, endpoint.max_body_bytes)
         elif endpoint.body:
-            fields = body.parse(
-                event, endpoint.body, endpoint.max_body_bytes, forms=endpoint.forms
-            )
+            fields = body.parse(event, endpoint.body, endpoint.max_body_bytes, forms=endpoint.forms)
         headers = event.get("headers") or {}
         path = event.get("pathParameters") or {}
         claimed = None
