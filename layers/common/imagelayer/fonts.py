@@ -15,7 +15,10 @@ from typing import Final
 
 import msgspec
 
+from imagelayer.designs import BODY, HEADING
 from imagelayer.errors import invalid
+
+__all__ = ["BODY", "FALLBACKS", "FAMILIES", "HEADING", "check_text", "covers", "find_family"]
 
 # What a caller may name, and in which weights (OpenType's usWeightClass).
 FAMILIES: Final[Mapping[str, tuple[int, ...]]] = {
@@ -48,8 +51,6 @@ FALLBACKS: Final[Mapping[str, tuple[int, ...]]] = {
     "Noto Color Emoji": (400,),
 }
 
-DEFAULT: Final = "Inter"
-
 # Characters no font draws, which steer how their neighbours are drawn: the marks of direction,
 # (non-)joiners, breaks that are allowed or forbidden, variation selectors, and the tags that spell
 # the flag of a region.
@@ -73,7 +74,7 @@ def find_family(location: str, family: str, weight: int) -> tuple[str, int]:
     return family, weight
 
 
-def check_text(location: str, text: str, family: str = DEFAULT) -> None:
+def check_text(location: str, text: str, family: str = HEADING[0]) -> None:
     """Refuse text that cannot be drawn whole. Raises Problem 422.
 
     Refused are characters that neither `family` nor any fallback has, controls (line breaks among
