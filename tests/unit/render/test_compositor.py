@@ -188,7 +188,14 @@ def test_palette_distance_is_zero_on_the_palette_and_its_tints() -> None:
 
 def test_palette_distance_is_absent_without_a_palette() -> None:
     report = compose(flat("#00FF00"), palette=(), logos={}).report
-    assert report.to_dict() == {"palette_distance": None, "logo": None, "passed": True}
+    assert report.to_dict() == {
+        "palette_distance": None,
+        "treatment": "none",
+        "logo": None,
+        "texts": [],
+        "checks": [],
+        "passed": True,
+    }
 
 
 def test_an_off_brand_picture_does_not_pass() -> None:

@@ -1,71 +1,77 @@
-"""The brand compositor: lays the exact logo on a picture and measures how well the brand came out.
+"""The brand compositor: moves a picture to the palette, writes on it, lays the exact logo, and
+measures how well the brand came out.
 
-The logo is never recoloured, stretched or enlarged. Where the picture would swallow it, the
-picture gives way: a plate of frosted glass in the palette's own tone goes behind.
+Words and logo never meet, and both read: where the picture behind the words is too bright, too dark
+or too busy, it is veiled with a tone of the palette, as little as it takes.
 """
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-from imagelayer.render.colour import (
-    Floats,
-    Palette,
-    as_rgb,
-    contrast_ratio,
-    relative_luminance,
-    rgb_to_lab,
-    toned,
+from imagelayer.designs import Treatment
+from imagelayer.render import words
+from imagelayer.render.colour import Palette, rgb_to_lab
+from imagelayer.render.layouts import (
+    Block,
+    Box,
+    Insets,
+    Layout,
+    Placed,
+    TextDoesNotFit,
+    blocks_of,
+    lay_out,
+    margins,
+    place,
+    without,
 )
+from imagelayer.render.logos import (
+    CORNERS,
+    MIN_CONTRAST,
+    VARIANTS,
+    Corner,
+    LogoReport,
+    Prepared,
+    box_at,
+    choose_corner,
+    lay,
+    prepare,
+)
+from imagelayer.render.tones import MIN_TEXT_CONTRAST
+from imagelayer.render.treatment import TINT_STRENGTHS, duotone, tint
+from imagelayer.render.words import TextReport
 
-type Corner = Literal["auto", "top-left", "top-right", "bottom-left", "bottom-right", "none"]
-type Box = tuple[int, int, int, int]
+__all__ = [
+    "MAX_PALETTE_DISTANCE",
+    "MIN_CONTRAST",
+    "BrandReport",
+    "Composition",
+    "Corner",
+    "LogoReport",
+    "TextDoesNotFit",
+    "TextReport",
+    "compose",
+    "palette_distance",
+]
 
-MIN_CONTRAST: Final = 3.0
 # Mean OKLab distance x100. About 2 is just noticeable; the studio stays under 4.
 MAX_PALETTE_DISTANCE: Final = 8.0
-MIN_LEGIBLE_SHARE: Final = 0.5
-# A plate that has to be laid anyway may as well do its job well.
-_PLATE_CONTRAST: Final = 4.5
-
-VARIANTS: Final = ("logo", "logo_dark", "logo_mono")
-CORNERS: Final[tuple[Corner, ...]] = ("top-left", "top-right", "bottom-left", "bottom-right")
-
-_MARGIN: Final = 0.04
-_MAX_WIDTH: Final = 0.28
-_MAX_HEIGHT: Final = 0.14
-_CLEAR_SPACE: Final = 0.25
 _SAMPLES: Final = 112
 
 
 @dataclass(frozen=True)
-class LogoReport:
-    """Where the logo stands and how it reads; lengths in pixels, `scale` 1.0 is original size.
+class Check:
+    """One thing that was measured; it passes at `limit`, which is the least or the most allowed."""
 
-    `contrast` is the WCAG 2.2 ratio between the logo's mean visible luminance and the picture
-    behind it, taken at whichever of the picture's 10th and 90th luminance percentiles is worse.
-    `legible_share` is the part of the logo's visible area that reaches 3:1 by itself. `plate`
-    says whether a plate was laid behind it.
-    """
-
-    variant: str
-    corner: str
-    x: int
-    y: int
-    width: int
-    height: int
-    scale: float
-    contrast: float
-    legible_share: float
-    plate: bool
-    clear_space_px: int
-    clear_space_required_px: int
+    name: str
+    measured: float
+    limit: float
     passed: bool
 
 
@@ -73,17 +79,24 @@ class LogoReport:
 class BrandReport:
     """What was measured on the finished picture.
 
-    `palette_distance`, see `palette_distance()`; None without a palette. `logo` is None when none
-    was laid. `passed` needs every part that was measured to pass.
+    `palette_distance`, see `palette_distance()`; None without a palette. `treatment` is what was
+    done to bring it down. `logo` is None when none was laid; `texts` has every block of words, the
+    brand's name among them where it stands in for a logo. `passed` needs every check to pass.
     """
 
     palette_distance: float | None
+    treatment: str
     logo: LogoReport | None
+    texts: tuple[TextReport, ...]
+    checks: tuple[Check, ...]
     passed: bool
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
-        return asdict(self)
+        report = asdict(self)
+        report["texts"] = list(report["texts"])
+        report["checks"] = list(report["checks"])
+        return report
 
 
 @dataclass(frozen=True)
@@ -92,26 +105,6 @@ class Composition:
 
     image: Image.Image
     report: BrandReport
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    variant: str
-    image: Image.Image
-    mean: float
-    luminances: Floats
-    weights: Floats
-
-    def against(self, low: float, high: float) -> tuple[float, float]:
-        """Contrast and legible share before a picture of these luminances."""
-        contrast = min(contrast_ratio(self.mean, low), contrast_ratio(self.mean, high))
-        if min(low, high) < self.mean < max(low, high):
-            contrast = 1.0
-        middle = (low + high) / 2
-        lighter = np.maximum(self.luminances, middle) + 0.05
-        darker = np.minimum(self.luminances, middle) + 0.05
-        legible = (lighter / darker >= MIN_CONTRAST) * self.weights
-        return contrast, float(legible.sum() / self.weights.sum())
 
 
 def palette_distance(picture: Image.Image, palette: Sequence[str]) -> float | None:
@@ -150,215 +143,170 @@ def compose(
     logos: Mapping[str, Image.Image],
     corner: Corner = "auto",
     watermark: bool = False,
+    text: Mapping[str, Any] | None = None,
+    template: Mapping[str, Any] | None = None,
+    typography: Mapping[str, Any] | None = None,
+    brandmark: str | None = None,
+    treatment: Treatment = "none",
+    insets: Insets = (0.0, 0.0, 0.0, 0.0),
 ) -> Composition:
-    """Lay the brand's logo on a picture and measure the result.
+    """Lay a brand on a picture and measure the result.
 
     `logos` maps "logo", "logo_dark" (for dark backgrounds) and "logo_mono" to pictures with
     transparency; the variant that reads best before the picture is used, the plain logo first
-    among equals. `corner` "auto" picks the calmest corner where a variant reads; "none" lays no
-    logo. A logo is scaled down when larger than 28 % of the width or 14 % of the short side, never
-    up; at original size its opaque pixels are exact in the result. `watermark` writes TEST across
-    everything but the logo and its clear space.
+    among equals. `corner` "auto" picks the calmest corner that the words leave free; "none" lays
+    no logo. A logo is scaled down when larger than 28 % of the width or 14 % of the short side,
+    never up; at original size its opaque pixels are exact in the result. Without any logo the
+    `brandmark`, the brand's name, is written in its place.
 
-    The picture given is left as it is. ValueError for an unknown logo kind, an unknown corner, a
-    malformed colour or a logo with no visible pixel.
+    `text` and `template` are `designs.Text` and `designs.Template` as plain dictionaries, at most
+    one of them; `typography` is `designs.Typography`. Words are as large as their zone allows.
+    `insets` are the shares of height, width, height and width that stay free of words and logo at
+    the top, right, bottom and left (`presets.SAFE_INSETS`).
+
+    `treatment` moves the picture to the palette: "duotone" paints its tones in the palette's ramp,
+    "tint" goes part of that way, "auto" as far as the palette distance needs and no farther.
+    `watermark` writes TEST across everything but the logo and its clear space.
+
+    The picture given is left as it is. Raises TextDoesNotFit, a ValueError; ValueError for an
+    unknown logo kind, corner, template or face, a malformed colour or a logo with no visible pixel.
     """
-    unknown = set(logos) - set(VARIANTS)
-    if unknown:
+    if set(logos) - set(VARIANTS):
         raise ValueError("logos are named logo, logo_dark or logo_mono")
     if corner not in (*CORNERS, "auto", "none"):
         raise ValueError("unknown corner")
-    canvas = Image.new("RGB", picture.size)
-    canvas.paste(picture.convert("RGB"))
-    distance = palette_distance(canvas, palette)
-    logo: LogoReport | None = None
+    if text is not None and template is not None:
+        raise ValueError("a picture bears a text or a template")
+    colours = tuple(palette)
+    blocks = blocks_of(text, template, typography)
+    canvas, distance, treated = _treated(picture, colours, treatment)
+    named = not logos and brandmark is not None
+    if named:
+        logos = words.wordmark(brandmark or "", colours, typography, canvas.size)
+    mark: Prepared | None = None
     if logos and corner != "none":
-        logo = _lay_logo(canvas, palette, logos, corner)
+        mark = prepare(
+            logos,
+            canvas.size,
+            margins=margins(canvas.size, insets) if blocks or any(insets) else (0, 0, 0, 0),
+            required_contrast=MIN_TEXT_CONTRAST if named else MIN_CONTRAST,
+        )
+    logo, texts = _lay_all(canvas, colours, blocks, mark, corner, insets)
     if watermark:
         _watermark(canvas, logo)
-    passed = (distance is None or distance <= MAX_PALETTE_DISTANCE) and (
-        logo is None or logo.passed
-    )
-    return Composition(canvas, BrandReport(distance, logo, passed))
+    if logo is not None and named:
+        texts.append(words.wordmark_report(logo, colours, typography))
+        logo = None
+    checks = _checks(distance, logo, texts)
+    passed = all(check.passed for check in checks)
+    report = BrandReport(distance, treated, logo, tuple(texts), checks, passed)
+    return Composition(canvas, report)
 
 
-def _candidate(variant: str, logo: Image.Image, canvas: Image.Image) -> tuple[_Candidate, float]:
-    image = logo.convert("RGBA")
-    scale = min(
-        1.0,
-        canvas.width * _MAX_WIDTH / image.width,
-        min(canvas.size) * _MAX_HEIGHT / image.height,
-    )
-    if scale < 1:
-        size = (max(1, math.floor(image.width * scale)), max(1, math.floor(image.height * scale)))
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    pixels = np.asarray(image)
-    weights = pixels[..., 3].astype(np.float64).ravel()
-    if not weights.any():
-        raise ValueError("the logo has no visible pixel")
-    luminances = relative_luminance(pixels[..., :3]).ravel()
-    visible = weights > 0
-    luminances, weights = luminances[visible], weights[visible]
-    mean = float((luminances * weights).sum() / weights.sum())
-    return _Candidate(variant, image, mean, luminances, weights), scale
-
-
-def _spot(canvas: Image.Image, size: tuple[int, int], corner: Corner) -> tuple[int, int]:
-    margin = max(round(min(canvas.size) * _MARGIN), _required_space(size[1]))
-    x = margin if corner.endswith("left") else canvas.width - margin - size[0]
-    y = margin if corner.startswith("top") else canvas.height - margin - size[1]
-    return x, y
-
-
-def _required_space(height: int) -> int:
-    return math.ceil(height * _CLEAR_SPACE)
-
-
-def _behind(canvas: Image.Image, box: Box) -> tuple[float, float, float]:
-    """Luminance at the 10th and 90th percentile in a box, and how busy it is there."""
-    region = np.asarray(canvas.crop(box))
-    luminance = relative_luminance(region)
-    low, high = np.percentile(luminance, (10, 90))
-    # Perceived, not physical, light: detail in the shadows disturbs as much as in the highlights.
-    tone = np.cbrt(luminance)
-    busy = float(tone.std())
-    if tone.shape[0] > 1 and tone.shape[1] > 1:
-        busy += float(np.abs(np.diff(tone, axis=0)).mean() + np.abs(np.diff(tone, axis=1)).mean())
-    return float(low), float(high), busy
-
-
-def _choose(
-    candidates: Sequence[_Candidate], low: float, high: float
-) -> tuple[_Candidate, float, float]:
-    """Return the variant that reads best before these luminances, its contrast and share."""
-    measured = [(candidate, *candidate.against(low, high)) for candidate in candidates]
-    for candidate, contrast, share in measured:
-        if candidate.variant == "logo" and contrast >= 4.5 and share >= 0.8:
-            return candidate, contrast, share
-    return max(measured, key=lambda item: (_reads(item[1], item[2]), item[1] * item[2]))
-
-
-def _reads(contrast: float, share: float) -> bool:
-    return contrast >= MIN_CONTRAST and share >= MIN_LEGIBLE_SHARE
-
-
-def _lay_logo(
-    canvas: Image.Image,
-    palette: Sequence[str],
-    logos: Mapping[str, Image.Image],
-    corner: Corner,
-) -> LogoReport:
-    scales: dict[str, float] = {}
-    candidates: list[_Candidate] = []
-    for variant in VARIANTS:
-        if variant in logos:
-            candidate, scales[variant] = _candidate(variant, logos[variant], canvas)
-            candidates.append(candidate)
-    size = (
-        max(candidate.image.width for candidate in candidates),
-        max(candidate.image.height for candidate in candidates),
-    )
-    pad = _required_space(size[1])
-    tried = []
-    for place in CORNERS if corner == "auto" else (corner,):
-        x, y = _spot(canvas, size, place)
-        low, high, busy = _behind(canvas, (x - pad, y - pad, x + size[0] + pad, y + size[1] + pad))
-        _, contrast, share = _choose(candidates, low, high)
-        # A corner that needs a plate counts as much busier than one that does not. Rounded, so
-        # that corners equally calm fall back to the order they are listed in.
-        tried.append((round(busy + (0 if _reads(contrast, share) else 0.25), 2), place))
-    place = min(tried, key=lambda item: item[0])[1]
-
-    low, high = _luminances_at(canvas, size, place)
-    chosen, contrast, share = _choose(candidates, low, high)
-    plate = not _reads(contrast, share)
-    if plate:
-        chosen, contrast, share = _lay_plate(canvas, palette, candidates, size, place)
-    x, y = _spot(canvas, chosen.image.size, place)
-    canvas.paste(chosen.image, (x, y), chosen.image)
-    width, height = chosen.image.size
-    space = min(x, y, canvas.width - x - width, canvas.height - y - height)
-    required = _required_space(height)
-    return LogoReport(
-        variant=chosen.variant,
-        corner=place,
-        x=x,
-        y=y,
-        width=width,
-        height=height,
-        scale=round(scales[chosen.variant], 4),
-        contrast=round(contrast, 2),
-        legible_share=round(share, 3),
-        plate=plate,
-        clear_space_px=space,
-        clear_space_required_px=required,
-        passed=contrast >= MIN_CONTRAST and space >= required,
-    )
-
-
-def _luminances_at(
-    canvas: Image.Image, size: tuple[int, int], place: Corner
-) -> tuple[float, float]:
-    x, y = _spot(canvas, size, place)
-    low, high, _ = _behind(canvas, (x, y, x + size[0], y + size[1]))
-    return low, high
-
-
-def _plate_tones(palette: Sequence[str]) -> tuple[Floats, Floats]:
-    """Return a dark and a light tone of the palette, OKLab."""
-    if not palette:
-        return np.array([0.2, 0.0, 0.0]), np.array([0.98, 0.0, 0.0])
-    colours = Palette(palette).by_lightness
-    darkest, lightest = colours[0], colours[-1]
-    dark = toned(darkest, min(float(darkest[0]), 0.24), 0.8)
-    light = toned(lightest, max(float(lightest[0]), 0.965), 1.0 if lightest[0] > 0.94 else 0.25)
-    return dark, light
-
-
-def _lay_plate(
-    canvas: Image.Image,
-    palette: Sequence[str],
-    candidates: Sequence[_Candidate],
-    size: tuple[int, int],
-    place: Corner,
-) -> tuple[_Candidate, float, float]:
-    """Lay the lightest-handed plate that lets a variant read; returns it as measured after."""
-    untouched = canvas.copy()
-    x, y = _spot(canvas, size, place)
-    box = (x, y, x + size[0], y + size[1])
-    low, high, _ = _behind(canvas, box)
-    dark, light = _plate_tones(palette)
-    # The tone nearer to the picture first: it disturbs least.
-    tones = (dark, light) if (low + high) / 2 < 0.3 else (light, dark)
-    best = (-1.0, untouched, candidates[0], 1.0, 0.0)
-    for strength, tone in itertools.product((0.6, 0.74, 0.86, 0.94, 1.0), tones):
-        attempt = untouched.copy()
-        _frost(attempt, box, as_rgb(tone), strength)
-        chosen, contrast, share = _choose(candidates, *_luminances_at(attempt, size, place))
-        worth = min(contrast, _PLATE_CONTRAST) * share
-        # A little better is not worth a heavier plate.
-        if worth > best[0] * 1.02:
-            best = (worth, attempt, chosen, contrast, share)
-        if _reads(contrast, share) and contrast >= _PLATE_CONTRAST:
+def _treated(
+    picture: Image.Image, palette: tuple[str, ...], treatment: Treatment
+) -> tuple[Image.Image, float | None, str]:
+    """A copy of the picture moved to the palette, its distance then, and what was done."""
+    canvas = Image.new("RGB", picture.size)
+    canvas.paste(picture.convert("RGB"))
+    if palette and treatment == "duotone":
+        canvas = duotone(canvas, palette)
+    elif palette and treatment == "tint":
+        canvas = tint(canvas, palette, TINT_STRENGTHS[1])
+    distance = palette_distance(canvas, palette)
+    if treatment in ("tint", "duotone"):
+        return canvas, distance, treatment if palette else "none"
+    if treatment == "none" or distance is None or distance <= MAX_PALETTE_DISTANCE:
+        return canvas, distance, "none"
+    tinted = canvas
+    for strength in TINT_STRENGTHS:
+        tinted = tint(canvas, palette, strength)
+        distance = palette_distance(tinted, palette)
+        if distance is not None and distance <= MAX_PALETTE_DISTANCE:
             break
-    canvas.paste(best[1])
-    return best[2:]
+    return tinted, distance, "tint"
 
 
-def _frost(canvas: Image.Image, box: Box, tone: tuple[int, int, int], strength: float) -> None:
-    """Blur and tint a rounded plate around `box`."""
-    height = box[3] - box[1]
-    pad = max(3, _required_space(height))
-    outer = (box[0] - pad, box[1] - pad, box[2] + pad, box[3] + pad)
-    region = canvas.crop(outer)
-    glass = region.filter(ImageFilter.GaussianBlur(max(3.0, height * 0.35)))
-    glass = Image.blend(glass, Image.new("RGB", glass.size, tone), strength)
-    scale = 4
-    mask = Image.new("L", (region.width * scale, region.height * scale), 0)
-    ImageDraw.Draw(mask).rounded_rectangle(
-        (0, 0, mask.width - 1, mask.height - 1), radius=region.height * 0.3 * scale, fill=255
-    )
-    canvas.paste(glass, outer[:2], mask.reduce(scale))
+def _lay_all(
+    canvas: Image.Image,
+    palette: tuple[str, ...],
+    blocks: Sequence[Block],
+    mark: Prepared | None,
+    corner: Corner,
+    insets: Insets,
+) -> tuple[LogoReport | None, list[TextReport]]:
+    """Lay words and logo where neither meets the other."""
+    if not blocks:
+        if mark is None:
+            return None, []
+        corner = choose_corner(canvas, mark) if corner == "auto" else corner
+        return lay(canvas, palette, mark, corner), []
+    layout = lay_out(canvas.size, blocks, insets)
+    placed, corner = _arranged(canvas, blocks, layout, mark, corner)
+    inks, chosen = words.write(canvas, palette, placed, layout)
+    logo = None if mark is None else lay(canvas, palette, mark, corner)
+    return logo, words.imprint(canvas, inks, placed, chosen)
+
+
+def _arranged(
+    canvas: Image.Image,
+    blocks: Sequence[Block],
+    layout: Layout,
+    mark: Prepared | None,
+    corner: Corner,
+) -> tuple[list[Placed], Corner]:
+    """Set the words, and find the logo a corner they leave free; where it may not choose or finds
+    none, the words make room."""
+    placed = place(canvas.size, blocks, layout)
+    if mark is None:
+        return placed, corner
+    corners = CORNERS if corner == "auto" else (corner,)
+    free = [
+        option
+        for option in corners
+        if not any(_reserved(canvas, mark, option).meets(_reach(block)) for block in placed)
+    ]
+    if free:
+        return placed, choose_corner(canvas, mark, free)
+    tried: list[tuple[int, Corner, list[Placed]]] = []
+    for option in corners:
+        narrowed = without(layout, _reserved(canvas, mark, option))
+        with suppress(TextDoesNotFit):
+            again = place(canvas.size, blocks, narrowed)
+            tried.append((-again[0].size, option, again))
+    if not tried:
+        raise TextDoesNotFit("the text does not fit the picture beside the logo")
+    _, corner, placed = min(tried, key=lambda option: option[0])
+    return placed, corner
+
+
+def _reserved(canvas: Image.Image, mark: Prepared, corner: Corner) -> Box:
+    """The logo's box and its clear space, and what hangs over from lines of text."""
+    return box_at(canvas.size, mark, corner).grown(mark.clear_space + 2)
+
+
+def _reach(placed: Placed) -> Box:
+    """A block's box with its ascenders and descenders."""
+    return placed.box.grown(round(placed.size * 0.3))
+
+
+def _checks(
+    distance: float | None, logo: LogoReport | None, texts: Sequence[TextReport]
+) -> tuple[Check, ...]:
+    checks = []
+    if distance is not None:
+        near = distance <= MAX_PALETTE_DISTANCE
+        checks.append(Check("palette_distance", distance, MAX_PALETTE_DISTANCE, near))
+    if logo is not None:
+        reads = logo.contrast >= MIN_CONTRAST
+        checks.append(Check("logo_contrast", logo.contrast, MIN_CONTRAST, reads))
+        space, required = logo.clear_space_px, logo.clear_space_required_px
+        checks.append(Check("logo_clear_space", space, required, space >= required))
+    for text in texts:
+        checks.append(
+            Check(f"text_contrast.{text.role}", text.contrast, MIN_TEXT_CONTRAST, text.passed)
+        )
+    return tuple(checks)
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,453 @@
+"""Where the words of a design stand: which sizes, which lines, which boxes. Nothing is drawn here.
+
+A design is a stack of blocks with sizes in fixed proportion to its first, so there is one number to
+find: the largest first size at which the whole stack fits its zone and every word is legible.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, NamedTuple
+
+from imagelayer.designs import BODY, HEADING
+from imagelayer.fonts import FAMILIES
+from imagelayer.render.pango import Face, capitals
+from imagelayer.render.typesetting import break_lines, is_right_to_left
+
+type Kind = Literal["text", "pill", "chip", "rule"]
+type Tone = Literal["ink", "accent", "muted"]
+type Insets = tuple[float, float, float, float]
+
+
+class TextDoesNotFit(ValueError):
+    """The text is too long for the picture at the smallest legible size."""
+
+
+class Box(NamedTuple):
+    """Left, top, right and bottom in pixels; the right and bottom are outside."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.bottom - self.top
+
+    def grown(self, by: int) -> "Box":
+        """The box with a border around it."""
+        return Box(self.left - by, self.top - by, self.right + by, self.bottom + by)
+
+    def meets(self, other: "Box") -> bool:
+        """Whether the two share a pixel."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
+
+
+@dataclass(frozen=True)
+class Block:
+    """One part of a design. `ratio` is its size by the stack's first; `smallest` and `largest` are
+    shares of the square root of the picture's area; `gap` is the space above it by its own size."""
+
+    role: str
+    text: str
+    face: Face
+    ratio: float
+    smallest: float
+    largest: float
+    leading: float = 1.3
+    most_lines: int = 6
+    tone: Tone = "ink"
+    kind: Kind = "text"
+    gap: float = 0.9
+    tracking: float = 0.0
+    beside: bool = False
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A block with its size, its lines and its box. A text's box runs from the top of its capitals
+    to its last baseline; a pill's is the pill."""
+
+    block: Block
+    size: int
+    lines: tuple[str, ...]
+    box: Box
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The zone a design may use and how it stands in it."""
+
+    zone: Box
+    anchor: Literal["top", "middle", "bottom"]
+    sideways: bool
+    mirrored: bool
+
+
+_LATIN_TOP: Final = 0x0530
+_TIGHT: Final = -0.018
+
+
+def blocks_of(
+    text: Mapping[str, Any] | None,
+    template: Mapping[str, Any] | None,
+    typography: Mapping[str, Any] | None,
+) -> list[Block]:
+    """The blocks of a design, from its plain dictionary; empty without one.
+
+    ValueError for an unknown template or a face that is not bundled.
+    """
+    faces = _faces(typography)
+    if template is not None:
+        make = _TEMPLATES.get(template["type"])
+        if make is None:
+            raise ValueError("unknown template")
+        blocks = make(template, *faces)
+    elif text is not None:
+        blocks = _free_text(text, *faces)
+    else:
+        return []
+    return [_fitting(block) for block in blocks if block.text or block.kind == "rule"]
+
+
+def _faces(typography: Mapping[str, Any] | None) -> tuple[Face, Face, Face]:
+    """Heading, body, and the body's strong weight."""
+    given = typography or {}
+    heading = _face(given.get("heading"), HEADING)
+    body = _face(given.get("body"), BODY)
+    stronger = [weight for weight in FAMILIES[body.family] if weight >= 600]
+    strong = Face(body.family, stronger[0] if stronger else FAMILIES[body.family][-1])
+    return heading, body, strong
+
+
+def heading_of(typography: Mapping[str, Any] | None) -> Face:
+    """The face of a brand's headings."""
+    return _faces(typography)[0]
+
+
+def _face(given: Mapping[str, Any] | None, default: tuple[str, int]) -> Face:
+    family, weight = (given["family"], int(given["weight"])) if given else default
+    if weight not in FAMILIES.get(family, ()):
+        raise ValueError("the face is not bundled")
+    return Face(family, weight)
+
+
+def _fitting(block: Block) -> Block:
+    """Adapt a block to its script: only Latin, Greek and Cyrillic bear tracking, and the others
+    need room above and below."""
+    if all(ord(character) < _LATIN_TOP or not character.isalpha() for character in block.text):
+        return block
+    return replace(block, tracking=0.0, leading=max(block.leading, 1.36))
+
+
+def _headline(text: str | None, heading: Face, *, largest: float = 0.118, lines: int = 5) -> Block:
+    wide = heading.family not in ("Bebas Neue", "Oswald")
+    return Block(
+        "headline",
+        text or "",
+        heading,
+        1.0,
+        0.03,
+        largest,
+        leading=1.1 if wide else 1.06,
+        most_lines=lines,
+        tracking=_TIGHT if wide else 0.0,
+        gap=0.42,
+    )
+
+
+def _subhead(text: str | None, body: Face, *, ratio: float = 0.4) -> Block:
+    return Block("subhead", text or "", body, ratio, 0.0195, 0.036, leading=1.42, gap=0.95)
+
+
+def _cta(text: str | None, strong: Face, *, beside: bool = False) -> Block:
+    return Block(
+        "cta",
+        text or "",
+        strong,
+        0.34,
+        0.0185,
+        0.03,
+        most_lines=1,
+        kind="pill",
+        gap=1.5,
+        beside=beside,
+    )
+
+
+def _chip(role: str, text: str | None, strong: Face) -> Block:
+    return Block(
+        role, text or "", strong, 0.27, 0.0165, 0.024, most_lines=1, kind="chip", tracking=0.02
+    )
+
+
+def _caption(role: str, text: str | None, body: Face, *, gap: float = 1.5) -> Block:
+    return Block(role, text or "", body, 0.27, 0.0165, 0.022, leading=1.4, tone="muted", gap=gap)
+
+
+def _rule(gap: float) -> Block:
+    return Block("rule", "", HEADING_FACE, 0.09, 0.004, 0.008, kind="rule", tone="accent", gap=gap)
+
+
+HEADING_FACE: Final = Face(*HEADING)
+
+
+def _free_text(text: Mapping[str, Any], heading: Face, body: Face, strong: Face) -> list[Block]:
+    headline = text.get("headline")
+    return [
+        _headline(headline, heading),
+        _subhead(text.get("subhead"), body)
+        if headline
+        else replace(_subhead(text.get("subhead"), body, ratio=1.0), largest=0.06),
+        _cta(text.get("cta"), strong),
+        _caption("caption", text.get("caption"), body),
+    ]
+
+
+def _announcement(data: Mapping[str, Any], heading: Face, body: Face, strong: Face) -> list[Block]:
+    return [
+        _chip("badge", data.get("badge"), strong),
+        _headline(data["headline"], heading),
+        _subhead(data.get("subhead"), body),
+        _cta(data.get("cta"), strong),
+    ]
+
+
+def _stat(data: Mapping[str, Any], heading: Face, body: Face, strong: Face) -> list[Block]:
+    value = _headline(data["value"], heading, largest=0.3, lines=1)
+    return [
+        replace(value, role="value", tone="accent", smallest=0.06),
+        replace(
+            _subhead(data["label"], strong, ratio=0.24), role="label", largest=0.05, leading=1.3
+        ),
+        replace(_caption("source", data.get("source"), body), ratio=0.12),
+    ]
+
+
+def _quote(data: Mapping[str, Any], heading: Face, body: Face, strong: Face) -> list[Block]:
+    mark = Block("mark", "“", heading, 1.9, 0.08, 0.17, most_lines=1, tone="accent")
+    quote = _headline(data["quote"], heading, largest=0.08, lines=9)
+    return [
+        mark,
+        replace(quote, role="quote", leading=1.22, smallest=0.026, gap=0.55),
+        replace(
+            _subhead(data["author"], strong, ratio=0.46), role="author", gap=1.5, largest=0.032
+        ),
+        replace(_caption("role", data.get("role"), body, gap=0.75), ratio=0.4, largest=0.027),
+    ]
+
+
+def _product(data: Mapping[str, Any], heading: Face, body: Face, strong: Face) -> list[Block]:
+    price = replace(
+        _headline(data.get("price"), heading, largest=0.062, lines=1),
+        role="price",
+        ratio=0.62,
+        tone="accent",
+        gap=0.75,
+        smallest=0.028,
+    )
+    return [
+        replace(_headline(data["name"], heading), role="name"),
+        replace(_subhead(data.get("tagline"), body), role="tagline"),
+        price,
+        _cta(data.get("cta"), strong, beside=bool(data.get("price"))),
+    ]
+
+
+def _event(data: Mapping[str, Any], heading: Face, body: Face, strong: Face) -> list[Block]:
+    return [
+        replace(_chip("date", data["date"], strong), ratio=0.32, largest=0.03, smallest=0.0185),
+        replace(_headline(data["title"], heading), role="title"),
+        replace(_subhead(data.get("place"), body), role="place"),
+        _cta(data.get("cta"), strong),
+    ]
+
+
+_TEMPLATES: Final = {
+    "stat": _stat,
+    "quote": _quote,
+    "announcement": _announcement,
+    "product": _product,
+    "event": _event,
+}
+
+
+def lay_out(size: tuple[int, int], blocks: Sequence[Block], insets: Insets) -> Layout:
+    """Choose the zone for a design: a column beside the picture's subject where the picture is
+    wide, the lower part where it is not."""
+    width, height = size
+    top, right, bottom, left = margins(size, insets)
+    free = Box(left, top, width - right, height - bottom)
+    mirrored = is_right_to_left(" ".join(block.text for block in blocks))
+    sideways = width >= 1.2 * height
+    long = sum(len(block.text) for block in blocks) > 150
+    if sideways:
+        column = round(free.width * (0.72 if long or width >= 2.6 * height else 0.6))
+        zone = (
+            free._replace(left=free.right - column)
+            if mirrored
+            else free._replace(right=free.left + column)
+        )
+        return Layout(zone, "middle", sideways=True, mirrored=mirrored)
+    share = 0.8 if long else 0.66
+    zone = free._replace(top=max(free.top, free.bottom - round(height * share)))
+    return Layout(zone, "bottom", sideways=False, mirrored=mirrored)
+
+
+def margins(size: tuple[int, int], insets: Insets) -> tuple[int, int, int, int]:
+    """What stays free at the top, right, bottom and left, in pixels."""
+    width, height = size
+    margin = max(8, round(min(size) * (0.09 if width >= 2.6 * height else 0.065)))
+    top, right, bottom, left = insets
+    return (
+        max(margin, round(height * top)),
+        max(margin, round(width * right)),
+        max(margin, round(height * bottom)),
+        max(margin, round(width * left)),
+    )
+
+
+def without(layout: Layout, kept_free: Box) -> Layout:
+    """Cut a box, the logo's, off the zone, at the side where most of the zone remains."""
+    zone = layout.zone
+    if not zone.meets(kept_free):
+        return layout
+    cuts = [
+        zone._replace(top=kept_free.bottom),
+        zone._replace(bottom=kept_free.top),
+        zone._replace(left=kept_free.right),
+        zone._replace(right=kept_free.left),
+    ]
+    best = max(cuts, key=lambda cut: max(cut.width, 0) * max(cut.height, 0))
+    return replace(layout, zone=best)
+
+
+def place(size: tuple[int, int], blocks: Sequence[Block], layout: Layout) -> list[Placed]:
+    """Set a design as large as its zone allows. Raises TextDoesNotFit."""
+    unit = math.sqrt(size[0] * size[1])
+    first = next((block for block in blocks if block.ratio == 1.0), blocks[0])
+    low = max(8, math.ceil(first.smallest * unit / first.ratio))
+    high = max(low, math.floor(first.largest * unit / first.ratio))
+    found = _arrange(blocks, layout, unit, low)
+    if found is None:
+        raise TextDoesNotFit("the text does not fit the picture at a legible size")
+    while low < high:
+        middle = (low + high + 1) // 2
+        tried = _arrange(blocks, layout, unit, middle)
+        if tried is None:
+            high = middle - 1
+        else:
+            low, found = middle, tried
+    return found
+
+
+def _size(block: Block, unit: float, base: int) -> int:
+    smallest = max(11, math.ceil(block.smallest * unit))
+    if block.kind == "rule":
+        smallest = 2
+    return max(smallest, min(round(block.ratio * base), math.floor(block.largest * unit)))
+
+
+class _Row(NamedTuple):
+    items: list[tuple[Block, int, tuple[str, ...], int, int]]
+    gap: int
+
+    @property
+    def height(self) -> int:
+        return max(item[4] for item in self.items)
+
+
+def _arrange(
+    blocks: Sequence[Block], layout: Layout, unit: float, base: int
+) -> list[Placed] | None:
+    """Set the stack at one size; None when it does not fit."""
+    rows: list[_Row] = []
+    for block in blocks:
+        size = _size(block, unit, base)
+        measured = _measure(block, size, layout.zone.width)
+        if measured is None:
+            return None
+        lines, width, height = measured
+        item = (block, size, lines, width, height)
+        if block.beside and rows and _fits_beside(rows[-1], width, size, layout.zone.width):
+            rows[-1].items.append(item)
+        else:
+            rows.append(_Row([item], _gap_above(block, size, rows)))
+    total = sum(row.height for row in rows) + sum(row.gap for row in rows[1:])
+    if total > layout.zone.height:
+        return None
+    return _stacked(rows, layout, total)
+
+
+def _gap_above(block: Block, size: int, rows: Sequence[_Row]) -> int:
+    """The space above a row: its own, and room for what hangs below the baseline before it."""
+    if not rows:
+        return 0
+    above, above_size, *_ = rows[-1].items[0]
+    hanging = 0.24 * above_size if above.kind == "text" and above.role != "mark" else 0.3 * size
+    return round(block.gap * size + hanging * 0.6)
+
+
+def _fits_beside(row: _Row, width: int, size: int, room: int) -> bool:
+    return sum(item[3] for item in row.items) + width + round(size * 1.6) <= room
+
+
+def _measure(block: Block, size: int, room: int) -> tuple[tuple[str, ...], int, int] | None:
+    """Lines, width and height of a block at a size; None when it does not fit the width."""
+    if block.kind == "rule":
+        return (), min(room, size * 12), size
+    padding = _padding(block, size)
+    if room <= 2 * padding:
+        return None
+    setting = break_lines(
+        block.text,
+        block.face,
+        # A little room for the rounding of every glyph to a whole pixel.
+        round((room - 2 * padding) / size * 0.985, 3),
+        block.most_lines,
+        block.tracking,
+    )
+    if setting is None:
+        return None
+    width = math.ceil(setting.width * size) + 2 * padding
+    if block.kind != "text":
+        return setting.lines, width, round(size * (2.5 if block.kind == "pill" else 1.9))
+    if block.role == "mark":
+        return setting.lines, width, round(size * 0.3)
+    top, baseline = capitals(block.face, block.leading)
+    height = (baseline - top + (len(setting.lines) - 1) * block.leading) * size
+    return setting.lines, width, math.ceil(height)
+
+
+def _padding(block: Block, size: int) -> int:
+    return {"pill": round(size * 1.15), "chip": round(size * 0.85)}.get(block.kind, 0)
+
+
+def _stacked(rows: Sequence[_Row], layout: Layout, total: int) -> list[Placed]:
+    zone = layout.zone
+    spare = zone.height - total
+    y = zone.top + {"top": 0, "middle": spare // 2, "bottom": spare}[layout.anchor]
+    placed = []
+    for number, row in enumerate(rows):
+        y += row.gap if number else 0
+        x = zone.right if layout.mirrored else zone.left
+        for block, size, lines, width, height in row.items:
+            left = x - width if layout.mirrored else x
+            top = y + (row.height - height) // 2
+            placed.append(Placed(block, size, lines, Box(left, top, left + width, top + height)))
+            step = width + round(size * 1.6)
+            x += -step if layout.mirrored else step
+        y += row.height
+    return placed

@@ -1,0 +1,308 @@
+"""Text to pixels: Pango, HarfBuzz and FreeType as pyvips-binary's wheel carries them.
+
+Shaping is complete in every bundled script, and an emoji is drawn in colour. Only the fonts of the
+render layer exist here: the system's configuration, fonts and locale play no part, so the same text
+gives the same pixels everywhere. The wheel's library is called through ctypes: pyvips itself is
+published as source alone, and one of its operations is all that is needed
+(docs/decisions/0021-text-through-pango.md).
+
+libvips serialises text itself and is told to use no threads of its own; the functions here may be
+called from several threads.
+"""
+
+import ctypes
+import html
+import importlib.util
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+from PIL import Image
+
+from imagelayer.fonts import FALLBACKS, FAMILIES
+
+type Align = Literal["start", "centre"]
+type Colour = tuple[int, int, int]
+
+# Pango's names of OpenType weights.
+_WEIGHTS: Final[Mapping[int, str]] = {
+    400: "Regular",
+    500: "Medium",
+    600: "Semi-Bold",
+    700: "Bold",
+    800: "Ultra-Bold",
+    900: "Heavy",
+}
+_LINE_SEPARATOR: Final = "\u2028"
+_KANA: Final = re.compile("[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
+# Wider than what the emoji font draws in colour: a mask of plain glyphs and a coloured picture of
+# them look the same, the picture only costs more.
+_PERHAPS_COLOURED: Final = re.compile(
+    "[\u00a9\u00ae\u203c-\u2bff\u3030\u303d\u3297\u3299\ufe0f]|[\U0001f000-\U000fffff]"
+)
+_MEASURED_AT: Final = 100
+_LARGEST_TEXT: Final = 4096
+
+
+class ShapingBroken(RuntimeError):
+    """The text engine is not the one that was tested: nothing may be drawn with it."""
+
+
+class Face(NamedTuple):
+    """A bundled family in one of its weights."""
+
+    family: str
+    weight: int
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Drawn text, cropped to its ink.
+
+    `image` is a mask (mode L), or RGBA where an emoji brings its own colours. `x` and `y` are the
+    ink's place from the start of the first line's box, in pixels.
+    """
+
+    image: Image.Image
+    x: int
+    y: int
+
+
+class _Library:
+    """The few functions of libvips and GLib that are needed."""
+
+    def __init__(self) -> None:
+        found = importlib.util.find_spec("_libvips")
+        if found is None or found.origin is None:
+            raise ShapingBroken("pyvips-binary is not installed")
+        # Symbols of the libraries that an extension module was linked with are found through it.
+        library = ctypes.CDLL(found.origin)
+        pointer, size = ctypes.c_void_p, ctypes.c_size_t
+        self.init = _function(library, "vips_init", [ctypes.c_char_p], ctypes.c_int)
+        # What follows the two fixed arguments is variadic.
+        self.text = _function(
+            library, "vips_text", [ctypes.POINTER(pointer), ctypes.c_char_p], ctypes.c_int
+        )
+        self.pixels = _function(
+            library, "vips_image_write_to_memory", [pointer, ctypes.POINTER(size)], pointer
+        )
+        self.error = _function(library, "vips_error_buffer", [], ctypes.c_char_p)
+        self.clear_error = _function(library, "vips_error_clear", [], None)
+        self.unref = _function(library, "g_object_unref", [pointer], None)
+        self.free = _function(library, "g_free", [pointer], None)
+        self.sizes = [
+            _function(library, f"vips_image_get_{name}", [pointer], ctypes.c_int)
+            for name in ("width", "height", "bands", "xoffset", "yoffset")
+        ]
+        fonts = _fonts_folder(Path(found.origin))
+        with _environment(fonts):
+            if self.init(b"imagelayer"):
+                raise ShapingBroken("libvips does not start")
+            _function(library, "vips_concurrency_set", [ctypes.c_int], None)(1)
+            _function(library, "vips_cache_set_max", [ctypes.c_int], None)(0)
+            # Fontconfig and Pango read the environment when they first need it.
+            self.draw(_markup("Aعक", Face("Inter", 400)), "Inter 20", coloured=False)
+
+    def draw(
+        self, markup: str, font: str, *, coloured: bool, align: Align = "start"
+    ) -> tuple[Image.Image, int, int]:
+        """Draw Pango markup, sizes in pixels; returns the ink and its offset."""
+        made = ctypes.c_void_p()
+        failed = self.text(
+            ctypes.byref(made),
+            markup.encode(),
+            *_option("font", font.encode()),
+            *_option("dpi", 72),
+            *_option("align", 1 if align == "centre" else 0),
+            *_option("rgba", int(coloured)),
+            ctypes.c_void_p(None),
+        )
+        if failed:
+            message = (self.error() or b"").decode(errors="replace")
+            self.clear_error()
+            raise ShapingBroken(f"Pango refused a text: {message.strip()}")
+        try:
+            width, height, bands, x, y = (read(made) for read in self.sizes)
+            length = ctypes.c_size_t()
+            memory = self.pixels(made, ctypes.byref(length))
+        finally:
+            self.unref(made)
+        if not memory:
+            raise ShapingBroken("libvips could not draw a text")
+        data = ctypes.string_at(memory, length.value)
+        self.free(memory)
+        mode = {1: "L", 4: "RGBA"}[bands]
+        return Image.frombytes(mode, (width, height), data), x, y
+
+
+def _function(library: ctypes.CDLL, name: str, arguments: list[Any], result: Any) -> Any:
+    function = getattr(library, name)
+    function.argtypes, function.restype = arguments, result
+    return function
+
+
+def _option(name: str, value: bytes | int) -> tuple[Any, Any]:
+    held = ctypes.c_char_p(value) if isinstance(value, bytes) else ctypes.c_int(value)
+    return ctypes.c_char_p(name.encode()), held
+
+
+def _fonts_folder(library: Path) -> Path:
+    """In a layer the fonts lie beside the Python packages; in the repository, in its source."""
+    repository = Path(__file__).parents[3] / "render"
+    for folder in (library.parents[1] / "fonts", repository / "fonts"):
+        if (folder / "fonts.conf").is_file():
+            return folder
+    raise ShapingBroken("the bundled fonts are missing")
+
+
+@contextmanager
+def _environment(fonts: Path) -> Iterator[None]:
+    """The environment Fontconfig and Pango are started in; afterwards it is as it was."""
+    ours = {"FONTCONFIG_FILE": str(fonts / "fonts.conf"), "PANGO_LANGUAGE": "en"}
+    foreign = ("FONTCONFIG_PATH", "FONTCONFIG_SYSROOT", "LANGUAGE", "PANGOCAIRO_BACKEND")
+    before = {name: os.environ.get(name) for name in (*ours, *foreign)}
+    for name in foreign:
+        os.environ.pop(name, None)
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+_lock = threading.Lock()
+_started: list[_Library] = []
+
+
+def _library() -> _Library:
+    if not _started:
+        with _lock:
+            if not _started:
+                library = _Library()
+                _assert_shaping(library)
+                _started.append(library)
+    return _started[0]
+
+
+def assert_shaping() -> None:
+    """Start the engine and check that it shapes; done once per process, before the first text.
+
+    Raises ShapingBroken when letters are not kerned or joined, when a script or an emoji is drawn
+    by another font than the bundled one, or when a font is missing.
+    """
+    _library()
+
+
+# Text, face and the width of its ink at 100 px, measured with the pinned wheel and fonts. The
+# second of a pair would be wider or narrower without kerning, joining, reordering or ligation.
+_KNOWN_WIDTHS: Final[tuple[tuple[str, Face, int], ...]] = ()
+
+
+def _assert_shaping(library: _Library) -> None:
+    for text, face, expected in _KNOWN_WIDTHS:
+        image, _, _ = library.draw(_markup(text, face), _font(text, face, 100), coloured=False)
+        if abs(image.width - expected) > max(2, expected * 0.01):
+            raise ShapingBroken(f"{face.family} is {image.width} px wide where {expected} are due")
+
+
+def draw(
+    lines: tuple[str, ...],
+    face: Face,
+    size: float,
+    *,
+    colour: Colour,
+    leading: float = 1.2,
+    tracking: float = 0.0,
+    align: Align = "start",
+) -> Raster:
+    """Draw lines of plain text; nothing in them is markup.
+
+    `size` is in pixels per em, `leading` the distance of baselines and `tracking` the space added
+    between characters, both in ems. "start" is left, or right where the text begins in a script
+    that runs from right to left. `colour` matters only where the raster is RGBA.
+    """
+    text = _LINE_SEPARATOR.join(lines)
+    coloured = may_be_coloured(text)
+    markup = _markup(
+        text,
+        face,
+        leading=leading * size,
+        tracking=tracking * size,
+        colour=colour if coloured else None,
+    )
+    image, x, y = _library().draw(markup, _font(text, face, size), coloured=coloured, align=align)
+    return Raster(image, x, y)
+
+
+@lru_cache(maxsize=8192)
+def advance(text: str, face: Face) -> float:
+    """Width of a text with its side bearings, in ems, at the family's natural tracking."""
+    return (_ink_width(f"n{text}n", face) - _ink_width("nn", face)) / _MEASURED_AT
+
+
+@lru_cache(maxsize=8192)
+def _ink_width(text: str, face: Face) -> int:
+    image, _, _ = _library().draw(
+        _markup(text, face), _font(text, face, _MEASURED_AT), coloured=False
+    )
+    return image.width
+
+
+@lru_cache(maxsize=256)
+def capitals(face: Face, leading: float) -> tuple[float, float]:
+    """Top of the capitals and the baseline below the start of a line's box, in ems."""
+    raster = draw(("H",), face, _MEASURED_AT, colour=(0, 0, 0), leading=leading)
+    return raster.y / _MEASURED_AT, (raster.y + raster.image.height) / _MEASURED_AT
+
+
+def may_be_coloured(text: str) -> bool:
+    """Whether a text may hold an emoji."""
+    return _PERHAPS_COLOURED.search(text) is not None
+
+
+def _markup(
+    text: str,
+    face: Face,
+    *,
+    leading: float = 0.0,
+    tracking: float = 0.0,
+    colour: Colour | None = None,
+) -> str:
+    attributes = {"lang": "ja" if _KANA.search(text) else "zh-cn" if _has_han(text) else "en"}
+    if leading:
+        # Above 1024, an absolute height in 1024ths of a point; a point is a pixel here.
+        attributes["line_height"] = str(round(leading * 1024))
+    if tracking:
+        attributes["letter_spacing"] = str(round(tracking * 1024))
+    if colour is not None:
+        attributes["foreground"] = "#{:02X}{:02X}{:02X}".format(*colour)
+    written = " ".join(f'{name}="{value}"' for name, value in attributes.items())
+    return f"<span {written}>{html.escape(text)}</span>"
+
+
+def _has_han(text: str) -> bool:
+    return any("\u2e80" <= character <= "\u9fff" or character >= "\U00020000" for character in text)
+
+
+def _font(text: str, face: Face, size: float) -> str:
+    """Pango's description: the family, then every fallback in its order.
+
+    Chinese and Japanese share code points and differ in how they draw them: kana tells Japanese.
+    """
+    if face.family not in FAMILIES or face.weight not in FAMILIES[face.family]:
+        raise ValueError("the face is not bundled")
+    fallbacks = list(FALLBACKS)
+    if not _KANA.search(text):
+        fallbacks.remove("Noto Sans JP")
+        fallbacks.insert(fallbacks.index("Noto Sans SC") + 1, "Noto Sans JP")
+    families = ",".join((face.family, *fallbacks))
+    return f"{families} {_WEIGHTS[face.weight]} {min(size, _LARGEST_TEXT):g}"

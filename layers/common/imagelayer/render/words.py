@@ -1,0 +1,335 @@
+"""Writing a design on a picture: the veil behind the words, the words, and how well they read."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+from imagelayer.render.colour import Floats, contrast_ratio, relative_luminance
+from imagelayer.render.layouts import Box, Layout, Placed, heading_of
+from imagelayer.render.logos import LogoReport
+from imagelayer.render.pango import Raster, capitals, draw
+from imagelayer.render.tones import MIN_TEXT_CONTRAST, Rgb, Theme, luminance, theme
+
+_GRID: Final = 48
+# What the veil aims at, so that rounding cannot bring the finished picture below the minimum.
+_AIMED_CONTRAST: Final = 4.75
+# Spread of perceived light behind the words from which the veil is frosted as well.
+_BUSY: Final = 0.09
+_LIGHTEST_VEIL: Final = 0.46
+_WORDMARK_SIZE: Final = 0.046
+
+
+@dataclass(frozen=True)
+class TextReport:
+    """How one block of words reads; lengths in pixels, the box is that of its ink.
+
+    `contrast` is the WCAG 2.2 ratio between the words' colour and what is behind them, taken at
+    whichever of the 5th and 95th luminance percentiles in the box is worse.
+    """
+
+    role: str
+    family: str
+    weight: int
+    size: int
+    lines: int
+    x: int
+    y: int
+    width: int
+    height: int
+    colour: str
+    contrast: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class _Ink:
+    """A block as it is drawn: its raster, its colour and where both go."""
+
+    placed: Placed
+    raster: Raster
+    colour: Rgb
+    box: Box
+
+
+def write(
+    canvas: Image.Image, palette: tuple[str, ...], placed: Sequence[Placed], layout: Layout
+) -> tuple[list[_Ink], Theme]:
+    """Veil the picture behind the words; returns what `imprint` then draws.
+
+    The logo is laid between the two: it stands on the veil and chooses its variant by it.
+    """
+    chosen, strength, frosted = _weigh(canvas, palette, placed)
+    inks = [_ink(block, chosen, layout) for block in placed if block.block.kind != "rule"]
+    base = canvas.copy()
+    while True:
+        _veil(canvas, base, placed, layout, chosen, strength, frosted=frosted)
+        if strength >= 1 or all(
+            _contrast(canvas, ink, chosen) >= MIN_TEXT_CONTRAST for ink in inks
+        ):
+            return inks, chosen
+        strength = min(1.0, strength + 0.08)
+
+
+def imprint(
+    canvas: Image.Image, inks: Sequence[_Ink], placed: Sequence[Placed], chosen: Theme
+) -> list[TextReport]:
+    """Draw the words and report how they read."""
+    reports = [_report(ink, _contrast(canvas, ink, chosen)) for ink in inks]
+    for block in placed:
+        _draw_shape(canvas, block, chosen)
+    for ink in inks:
+        colours: Any = ink.raster.image if ink.raster.image.mode == "RGBA" else ink.colour
+        canvas.paste(colours, ink.box, ink.raster.image)
+    return reports
+
+
+def _report(ink: _Ink, contrast: float) -> TextReport:
+    block = ink.placed.block
+    return TextReport(
+        role=block.role,
+        family=block.face.family,
+        weight=block.face.weight,
+        size=ink.placed.size,
+        lines=len(ink.placed.lines),
+        x=ink.box.left,
+        y=ink.box.top,
+        width=ink.box.width,
+        height=ink.box.height,
+        colour="#{:02X}{:02X}{:02X}".format(*ink.colour),
+        contrast=round(contrast, 2),
+        passed=contrast >= MIN_TEXT_CONTRAST,
+    )
+
+
+def _ink(placed: Placed, chosen: Theme, layout: Layout) -> _Ink:
+    block, size, box = placed.block, placed.size, placed.box
+    colour = _colour(placed, chosen)
+    raster = draw(
+        placed.lines,
+        block.face,
+        size,
+        colour=colour,
+        leading=block.leading,
+        tracking=block.tracking,
+    )
+    width, height = raster.image.size
+    top, baseline = (edge * size for edge in capitals(block.face, block.leading))
+    if block.kind == "text":
+        x = box.right - width if layout.mirrored else box.left
+        y = box.top if block.role == "mark" else box.top + raster.y - round(top)
+    else:
+        x = (box.left + box.right - width) // 2
+        y = round((box.top + box.bottom - top - baseline) / 2) + raster.y
+    return _Ink(placed, raster, colour, Box(x, y, x + width, y + height))
+
+
+def _colour(placed: Placed, chosen: Theme) -> Rgb:
+    if placed.block.kind == "pill":
+        return chosen.label
+    return {"ink": chosen.ink, "accent": chosen.accent, "muted": chosen.muted}[placed.block.tone]
+
+
+def _contrast(canvas: Image.Image, ink: _Ink, chosen: Theme) -> float:
+    """Contrast of a block before the picture as it is, or before the pill it will stand on."""
+    own = luminance(ink.colour)
+    if ink.placed.block.kind == "pill":
+        return contrast_ratio(own, luminance(chosen.pill))
+    return _worse(own, _samples(canvas, ink.box))
+
+
+def _worse(own: float, behind: Floats) -> float:
+    low, high = np.percentile(behind, (5, 95))
+    if low < own < high:
+        return 1.0
+    return min(contrast_ratio(own, float(low)), contrast_ratio(own, float(high)))
+
+
+def _pixels(canvas: Image.Image, box: Box) -> Floats:
+    """An even grid of the box's own pixels, shape (n, 3)."""
+    inside = Box(
+        max(0, box.left),
+        max(0, box.top),
+        min(canvas.width, box.right),
+        min(canvas.height, box.bottom),
+    )
+    size = (min(_GRID * 2, inside.width), min(_GRID, inside.height))
+    grid = canvas.resize(size, Image.Resampling.NEAREST, box=inside)
+    return np.asarray(grid, dtype=np.float64).reshape(-1, 3)
+
+
+def _samples(canvas: Image.Image, box: Box) -> Floats:
+    return relative_luminance(_pixels(canvas, box).astype(np.uint8))
+
+
+def _weigh(
+    canvas: Image.Image, palette: tuple[str, ...], placed: Sequence[Placed]
+) -> tuple[Theme, float, bool]:
+    """Choose dark or light, how strong the veil must be, and whether it is frosted."""
+    blocks = [block for block in placed if block.block.kind != "pill" and block.lines]
+    boxes = [block.box.grown(round(block.size * 0.2)) for block in blocks]
+    behind = [_pixels(canvas, box) for box in boxes]
+    if not behind:
+        behind = [_pixels(canvas, block.box.grown(block.size)) for block in placed]
+        blocks = list(placed)
+    everything = np.concatenate(behind)
+    tone = np.cbrt(relative_luminance(everything.astype(np.uint8)))
+    frosted = float(tone.std()) > _BUSY
+    if frosted:
+        # What the frost will leave of a box is close to its mean, and half its spread.
+        behind = [pixels.mean(axis=0) + (pixels - pixels.mean(axis=0)) * 0.5 for pixels in behind]
+    options = []
+    for dark in (True, False):
+        chosen = theme(palette, dark)
+        strength = max(
+            _strength(pixels, chosen, _colour(block, chosen))
+            for pixels, block in zip(behind, blocks, strict=True)
+        )
+        # The nearer tone disturbs the picture less, and dark carries colour better.
+        far = abs(float(tone.mean()) - (0.0 if dark else 1.0))
+        options.append((strength + far * 0.5 + (0.0 if dark else 0.12), strength, chosen))
+    _, strength, chosen = min(options, key=lambda option: option[0])
+    return chosen, max(strength, _LIGHTEST_VEIL), frosted
+
+
+def _strength(pixels: Floats, chosen: Theme, colour: Rgb) -> float:
+    """The least opacity of the ground before which a colour reads."""
+    ground = np.array(chosen.ground, dtype=np.float64)
+    own = luminance(colour)
+    low, high = 0.0, 1.0
+    for _ in range(6):
+        middle = (low + high) / 2
+        veiled = np.rint(pixels + (ground - pixels) * middle).astype(np.uint8)
+        if _worse(own, relative_luminance(veiled)) >= _AIMED_CONTRAST:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _veil(
+    canvas: Image.Image,
+    base: Image.Image,
+    placed: Sequence[Placed],
+    layout: Layout,
+    chosen: Theme,
+    strength: float,
+    *,
+    frosted: bool,
+) -> None:
+    """Blend the ground over the words' side of the picture, fading out towards the other."""
+    canvas.paste(base)
+    box, mask = _veil_mask(canvas.size, placed, layout)
+    if frosted:
+        region = base.crop(box)
+        # At an eighth of the size the blur costs next to nothing and looks the same.
+        small = region.reduce(8).filter(ImageFilter.GaussianBlur(max(2.0, min(canvas.size) / 260)))
+        canvas.paste(small.resize(region.size, Image.Resampling.BICUBIC), box, mask)
+    canvas.paste(chosen.ground, box, mask.point([round(level * strength) for level in range(256)]))
+
+
+def _veil_mask(
+    size: tuple[int, int], placed: Sequence[Placed], layout: Layout
+) -> tuple[Box, Image.Image]:
+    """The part of the picture that is veiled, and how much: whole behind the words, then eased."""
+    width, height = size
+    pad = round(min(size) * 0.05)
+    if not layout.sideways:
+        edge = max(0, min(block.box.top for block in placed) - pad)
+        fade = min(edge, round(height * 0.3))
+        box = Box(0, edge - fade, width, height)
+        column = _eased(fade, box.height)
+        return box, Image.frombytes("L", (1, box.height), column).resize((width, box.height))
+    if layout.mirrored:
+        edge = max(0, min(block.box.left for block in placed) - pad)
+        fade = min(edge, round(width * 0.3))
+        box = Box(edge - fade, 0, width, height)
+        row = _eased(fade, box.width)
+    else:
+        edge = min(width, max(block.box.right for block in placed) + pad)
+        fade = min(width - edge, round(width * 0.3))
+        box = Box(0, 0, edge + fade, height)
+        row = _eased(fade, box.width)[::-1]
+    return box, Image.frombytes("L", (box.width, 1), row).resize((box.width, height))
+
+
+def _eased(fade: int, length: int) -> bytes:
+    """From nothing to all over `fade` steps, with no visible edge at either end."""
+    steps = np.clip((np.arange(length) + 1) / max(fade + 1, 1), 0, 1) if fade else np.ones(length)
+    eased = steps**3 * (steps * (steps * 6 - 15) + 10)
+    return np.rint(eased * 255).astype(np.uint8).tobytes()
+
+
+def _draw_shape(canvas: Image.Image, placed: Placed, chosen: Theme) -> None:
+    box, kind = placed.box, placed.block.kind
+    if kind == "pill":
+        canvas.paste(chosen.pill, box, _rounded(box.width, box.height, 0))
+    elif kind == "chip":
+        thickness = max(2, round(placed.size * 0.1))
+        canvas.paste(chosen.accent, box, _rounded(box.width, box.height, thickness))
+    elif kind == "rule":
+        canvas.paste(chosen.accent, box)
+
+
+@lru_cache(maxsize=64)
+def _rounded(width: int, height: int, thickness: int) -> Image.Image:
+    """Mask of a pill, filled, or its outline of a thickness. Pillow draws it with hard edges, so
+    it is drawn larger."""
+    scale = 4
+    mask = Image.new("L", (width * scale, height * scale), 0)
+    pen = ImageDraw.Draw(mask)
+    edges = (0, 0, mask.width - 1, mask.height - 1)
+    radius = height * scale / 2
+    if thickness:
+        pen.rounded_rectangle(edges, radius=radius, outline=255, width=thickness * scale)
+    else:
+        pen.rounded_rectangle(edges, radius=radius, fill=255)
+    return mask.reduce(scale)
+
+
+def wordmark(
+    name: str,
+    palette: tuple[str, ...],
+    typography: Mapping[str, Any] | None,
+    canvas: tuple[int, int],
+) -> dict[str, Image.Image]:
+    """A brand's name as a logo, in the palette's dark and in its light ink."""
+    face = heading_of(typography)
+    size = max(14, round(math.sqrt(canvas[0] * canvas[1]) * _WORDMARK_SIZE * 0.8))
+    variants = {}
+    for variant, dark in (("logo", False), ("logo_dark", True)):
+        ink = theme(palette, dark).ink
+        raster = draw((name,), face, size, colour=ink)
+        if raster.image.mode == "RGBA":
+            variants[variant] = raster.image
+            continue
+        variants[variant] = Image.new("RGBA", raster.image.size, (*ink, 0))
+        variants[variant].paste(ink, (0, 0), raster.image)
+        variants[variant].putalpha(raster.image)
+    return variants
+
+
+def wordmark_report(
+    laid: LogoReport, palette: tuple[str, ...], typography: Mapping[str, Any] | None
+) -> TextReport:
+    """What `logos.lay` found for a wordmark."""
+    face = heading_of(typography)
+    ink = theme(palette, laid.variant == "logo_dark").ink
+    return TextReport(
+        role="brandmark",
+        family=face.family,
+        weight=face.weight,
+        size=laid.height,
+        lines=1,
+        x=laid.x,
+        y=laid.y,
+        width=laid.width,
+        height=laid.height,
+        colour="#{:02X}{:02X}{:02X}".format(*ink),
+        contrast=laid.contrast,
+        passed=laid.contrast >= MIN_TEXT_CONTRAST,
+    )
