@@ -32,6 +32,7 @@ from imagelayer.stores.table import decode_item, encode_item
 from imagelayer.wiring import Wiring
 from tests.support import aws, contract
 from tests.support.events import http_event, route_of
+from tests.support.images import logo
 
 CAPTCHA = "XXXX.DUMMY.TOKEN.XXXX"
 PASSWORD = "correct horse battery staple"
@@ -303,6 +304,12 @@ class Product:
         created = self.call("POST", "/v1/brands", headers=account.headers, body=body)
         assert created.status == 201, created.text
         return dict(created.json)
+
+    def brand_with_logo(self, account: Account) -> dict[str, Any]:
+        """Create a brand whose jobs fail once it is deleted, for want of the logo."""
+        brand = self.brand(account)
+        self.deliver_upload(self.upload(account.headers, brand["id"], logo()))
+        return brand
 
     def work_queue(self) -> int:
         """Deliver every queued message to the worker; returns how many."""

@@ -199,7 +199,7 @@ def test_a_request_that_keeps_meeting_its_twin_is_told_so(
 
 @pytest.mark.promise("quota-org")
 def test_a_job_that_has_finished_cannot_be_canceled(product: Product, owner: Account) -> None:
-    brand = product.brand(owner)
+    brand = product.brand_with_logo(owner)
     succeeds = create(product, owner.headers).json["id"]
     fails = create(product, owner.headers, brand_id=brand["id"]).json["id"]
     product.call("DELETE", f"/v1/brands/{brand['id']}", headers=owner.headers)

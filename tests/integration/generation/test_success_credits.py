@@ -269,12 +269,12 @@ def test_shards_of_a_balance_are_used_to_the_last_credit(product: Product, owner
 def test_the_ledger_sums_to_the_balance_after_every_outcome(
     product: Product, owner: Account
 ) -> None:
-    brand = product.brand(owner)
+    brand = product.brand_with_logo(owner)
     create(product, owner.headers)
     create(product, owner.headers, n=2)
     create(product, owner.headers, brand_id=brand["id"])
     product.call("DELETE", f"/v1/brands/{brand['id']}", headers=owner.headers)
-    product.work_queue()  # two succeed, the third fails for want of its brand
+    product.work_queue()  # two succeed, the third fails for want of its logo
     create(product, owner.headers)
     moves = product.wiring("generation").credits.movements(owner.org_id)
     sums = {

@@ -39,8 +39,7 @@ def naming(owner: Account, job: dict[str, Any]) -> dict[str, str]:
 def test_a_job_whose_brand_is_gone_with_its_logo_fails_with_a_reason_and_costs_nothing(
     product: Product, owner: Account
 ) -> None:
-    brand = product.brand(owner)
-    product.deliver_upload(product.upload(owner.headers, brand["id"], logo()))
+    brand = product.brand_with_logo(owner)
     job = ask(product, owner, brand_id=brand["id"])
     product.call("DELETE", f"/v1/brands/{brand['id']}", headers=owner.headers)
     product.work_queue()

@@ -96,7 +96,7 @@ def test_what_is_only_held_is_not_used_yet(product: Product, owner: Account) -> 
 
 
 def test_what_failed_is_not_used(product: Product, owner: Account) -> None:
-    brand = product.brand(owner)
+    brand = product.brand_with_logo(owner)
     for _ in range(2):
         assert ask(product, owner, 4, brand_id=brand["id"]).status == 202
     product.call("DELETE", f"/v1/brands/{brand['id']}", headers=owner.headers)
