@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dev import imports
+from dev import imports, template
 from dev.local_cloud import LocalCloud
 from dev.settings import ROOT, host_architecture
 
@@ -33,3 +33,11 @@ def test_the_layers_stay_within_their_sizes_and_one_architecture() -> None:
         print(f"{layer}: {size:.1f} MB unzipped")
         assert size < imports.LAYER_LIMITS_MB[layer]
         assert imports.machines_of(imports.BUILD_DIR, layer) == {host_architecture()}
+
+
+def test_text_is_shaped_with_the_fonts_of_the_built_layer() -> None:
+    assert not imports.shape_alone()
+    fonts = imports.layer_dir(
+        imports.BUILD_DIR, template.load(imports.BUILD_DIR / "template.yaml"), "RenderLayer"
+    )
+    assert len(list((fonts / "fonts").glob("*.ttf"))) > 50

@@ -81,7 +81,7 @@ def check_text(location: str, text: str, family: str = HEADING[0]) -> None:
     them: lines are broken where they fit), unpaired surrogates, private use, embeddings and
     overrides of direction, and piles of more combining marks than any script needs.
     """
-    if not text.strip():
+    if all(character.isspace() or ord(character) in _STEERING for character in text):
         raise invalid(location, "must not be blank")
     marks = 0
     for character in text:

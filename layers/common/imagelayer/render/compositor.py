@@ -125,15 +125,17 @@ def palette_distance(picture: Image.Image, palette: Sequence[str]) -> float | No
     black, white = np.zeros(3), np.array([1.0, 0.0, 0.0])
     segments = [(colour, end) for colour in colours for end in (black, white)]
     segments += list(zip(colours, colours[1:], strict=False))
+    squares = (pixels * pixels).sum(axis=1)
     nearest = np.full(len(pixels), np.inf)
     for start, end in segments:
         way = end - start
-        length = float((way * way).sum())
-        offset = pixels - start
-        along = np.clip((offset * way).sum(axis=1) / max(length, 1e-12), 0, 1)
-        gap = offset - along[:, None] * way
-        nearest = np.minimum(nearest, (gap * gap).sum(axis=1))
-    return round(float(np.sqrt(nearest).mean()) * 100, 2)
+        length = max(float((way * way).sum()), 1e-12)
+        # |pixel - start - along * way|², multiplied out so that each segment takes two products.
+        onto = pixels @ way - float(start @ way)
+        along = np.clip(onto / length, 0, 1)
+        gap = squares - 2 * (pixels @ start) + float(start @ start)
+        nearest = np.minimum(nearest, gap + along * (along * length - 2 * onto))
+    return round(float(np.sqrt(np.maximum(nearest, 0)).mean()) * 100, 2)
 
 
 def compose(
@@ -180,7 +182,7 @@ def compose(
     colours = tuple(palette)
     blocks = blocks_of(text, template, typography)
     canvas, distance, treated = _treated(picture, colours, treatment)
-    named = not logos and brandmark is not None
+    named = not logos and brandmark is not None and bool(brandmark.strip())
     if named:
         logos = words.wordmark(brandmark or "", colours, typography, canvas.size)
     mark: Prepared | None = None
@@ -261,11 +263,11 @@ def _arranged(
     if mark is None:
         return placed, corner
     corners = CORNERS if corner == "auto" else (corner,)
-    free = [
-        option
-        for option in corners
-        if not any(_reserved(canvas, mark, option).meets(_reach(block)) for block in placed)
-    ]
+    free = [option for option in corners if _is_free(canvas, mark, option, placed)]
+    if corner == "auto":
+        # Below a column of words a logo reads as one more line of it.
+        below = "bottom-right" if layout.mirrored else "bottom-left"
+        free = [option for option in free if not (layout.sideways and option == below)]
     if free:
         return placed, choose_corner(canvas, mark, free)
     tried: list[tuple[int, Corner, list[Placed]]] = []
@@ -280,9 +282,15 @@ def _arranged(
     return placed, corner
 
 
+def _is_free(canvas: Image.Image, mark: Prepared, corner: Corner, placed: Sequence[Placed]) -> bool:
+    reserved = _reserved(canvas, mark, corner)
+    return not any(reserved.meets(_reach(block)) for block in placed)
+
+
 def _reserved(canvas: Image.Image, mark: Prepared, corner: Corner) -> Box:
-    """The logo's box and its clear space, and what hangs over from lines of text."""
-    return box_at(canvas.size, mark, corner).grown(mark.clear_space + 2)
+    """The logo's box with its clear space, and no less than what keeps it apart from the words."""
+    apart = max(mark.clear_space + 2, round(min(canvas.size) * 0.03))
+    return box_at(canvas.size, mark, corner).grown(apart)
 
 
 def _reach(placed: Placed) -> Box:

@@ -57,8 +57,13 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a design. `ratio` is its size by the stack's first; `smallest` and `largest` are
-    shares of the square root of the picture's area; `gap` is the space above it by its own size."""
+    """One part of a design.
+
+    `ratio` is its size by the stack's first; `smallest` and `largest` are shares of the square root
+    of the picture's area; `gap` is the space above it by its own size. `by_capitals` says that its
+    box runs from the top of its capitals to its last baseline, as it does in Latin, Greek and
+    Cyrillic; otherwise it has the full height of its lines.
+    """
 
     role: str
     text: str
@@ -73,12 +78,12 @@ class Block:
     gap: float = 0.9
     tracking: float = 0.0
     beside: bool = False
+    by_capitals: bool = True
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A block with its size, its lines and its box. A text's box runs from the top of its capitals
-    to its last baseline; a pill's is the pill."""
+    """A block with its size, its lines and its box; a pill's box is the pill."""
 
     block: Block
     size: int
@@ -96,7 +101,11 @@ class Layout:
     mirrored: bool
 
 
+# Between blocks of one row, by the size of the first.
+_GUTTER: Final = 1
+_WORTH_BREAKING: Final = 0.7
 _LATIN_TOP: Final = 0x0530
+_PUNCTUATION: Final = frozenset("–—‘’“”„…•€™−")  # noqa: RUF001
 _TIGHT: Final = -0.018
 
 
@@ -147,9 +156,9 @@ def _face(given: Mapping[str, Any] | None, default: tuple[str, int]) -> Face:
 def _fitting(block: Block) -> Block:
     """Adapt a block to its script: only Latin, Greek and Cyrillic bear tracking, and the others
     need room above and below."""
-    if all(ord(character) < _LATIN_TOP or not character.isalpha() for character in block.text):
+    if all(ord(sign) < _LATIN_TOP or sign in _PUNCTUATION for sign in block.text):
         return block
-    return replace(block, tracking=0.0, leading=max(block.leading, 1.36))
+    return replace(block, tracking=0.0, leading=max(block.leading, 1.4), by_capitals=False)
 
 
 def _headline(text: str | None, heading: Face, *, largest: float = 0.118, lines: int = 5) -> Block:
@@ -169,7 +178,7 @@ def _headline(text: str | None, heading: Face, *, largest: float = 0.118, lines:
 
 
 def _subhead(text: str | None, body: Face, *, ratio: float = 0.4) -> Block:
-    return Block("subhead", text or "", body, ratio, 0.0195, 0.036, leading=1.42, gap=0.95)
+    return Block("subhead", text or "", body, ratio, 0.0195, 0.036, leading=1.42, gap=1.05)
 
 
 def _cta(text: str | None, strong: Face, *, beside: bool = False) -> Block:
@@ -294,6 +303,8 @@ def lay_out(size: tuple[int, int], blocks: Sequence[Block], insets: Insets) -> L
     sideways = width >= 1.2 * height
     long = sum(len(block.text) for block in blocks) > 150
     if sideways:
+        breath = 0 if long else round(height * 0.055)
+        free = free._replace(top=free.top + breath, bottom=free.bottom - breath)
         column = round(free.width * (0.72 if long or width >= 2.6 * height else 0.6))
         zone = (
             free._replace(left=free.right - column)
@@ -335,17 +346,38 @@ def without(layout: Layout, kept_free: Box) -> Layout:
 
 
 def place(size: tuple[int, int], blocks: Sequence[Block], layout: Layout) -> list[Placed]:
-    """Set a design as large as its zone allows. Raises TextDoesNotFit."""
-    unit = math.sqrt(size[0] * size[1])
+    """Set a design as large as its zone allows. Raises TextDoesNotFit.
+
+    Words are broken at their hyphens only where the text would otherwise be much smaller.
+    """
+    # Of a tall picture the width alone limits the words.
+    unit = min(math.sqrt(size[0] * size[1]), size[0] * 1.1)
+    whole = _largest(blocks, layout, unit, hyphens=False)
+    if whole is not None and not any("-" in block.text for block in blocks):
+        return whole
+    broken = _largest(blocks, layout, unit, hyphens=True)
+    if broken is None:
+        raise TextDoesNotFit("the text does not fit the picture at a legible size")
+    if whole is None or _first(whole) < _WORTH_BREAKING * _first(broken):
+        return broken
+    return whole
+
+
+def _first(placed: Sequence[Placed]) -> float:
+    """The number the whole stack's sizes follow from."""
+    return max(item.size / item.block.ratio for item in placed if item.lines)
+
+
+def _largest(
+    blocks: Sequence[Block], layout: Layout, unit: float, *, hyphens: bool
+) -> list[Placed] | None:
     first = next((block for block in blocks if block.ratio == 1.0), blocks[0])
     low = max(8, math.ceil(first.smallest * unit / first.ratio))
     high = max(low, math.floor(first.largest * unit / first.ratio))
-    found = _arrange(blocks, layout, unit, low)
-    if found is None:
-        raise TextDoesNotFit("the text does not fit the picture at a legible size")
-    while low < high:
+    found = _arrange(blocks, layout, unit, low, hyphens=hyphens)
+    while found is not None and low < high:
         middle = (low + high + 1) // 2
-        tried = _arrange(blocks, layout, unit, middle)
+        tried = _arrange(blocks, layout, unit, middle, hyphens=hyphens)
         if tried is None:
             high = middle - 1
         else:
@@ -370,13 +402,13 @@ class _Row(NamedTuple):
 
 
 def _arrange(
-    blocks: Sequence[Block], layout: Layout, unit: float, base: int
+    blocks: Sequence[Block], layout: Layout, unit: float, base: int, *, hyphens: bool
 ) -> list[Placed] | None:
     """Set the stack at one size; None when it does not fit."""
     rows: list[_Row] = []
     for block in blocks:
         size = _size(block, unit, base)
-        measured = _measure(block, size, layout.zone.width)
+        measured = _measure(block, size, layout.zone.width, hyphens=hyphens)
         if measured is None:
             return None
         lines, width, height = measured
@@ -396,15 +428,18 @@ def _gap_above(block: Block, size: int, rows: Sequence[_Row]) -> int:
     if not rows:
         return 0
     above, above_size, *_ = rows[-1].items[0]
-    hanging = 0.24 * above_size if above.kind == "text" and above.role != "mark" else 0.3 * size
-    return round(block.gap * size + hanging * 0.6)
+    hanging = 0.22 * above_size if above.kind == "text" and above.by_capitals else 0.0
+    overlapping = 0.0 if block.by_capitals else 0.3 * size
+    return max(round(size * 0.3), round(block.gap * size + hanging - overlapping))
 
 
 def _fits_beside(row: _Row, width: int, size: int, room: int) -> bool:
-    return sum(item[3] for item in row.items) + width + round(size * 1.6) <= room
+    return sum(item[3] for item in row.items) + width + _GUTTER * size <= room
 
 
-def _measure(block: Block, size: int, room: int) -> tuple[tuple[str, ...], int, int] | None:
+def _measure(
+    block: Block, size: int, room: int, *, hyphens: bool
+) -> tuple[tuple[str, ...], int, int] | None:
     """Lines, width and height of a block at a size; None when it does not fit the width."""
     if block.kind == "rule":
         return (), min(room, size * 12), size
@@ -418,6 +453,7 @@ def _measure(block: Block, size: int, room: int) -> tuple[tuple[str, ...], int, 
         round((room - 2 * padding) / size * 0.985, 3),
         block.most_lines,
         block.tracking,
+        hyphens=hyphens,
     )
     if setting is None:
         return None
@@ -426,6 +462,8 @@ def _measure(block: Block, size: int, room: int) -> tuple[tuple[str, ...], int, 
         return setting.lines, width, round(size * (2.5 if block.kind == "pill" else 1.9))
     if block.role == "mark":
         return setting.lines, width, round(size * 0.3)
+    if not block.by_capitals:
+        return setting.lines, width, math.ceil(len(setting.lines) * block.leading * size)
     top, baseline = capitals(block.face, block.leading)
     height = (baseline - top + (len(setting.lines) - 1) * block.leading) * size
     return setting.lines, width, math.ceil(height)
@@ -447,7 +485,7 @@ def _stacked(rows: Sequence[_Row], layout: Layout, total: int) -> list[Placed]:
             left = x - width if layout.mirrored else x
             top = y + (row.height - height) // 2
             placed.append(Placed(block, size, lines, Box(left, top, left + width, top + height)))
-            step = width + round(size * 1.6)
+            step = width + _GUTTER * size
             x += -step if layout.mirrored else step
         y += row.height
     return placed

@@ -56,7 +56,7 @@ def grounds(palette: Sequence[str]) -> tuple[Floats, Floats]:
         return np.array([0.2, 0.0, 0.0]), np.array([0.98, 0.0, 0.0])
     colours = Palette(palette).by_lightness
     darkest, lightest = colours[0], colours[-1]
-    dark = toned(darkest, min(float(darkest[0]), 0.24), 0.8)
+    dark = toned(darkest, min(float(darkest[0]), 0.24), 1.0 if darkest[0] < 0.4 else 0.6)
     light = toned(lightest, max(float(lightest[0]), 0.965), 1.0 if lightest[0] > 0.94 else 0.25)
     return dark, light
 

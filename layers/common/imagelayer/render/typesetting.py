@@ -23,7 +23,8 @@ _NO_START: Final = frozenset(
 _NO_END: Final = frozenset("([{£¥‘“‹《「『【〔〖〝﹙﹛＄（．［｛￡￥〈〘«")
 _CLAUSE_ENDS: Final = frozenset("、。，．！？：；")
 _SPACES: Final = re.compile("[ \t\u1680\u2000-\u2006\u2008-\u200a\u205f\u3000]+")
-_HYPHENS: Final = re.compile("(?<=[^\\W\\d_][-\u2010\u2013\u2014/])(?=[^\\W\\d_])|\u200b")
+_DASHES: Final = re.compile("(?<=\\w[\u2013\u2014/])(?=\\w)|\u200b")
+_HYPHENS: Final = re.compile("(?<=\\w[-\u2010\u2013\u2014/])(?=\\w)|\u200b")
 
 
 class Token(NamedTuple):
@@ -34,13 +35,13 @@ class Token(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def tokens(text: str) -> tuple[Token, ...]:
-    """Split a text at every place where a line may break."""
+def tokens(text: str, hyphens: bool = False) -> tuple[Token, ...]:
+    """Split a text at every place where a line may break, after hyphens only if asked."""
     found: list[Token] = []
     # A soft hyphen would have to be drawn where a line breaks at it, and lines break at words here.
     for word in _SPACES.split(text.replace("\u00ad", "").strip()):
         spaced = bool(found)
-        for part in _HYPHENS.split(word):
+        for part in (_HYPHENS if hyphens else _DASHES).split(word):
             for piece in _ideographs(part):
                 found.append(Token(piece, spaced))
                 spaced = False
@@ -85,9 +86,9 @@ def _is_wide(character: str) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _widths(text: str, face: Face) -> tuple[float, ...]:
+def _widths(text: str, face: Face, hyphens: bool) -> tuple[float, ...]:
     """Every token's advance in ems."""
-    return tuple(_advance(token.text, face) for token in tokens(text))
+    return tuple(_advance(token.text, face) for token in tokens(text, hyphens))
 
 
 def _advance(piece: str, face: Face) -> float:
@@ -113,27 +114,25 @@ def is_right_to_left(text: str) -> bool:
     return False
 
 
-def widest_token(text: str, face: Face, tracking: float = 0.0) -> float:
-    """What a line must hold at least, in ems."""
-    return max(
-        width + tracking * len(token.text)
-        for token, width in zip(tokens(text), _widths(text, face), strict=True)
-    )
-
-
 @lru_cache(maxsize=2048)
 def break_lines(
-    text: str, face: Face, width: float, most: int, tracking: float = 0.0
+    text: str,
+    face: Face,
+    width: float,
+    most: int,
+    tracking: float = 0.0,
+    *,
+    hyphens: bool = False,
 ) -> Setting | None:
     """Break a text into as few lines of at most `width` ems as it needs, evenly.
 
     None when a word is wider than a line or when more than `most` lines are needed.
     """
-    pieces = tokens(text)
+    pieces = tokens(text, hyphens)
     space = advance(" ", face) + tracking
     sizes = [
         size + tracking * len(piece.text)
-        for piece, size in zip(pieces, _widths(text, face), strict=True)
+        for piece, size in zip(pieces, _widths(text, face, hyphens), strict=True)
     ]
     gaps = [space if piece.spaced else 0.0 for piece in pieces]
     if max(sizes) > width:
@@ -172,8 +171,8 @@ def _fewest(sizes: Sequence[float], gaps: Sequence[float], width: float) -> int:
 
 
 def _penalty(pieces: Sequence[Token], end: int) -> float:
-    """How much a break before the token `end` hurts, in squared ems: inside a foreign word or at a
-    hyphen more than between words, at a comma less."""
+    """How much a break before the token `end` hurts, in squared ems: inside a foreign word more
+    than between words, after a clause less."""
     if not 0 < end < len(pieces) or pieces[end].spaced:
         return 0.0
     before, after = pieces[end - 1].text[-1], pieces[end].text[0]
@@ -181,7 +180,7 @@ def _penalty(pieces: Sequence[Token], end: int) -> float:
         return -4.0
     if "\u30a0" <= before <= "\u30ff" and "\u30a0" <= after <= "\u30ff":
         return 6.0
-    return 0.0 if _is_wide(before) else 3.0
+    return 3.0 if any(piece.spaced for piece in pieces) else 0.0
 
 
 def _even(

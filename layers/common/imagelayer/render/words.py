@@ -20,8 +20,11 @@ _GRID: Final = 48
 _AIMED_CONTRAST: Final = 4.75
 # Spread of perceived light behind the words from which the veil is frosted as well.
 _BUSY: Final = 0.09
-_LIGHTEST_VEIL: Final = 0.46
-_WORDMARK_SIZE: Final = 0.046
+_LIGHTEST_VEIL: Final = 0.6
+_LIGHTEST_FROST: Final = 0.82
+_WORDMARK_SIZE: Final = 0.037
+_LEFT_TO_RIGHT: Final = "\u200e"
+_RIGHT_TO_LEFT: Final = "\u200f"
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,10 @@ class TextReport:
 
 @dataclass(frozen=True)
 class _Ink:
-    """A block as it is drawn: its raster, its colour and where both go."""
+    """A block as it is drawn: its rasters, where each goes, their colour and what they fill."""
 
     placed: Placed
-    raster: Raster
+    rasters: tuple[tuple[Raster, Box], ...]
     colour: Rgb
     box: Box
 
@@ -83,8 +86,9 @@ def imprint(
     for block in placed:
         _draw_shape(canvas, block, chosen)
     for ink in inks:
-        colours: Any = ink.raster.image if ink.raster.image.mode == "RGBA" else ink.colour
-        canvas.paste(colours, ink.box, ink.raster.image)
+        for raster, box in ink.rasters:
+            coloured = raster.image.mode == "RGBA"
+            canvas.paste(raster.image if coloured else ink.colour, box, raster.image)
     return reports
 
 
@@ -107,25 +111,54 @@ def _report(ink: _Ink, contrast: float) -> TextReport:
 
 
 def _ink(placed: Placed, chosen: Theme, layout: Layout) -> _Ink:
-    block, size, box = placed.block, placed.size, placed.box
     colour = _colour(placed, chosen)
-    raster = draw(
-        placed.lines,
-        block.face,
-        size,
-        colour=colour,
-        leading=block.leading,
-        tracking=block.tracking,
+    drawn = _drawn(placed, colour, layout)
+    edges = [box for _, box in drawn]
+    around = Box(
+        min(box.left for box in edges),
+        min(box.top for box in edges),
+        max(box.right for box in edges),
+        max(box.bottom for box in edges),
     )
-    width, height = raster.image.size
+    return _Ink(placed, drawn, colour, around)
+
+
+def _drawn(placed: Placed, colour: Rgb, layout: Layout) -> tuple[tuple[Raster, Box], ...]:
+    block, size, box = placed.block, placed.size, placed.box
+
+    def raster_of(lines: tuple[str, ...]) -> Raster:
+        return draw(
+            lines, block.face, size, colour=colour, leading=block.leading, tracking=block.tracking
+        )
+
+    if block.kind == "text" and not block.by_capitals:
+        # Fonts of different heights in one line move the next one; here every line has its own box.
+        pitch, lines = block.leading * size, enumerate(placed.lines)
+        mark = _RIGHT_TO_LEFT if layout.mirrored else _LEFT_TO_RIGHT
+        rasters = [(raster_of((mark + line,)), box.top + number * pitch) for number, line in lines]
+        return tuple(
+            (raster, _at(raster, box, top + (pitch - raster.image.height) / 2, layout))
+            for raster, top in rasters
+        )
+    raster = raster_of(placed.lines)
     top, baseline = (edge * size for edge in capitals(block.face, block.leading))
+    if block.role == "mark":
+        return ((raster, _at(raster, box, box.top, layout)),)
     if block.kind == "text":
-        x = box.right - width if layout.mirrored else box.left
-        y = box.top if block.role == "mark" else box.top + raster.y - round(top)
-    else:
-        x = (box.left + box.right - width) // 2
-        y = round((box.top + box.bottom - top - baseline) / 2) + raster.y
-    return _Ink(placed, raster, colour, Box(x, y, x + width, y + height))
+        return ((raster, _at(raster, box, box.top + raster.y - top, layout)),)
+    width, height = raster.image.size
+    x = (box.left + box.right - width) // 2
+    y = (box.top + box.bottom - height) / 2
+    if block.by_capitals:
+        y = (box.top + box.bottom - top - baseline) / 2 + raster.y
+    return ((raster, Box(x, round(y), x + width, round(y) + height)),)
+
+
+def _at(raster: Raster, box: Box, top: float, layout: Layout) -> Box:
+    """The raster's ink flush with the side its lines begin at."""
+    width, height = raster.image.size
+    x, y = box.right - width if layout.mirrored else box.left, round(top)
+    return Box(x, y, x + width, y + height)
 
 
 def _colour(placed: Placed, chosen: Theme) -> Rgb:
@@ -193,7 +226,7 @@ def _weigh(
         far = abs(float(tone.mean()) - (0.0 if dark else 1.0))
         options.append((strength + far * 0.5 + (0.0 if dark else 0.12), strength, chosen))
     _, strength, chosen = min(options, key=lambda option: option[0])
-    return chosen, max(strength, _LIGHTEST_VEIL), frosted
+    return chosen, max(strength, _LIGHTEST_FROST if frosted else _LIGHTEST_VEIL), frosted
 
 
 def _strength(pixels: Floats, chosen: Theme, colour: Rgb) -> float:
@@ -227,8 +260,8 @@ def _veil(
     if frosted:
         region = base.crop(box)
         # At an eighth of the size the blur costs next to nothing and looks the same.
-        small = region.reduce(8).filter(ImageFilter.GaussianBlur(max(2.0, min(canvas.size) / 260)))
-        canvas.paste(small.resize(region.size, Image.Resampling.BICUBIC), box, mask)
+        small = region.reduce(8).filter(ImageFilter.GaussianBlur(max(3.0, min(canvas.size) / 130)))
+        canvas.paste(small.resize(region.size, Image.Resampling.BILINEAR), box, mask)
     canvas.paste(chosen.ground, box, mask.point([round(level * strength) for level in range(256)]))
 
 
@@ -243,7 +276,9 @@ def _veil_mask(
         fade = min(edge, round(height * 0.3))
         box = Box(0, edge - fade, width, height)
         column = _eased(fade, box.height)
-        return box, Image.frombytes("L", (1, box.height), column).resize((width, box.height))
+        return box, Image.frombytes("L", (1, box.height), column).resize(
+            (width, box.height), Image.Resampling.NEAREST
+        )
     if layout.mirrored:
         edge = max(0, min(block.box.left for block in placed) - pad)
         fade = min(edge, round(width * 0.3))
@@ -254,7 +289,9 @@ def _veil_mask(
         fade = min(width - edge, round(width * 0.3))
         box = Box(0, 0, edge + fade, height)
         row = _eased(fade, box.width)[::-1]
-    return box, Image.frombytes("L", (box.width, 1), row).resize((box.width, height))
+    return box, Image.frombytes("L", (box.width, 1), row).resize(
+        (box.width, height), Image.Resampling.NEAREST
+    )
 
 
 def _eased(fade: int, length: int) -> bytes:
@@ -299,7 +336,7 @@ def wordmark(
 ) -> dict[str, Image.Image]:
     """A brand's name as a logo, in the palette's dark and in its light ink."""
     face = heading_of(typography)
-    size = max(14, round(math.sqrt(canvas[0] * canvas[1]) * _WORDMARK_SIZE * 0.8))
+    size = max(14, round(math.sqrt(canvas[0] * canvas[1]) * _WORDMARK_SIZE))
     variants = {}
     for variant, dark in (("logo", False), ("logo_dark", True)):
         ink = theme(palette, dark).ink
