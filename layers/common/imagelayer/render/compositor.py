@@ -272,14 +272,26 @@ def _arranged(
         return placed, choose_corner(canvas, mark, free)
     tried: list[tuple[int, Corner, list[Placed]]] = []
     for option in corners:
-        narrowed = without(layout, _reserved(canvas, mark, option))
         with suppress(TextDoesNotFit):
-            again = place(canvas.size, blocks, narrowed)
+            again = _beside(canvas, blocks, layout, mark, option)
             tried.append((-again[0].size, option, again))
     if not tried:
         raise TextDoesNotFit("the text does not fit the picture beside the logo")
     _, corner, placed = min(tried, key=lambda option: option[0])
     return placed, corner
+
+
+def _beside(
+    canvas: Image.Image, blocks: Sequence[Block], layout: Layout, mark: Prepared, corner: Corner
+) -> list[Placed]:
+    """Set the words beside a logo, again with more room while what they reach over is too much."""
+    reserved = _reserved(canvas, mark, corner)
+    for _ in range(4):
+        placed = place(canvas.size, blocks, without(layout, reserved))
+        if _is_free(canvas, mark, corner, placed):
+            return placed
+        reserved = reserved.grown(max(2, round(max(block.size for block in placed) * 0.15)))
+    raise TextDoesNotFit("the text does not fit the picture beside the logo")
 
 
 def _is_free(canvas: Image.Image, mark: Prepared, corner: Corner, placed: Sequence[Placed]) -> bool:

@@ -104,6 +104,7 @@ class Layout:
 # Between blocks of one row, by the size of the first.
 _GUTTER: Final = 1
 _WORTH_BREAKING: Final = 0.7
+_DESCENT: Final = 0.22
 _LATIN_TOP: Final = 0x0530
 _PUNCTUATION: Final = frozenset("–—‘’“”„…•€™−")  # noqa: RUF001
 _TIGHT: Final = -0.018
@@ -417,20 +418,24 @@ def _arrange(
             rows[-1].items.append(item)
         else:
             rows.append(_Row([item], _gap_above(block, size, rows)))
-    total = sum(row.height for row in rows) + sum(row.gap for row in rows[1:])
+    total = sum(row.height for row in rows) + sum(row.gap for row in rows[1:]) + _hanging(rows[-1])
     if total > layout.zone.height:
         return None
     return _stacked(rows, layout, total)
+
+
+def _hanging(row: _Row) -> int:
+    """How far descenders reach below a row's last baseline."""
+    block, size, *_ = row.items[0]
+    return round(_DESCENT * size) if block.kind == "text" and block.by_capitals else 0
 
 
 def _gap_above(block: Block, size: int, rows: Sequence[_Row]) -> int:
     """The space above a row: its own, and room for what hangs below the baseline before it."""
     if not rows:
         return 0
-    above, above_size, *_ = rows[-1].items[0]
-    hanging = 0.22 * above_size if above.kind == "text" and above.by_capitals else 0.0
     overlapping = 0.0 if block.by_capitals else 0.3 * size
-    return max(round(size * 0.3), round(block.gap * size + hanging - overlapping))
+    return max(round(size * 0.3), round(block.gap * size + _hanging(rows[-1]) - overlapping))
 
 
 def _fits_beside(row: _Row, width: int, size: int, room: int) -> bool:
