@@ -12,6 +12,7 @@ ARCHITECTURE ?= arm64
 DEV := .venv/.stamp
 SAM := .tools/sam/.stamp
 CLOUD := .tools/cloud/.stamp
+NODE := .tools/node/.stamp
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
 LAYER_PATH := PYTHONPATH=layers/common
@@ -68,7 +69,7 @@ promises: $(DEV) ## The security page's promises and the tests that prove them
 	@$(LAYER_PATH) $(PY) -m dev.promises
 
 .PHONY: benchmarks
-benchmarks: $(DEV) $(SAM) $(CLOUD) ## Measure cold starts and round trips
+benchmarks: $(DEV) $(SAM) $(CLOUD) benchmarks/satori/node_modules/.stamp ## Measure cold starts, round trips and the compositor
 	@$(LAYER_PATH) $(PY) -m benchmarks
 
 # ─── Write it ──────────────────────────────────────────────────────────────────────────────────
@@ -96,6 +97,7 @@ requirements: .tools/uv/bin/uv ## Resolve every requirements file anew
 	  --constraints layers/render/requirements.txt --output-file requirements/dev.txt
 	@$(COMPILE) --group sam --output-file requirements/sam.txt
 	@$(COMPILE) --group cloud --output-file requirements/cloud.txt
+	@$(COMPILE) --group node --output-file requirements/node.txt
 
 # The render layer holds its extra alone: the common layer already carries the rest.
 PY_TOML = $(DEV_PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["render"], sep="\n")'
@@ -117,6 +119,13 @@ $(SAM): requirements/sam.txt dev/bootstrap.sh .python-version
 
 $(CLOUD): requirements/cloud.txt dev/bootstrap.sh .python-version
 	@dev/bootstrap.sh .tools/cloud requirements/cloud.txt
+
+$(NODE): requirements/node.txt dev/bootstrap.sh .python-version
+	@dev/bootstrap.sh .tools/node requirements/node.txt
+
+%/node_modules/.stamp: %/package-lock.json %/package.json $(NODE)
+	@echo "  · $*/node_modules"
+	@cd $* && PATH="$(CURDIR)/.tools/node/bin:$$PATH" npm ci --silent && touch node_modules/.stamp
 
 .PHONY: browser-deps
 browser-deps: ## Install a headless Chromium for the browser tests (Debian, as root)
