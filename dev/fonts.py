@@ -283,10 +283,15 @@ def coverage() -> dict[str, Any]:
 
 
 def _characters(family: str) -> set[int]:
-    """What all weights of a family have."""
+    """Those all weights of a family have."""
     weights = FAMILIES.get(family) or FALLBACKS[family]
-    faces = [set(TTFont(FONTS / file_name(family, weight)).getBestCmap()) for weight in weights]
-    return set.intersection(*faces)
+    return set.intersection(*(characters(family, weight) for weight in weights))
+
+
+def characters(family: str, weight: int) -> set[int]:
+    """The code points a bundled file has glyphs for."""
+    with TTFont(FONTS / file_name(family, weight), lazy=True) as font:
+        return set(font.getBestCmap())
 
 
 def _ranges(characters: set[int]) -> list[int]:

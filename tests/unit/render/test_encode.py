@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from imagelayer.render.encode import CONTENT_TYPES, OutputFormat, encode
+from imagelayer.render.encode import CONTENT_TYPES, DEFAULT_QUALITY, OutputFormat, encode
 
-FORMATS: tuple[OutputFormat, ...] = ("png", "jpeg", "webp")
+FORMATS: tuple[OutputFormat, ...] = ("png", "jpeg", "webp", "avif")
 
 
 def noise(mode: str, size: tuple[int, int] = (67, 41)) -> Image.Image:
@@ -62,3 +62,37 @@ def test_jpeg_keeps_full_colour_resolution() -> None:
 def test_an_unknown_format_is_refused() -> None:
     with pytest.raises(ValueError, match="format"):
         encode(noise("RGB"), "gif")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("output_format", ["jpeg", "webp", "avif"])
+def test_quality_decides_how_large_the_file_is(output_format: OutputFormat) -> None:
+    image = noise("RGB")
+    sizes = [len(encode(image, output_format, quality)) for quality in (0, 40, 80, 100)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < sizes[-1] / 2
+    by_default = encode(image, output_format)
+    assert encode(image, output_format, DEFAULT_QUALITY[output_format]) == by_default
+
+
+def test_png_knows_no_quality() -> None:
+    assert encode(noise("RGB"), "png", 1) == encode(noise("RGB"), "png")
+
+
+@pytest.mark.parametrize("quality", [-1, 101])
+def test_a_quality_out_of_range_is_refused(quality: int) -> None:
+    with pytest.raises(ValueError, match="quality"):
+        encode(noise("RGB"), "jpeg", quality)
+
+
+@pytest.mark.parametrize("output_format", ["webp", "avif"])
+def test_transparency_is_kept_where_the_format_has_it(output_format: OutputFormat) -> None:
+    clear = Image.new("RGBA", (16, 16), (200, 0, 0, 0))
+    decoded = Image.open(io.BytesIO(encode(clear, output_format))).convert("RGBA")
+    assert decoded.getchannel("A").getextrema() == (0, 0)
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_the_same_pixels_are_the_same_bytes(output_format: OutputFormat) -> None:
+    assert encode(noise("RGB", (300, 200)), output_format) == encode(
+        noise("RGB", (300, 200)), output_format
+    )
