@@ -32,8 +32,8 @@ def test_an_asset_read_takes_at_most_two_calls(cloud: LocalCloud, owner: Visitor
 def test_accepting_a_generation_takes_at_most_three_calls(
     cloud: LocalCloud, owner: Visitor
 ) -> None:
-    for _ in range(2):  # the first opens the month's balance
-        owner.generate(size="256x256")
+    for _ in range(2):  # the first opens the month's balance, and meets the brand
+        owner.generate(size="256x256", brand_id=owner.brand["id"])
     answer = owner.call(
         "POST",
         "/v1/generations",
