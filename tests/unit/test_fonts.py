@@ -3,6 +3,8 @@
 # ruff: noqa: RUF001  (full-width punctuation looks like Latin)
 from __future__ import annotations
 
+import json
+
 import pytest
 from fontTools.ttLib import TTFont
 
@@ -57,7 +59,7 @@ def test_no_reduced_font_bears_a_reserved_name() -> None:
 
 
 def test_the_coverage_is_that_of_the_files() -> None:
-    assert source.json.loads(source.COVERAGE.read_text()) == source.coverage()
+    assert json.loads(source.COVERAGE.read_text()) == source.coverage()
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -210,6 +210,30 @@ def test_the_report_is_plain_json() -> None:
     assert parsed["passed"] is True
 
 
+def test_every_measure_of_the_report_is_a_check_of_its_own() -> None:
+    picture = flat("#14213D")
+    good = compose(picture, palette=PALETTE, logos={"logo_dark": PALE_INK}).report
+    assert [(check.name, check.passed) for check in good.checks] == [
+        ("palette_distance", True),
+        ("logo_contrast", True),
+        ("logo_clear_space", True),
+        ("logo_size", True),
+    ]
+    off_brand = compose(flat("#00FF00"), palette=PALETTE, logos={"logo": DARK_INK}).report
+    assert [check.name for check in off_brand.checks if not check.passed] == ["palette_distance"]
+    tiny = compose(picture, palette=PALETTE, logos={"logo": PALE_INK.resize((20, 6))}).report
+    assert [check.name for check in tiny.checks if not check.passed] == ["logo_size"]
+    assert not tiny.passed
+
+
+def test_a_logo_on_a_busy_ground_gets_a_plate_however_well_it_reads() -> None:
+    stripes = np.full((1024, 1024, 3), 250, dtype=np.uint8)
+    stripes[:, ::12] = 120
+    placed = compose(Image.fromarray(stripes), palette=(), logos={"logo": DARK_INK}).report.logo
+    assert placed is not None
+    assert placed.plate
+
+
 def test_the_given_picture_is_left_alone() -> None:
     picture = flat("#808080")
     compose(picture, palette=PALETTE, logos={"logo": DARK_INK}, watermark=True)

@@ -50,6 +50,7 @@ from imagelayer.render.words import TextReport
 __all__ = [
     "MAX_PALETTE_DISTANCE",
     "MIN_CONTRAST",
+    "MIN_LOGO_SHARE",
     "BrandReport",
     "Composition",
     "Corner",
@@ -62,6 +63,8 @@ __all__ = [
 
 # Mean OKLab distance x100. About 2 is just noticeable; the studio stays under 4.
 MAX_PALETTE_DISTANCE: Final = 8.0
+# Of the picture's short side. A smaller logo was uploaded too small, and is never enlarged.
+MIN_LOGO_SHARE: Final = 0.05
 _SAMPLES: Final = 112
 
 
@@ -199,7 +202,7 @@ def compose(
     if logo is not None and named:
         texts.append(words.wordmark_report(logo, colours, typography))
         logo = None
-    checks = _checks(distance, logo, texts)
+    checks = _checks(canvas.size, distance, logo, texts)
     passed = all(check.passed for check in checks)
     report = BrandReport(distance, treated, logo, tuple(texts), checks, passed)
     return Composition(canvas, report)
@@ -301,7 +304,7 @@ def _is_free(canvas: Image.Image, mark: Prepared, corner: Corner, placed: Sequen
 
 def _reserved(canvas: Image.Image, mark: Prepared, corner: Corner) -> Box:
     """The logo's box with its clear space, and no less than what keeps it apart from the words."""
-    apart = max(mark.clear_space + 2, round(min(canvas.size) * 0.03))
+    apart = max(mark.clear_space + 2, round(min(canvas.size) * 0.045))
     return box_at(canvas.size, mark, corner).grown(apart)
 
 
@@ -311,7 +314,10 @@ def _reach(placed: Placed) -> Box:
 
 
 def _checks(
-    distance: float | None, logo: LogoReport | None, texts: Sequence[TextReport]
+    size: tuple[int, int],
+    distance: float | None,
+    logo: LogoReport | None,
+    texts: Sequence[TextReport],
 ) -> tuple[Check, ...]:
     checks = []
     if distance is not None:
@@ -322,6 +328,8 @@ def _checks(
         checks.append(Check("logo_contrast", logo.contrast, MIN_CONTRAST, reads))
         space, required = logo.clear_space_px, logo.clear_space_required_px
         checks.append(Check("logo_clear_space", space, required, space >= required))
+        share = round(max(logo.width, logo.height) / min(size), 3)
+        checks.append(Check("logo_size", share, MIN_LOGO_SHARE, share >= MIN_LOGO_SHARE))
     for text in texts:
         checks.append(
             Check(f"text_contrast.{text.role}", text.contrast, MIN_TEXT_CONTRAST, text.passed)

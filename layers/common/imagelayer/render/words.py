@@ -176,10 +176,11 @@ def _contrast(canvas: Image.Image, ink: _Ink, chosen: Theme) -> float:
 
 
 def _worse(own: float, behind: Floats) -> float:
-    low, high = np.percentile(behind, (5, 95))
+    ordered = np.sort(behind)
+    low, high = (float(ordered[round(share * (len(ordered) - 1))]) for share in (0.05, 0.95))
     if low < own < high:
         return 1.0
-    return min(contrast_ratio(own, float(low)), contrast_ratio(own, float(high)))
+    return min(contrast_ratio(own, low), contrast_ratio(own, high))
 
 
 def _pixels(canvas: Image.Image, box: Box) -> Floats:
