@@ -18,11 +18,11 @@ from tests.integration.every_endpoint.cases import BODIES, request
 from tests.integration.login import people
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
-# `POST /v1/generations` is told of in tests/integration/generation.
+# Those that make images are told of in tests/integration/generation and tests/integration/images.
 ROUTES = [
     route
     for route, endpoint in ENDPOINTS.items()
-    if endpoint.idempotent and endpoint.operation != "createGeneration"
+    if endpoint.idempotent and not endpoint.by_attempt
 ]
 SHARED = [route for route in ROUTES if ENDPOINTS[route].idempotent == "organization"]
 OWN = [route for route in ROUTES if ENDPOINTS[route].idempotent == "actor"]

@@ -85,7 +85,8 @@ FOR_KEYS = [
     if ENDPOINTS[route].auth != "user" and ENDPOINTS[route].scope
 ]
 FOR_END_USERS = [route for route in WITH_CREDENTIALS if ENDPOINTS[route].end_user]
-WITH_ID = [route for route in FOR_USERS if "{" in route]
+# Those that name something of an organization's; models are everybody's.
+WITH_ID = [route for route in FOR_USERS if "{" in route and "{model_id}" not in route]
 LISTS = [route for route in WITH_CREDENTIALS if "cursor" in ENDPOINTS[route].query]
 
 

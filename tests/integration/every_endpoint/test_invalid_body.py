@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from imagelayer.endpoints import ENDPOINTS, MAX_BODY_BYTES
+from imagelayer.endpoints import ENDPOINTS
 from tests.integration.every_endpoint.cases import WITH_BODY, credentials, request
 from tests.support.product import Account, Product
 
 SECRET = "SeKrEtVaLuE"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+TOO_BIG = object()  # for the endpoint it is sent to
 BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "no json": ("{nope", {}, 400, "malformed_json"),
     "cut off": ('{"email": "dev@exam', {}, 400, "malformed_json"),
@@ -21,7 +22,7 @@ BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "null": ("null", {}, 422, "validation_failed"),
     "a text": (f'"{SECRET}"', {}, 422, "validation_failed"),
     "unknown field": ({"made_up": SECRET}, {}, 422, "validation_failed"),
-    "too big": ('{"a":"' + "x" * MAX_BODY_BYTES + '"}', {}, 413, "body_too_large"),
+    "too big": (TOO_BIG, {}, 413, "body_too_large"),
     "form": ("a=b", FORM, 415, "unsupported_media_type"),
     "plain": ("{}", {"content-type": "text/plain"}, 415, "unsupported_media_type"),
     "xml": ("<a/>", {"content-type": "application/xml"}, 415, "unsupported_media_type"),
@@ -39,6 +40,8 @@ def test_a_bad_body_is_refused_in_the_one_shape_and_changes_nothing(
     for number, (bad, (body, headers, status, code)) in enumerate(BAD.items()):
         sent = {**good, **headers}
         ip = f"203.0.113.{number}"
+        if body is TOO_BIG:
+            body = '{"a":"' + "x" * ENDPOINTS[route].max_body_bytes + '"}'
         answer = product.call(method, path, body=body, headers=sent, ip=ip)
         assert (answer.status, answer.json["code"]) == (status, code), bad
         assert SECRET not in answer.text, bad
@@ -56,7 +59,8 @@ def test_every_field_of_a_wrong_type_is_named_at_once(
     method, path, _ = request(route)
     shape = ENDPOINTS[route].body
     assert shape is not None
-    fields = [field.encode_name for field in msgspec.structs.fields(shape)]
+    # A mask may have any shape, because it is refused whatever it is.
+    fields = [field.encode_name for field in msgspec.structs.fields(shape) if field.type is not Any]
     for number, wrong in enumerate(([[SECRET]], {SECRET: SECRET}, -1.5)):
         body = dict.fromkeys(fields, wrong)
         ip = f"203.0.113.{number}"

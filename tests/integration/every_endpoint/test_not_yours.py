@@ -160,7 +160,7 @@ def test_a_foreign_brand_shapes_no_image(
 
 @pytest.mark.parametrize("shape", ["nonsense", "%2e%2e", "BRAND%23x", "brd_", "x" * 300])
 def test_what_is_no_id_at_all_is_missing_too(product: Product, owner: Account, shape: str) -> None:
-    for route in WITH_ID:
+    for route in (*WITH_ID, "GET /v1/models/{model_id}"):
         method, path, parts = request(route, dict.fromkeys(PREFIXES, shape))
         assert product.call(method, path, headers=owner.headers, **parts).status == 404, route
 
@@ -172,7 +172,7 @@ def test_an_id_of_another_kind_is_missing_too(product: Product, owner: Account) 
         # A session of its own for each, so that all of them stay within its limits.
         caller = people.account_of(owner.email, people.log_in(product, owner.email))
         for route in WITH_ID:
-            mixed = {name: other for name in PREFIXES if ids[name] != other}
+            mixed = {name: other for name, own in ids.items() if own != other}
             method, path, parts = request(route, mixed)
             if other in path:
                 answer = product.call(method, path, headers=caller.headers, **parts)

@@ -94,6 +94,8 @@ def _field_error(name: str, message: str) -> FieldError:
     rule, _, place = message.partition(" - at `$")
     if rule.startswith("Invalid enum value"):  # msgspec would quote the value
         rule = "Is not one of the allowed values"
+    if rule.startswith("Object contains unknown field"):  # its name may be a misplaced secret
+        rule = "Has a field that is not known"
     if "matching regex" in rule:  # an expression explains nothing to whoever wrote the value
         rule = "Does not have the form that the API's description gives"
     path = place.rstrip("`").replace("[", ".").replace("]", "")
