@@ -1,6 +1,6 @@
 """`make benchmarks`: every measurement, one after the other, on a local cloud of its own."""
 
-from benchmarks import cold_start, hot_organization, round_trips
+from benchmarks import cold_start, compositor, hot_organization, round_trips, worker_memory
 from dev.local_cloud import LocalCloud
 
 print("One busy organization, simulated\n")
@@ -10,3 +10,8 @@ with LocalCloud(env={"BCRYPT_COST": "10"}) as cloud:
     cold_start.main(cloud)
     print("\nRound trips\n")
     round_trips.main(cloud)
+print("\nPeak memory of the generation worker\n")
+worker_memory.main()
+# Last: it leaves this process on one core.
+print("\nThe compositor beside others\n")
+compositor.main()
