@@ -6,10 +6,16 @@ for single-threaded tests only; races are proven on the local cloud.
 
 from __future__ import annotations
 
+import copy
+import copyreg
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Condition
 from typing import Any
 
 from botocore.session import Session
+from moto.core.base_backend import BackendDict
 
 from dev import template
 from dev.settings import ROOT
@@ -29,6 +35,20 @@ DOCUMENT = template.load(ROOT / "template.yaml")
 # One for the whole run: reading the services' descriptions is most of what a test would cost.
 SESSION = Session()
 _clients: dict[str, Any] = {}
+_calls = 0
+
+
+def _count_call(**_: object) -> None:
+    global _calls  # noqa: PLW0603 - a session's handlers are copied into its clients, state is not
+    _calls += 1
+
+
+SESSION.register("before-call", _count_call)
+
+
+def calls() -> int:
+    """How many calls were made so far, by whichever client."""
+    return _calls
 
 
 def client(service: str) -> Any:
@@ -36,6 +56,60 @@ def client(service: str) -> Any:
     if service not in _clients:
         _clients[service] = SESSION.create_client(service, region_name=REGION)
     return _clients[service]
+
+
+class Clients(dict[str, Any]):
+    """The clients of one function, by service: kept for the whole run, but not their hooks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hooks: list[tuple[Any, str, Callable[..., Any]]] = []
+
+    def __setitem__(self, service: str, client: Any) -> None:
+        events = client.meta.events
+        register = events.register
+
+        def noted(name: str, handler: Callable[..., Any], *more: Any, **named: Any) -> None:
+            self._hooks.append((events, name, handler))
+            register(name, handler, *more, **named)
+
+        events.register = noted
+        super().__setitem__(service, client)
+
+    def unhook(self) -> None:
+        """Take away what was registered since the clients were made."""
+        for events, name, handler in self._hooks:
+            events.unregister(name, handler)
+        self._hooks.clear()
+
+
+# One lock is as good as another, and moto's queues have one each.
+copyreg.pickle(Condition, lambda _: (Condition, ()))
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that moto holds at one moment."""
+
+    backends: list[tuple[Any, str, str, Any]]  # service, account, region and what was there
+    states: list[dict[str, Any]]
+
+    @classmethod
+    def take(cls) -> Snapshot:
+        """A copy of what there is now; files in buckets cannot be copied."""
+        services: list[Any] = BackendDict._instances  # type: ignore[misc]
+        backends = [(each, *found) for each in services for found in each.iter_backends()]
+        # What refers to a backend goes on referring to it, whatever else is copied.
+        memo = {id(backend): backend for *_, backend in backends}
+        return cls(backends, copy.deepcopy([vars(backend) for *_, backend in backends], memo))
+
+    def restore(self) -> None:
+        """Make moto hold a copy of it, and nothing else."""
+        BackendDict.reset()
+        made = [service[account][region] for service, account, region, _ in self.backends]
+        memo = {id(old): new for (*_, old), new in zip(self.backends, made, strict=True)}
+        for backend, state in zip(made, copy.deepcopy(self.states, memo), strict=True):
+            backend.__dict__ = state
 
 
 def resources(kind: str) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,8 @@ import os
 import time
 import urllib.parse
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, Self
 
 import requests
@@ -100,14 +101,42 @@ class Account:
         return {"authorization": f"Bearer {self.token}"}
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What a product can begin with: everything there was at one moment."""
+
+    snapshot: aws.Snapshot
+    at: float  # of the monotonic clock
+    names: dict[str, str]
+    output: str = ""
+    requests: int = 0
+    accounts: tuple[Account, ...] = ()
+    then: dict[str, Beginning] = field(default_factory=dict)  # with one more account, by its email
+
+
+# A copied account signed up no longer ago: its tokens are good for minutes more than a test takes.
+FRESH_SECONDS = 60
+CAPTCHA_SOLVED = {"success": True, "hostname": "localhost", "action": "register"}
+
+
+@cache
+def _empty() -> Beginning:
+    """What the template makes and nothing else."""
+    names = aws.create_all()
+    return Beginning(aws.Snapshot.take(), time.monotonic(), names)
+
+
+@cache
+def _clients(function: str) -> aws.Clients:
+    return aws.Clients()
+
+
 @dataclass
 class Product:
     """Handlers over one moto account. Use as a context manager."""
 
     names: dict[str, str] = field(default_factory=dict)
-    siteverify: dict[str, Any] = field(
-        default_factory=lambda: {"success": True, "hostname": "localhost", "action": "register"}
-    )
+    siteverify: dict[str, Any] = field(default_factory=CAPTCHA_SOLVED.copy)
     scanner: SecretScanner = field(default_factory=SecretScanner)  # who reports leaked keys
     output: io.StringIO = field(default_factory=io.StringIO)  # what the functions print and log
     internal_errors_expected: bool = False
@@ -128,8 +157,8 @@ class Product:
         )
         self._mock = mock_aws()
         self._mock.start()
-        self.names = aws.create_all()
         self._wirings: dict[str, Wiring] = {}
+        self._begin(_empty())
         product = self
 
         def answer(_: Turnstile, fields: dict[str, str]) -> dict[str, Any]:
@@ -146,10 +175,57 @@ class Product:
     def __exit__(self, *_: object) -> None:
         for provider, ask in self._replaced:
             provider._ask = ask  # type: ignore[attr-defined]
+        for function in (*HTTP_FUNCTIONS, *BACKGROUND_FUNCTIONS):
+            _clients(function).unhook()
         self._mock.stop()
         os.environ.clear()
         os.environ.update(self._saved)
         print(self.output.getvalue())  # pytest shows it when the test failed
+
+    def _begin(self, beginning: Beginning) -> None:
+        """Be as it was then, with no process of any function running yet."""
+        beginning.snapshot.restore()
+        self.names = dict(beginning.names)
+        self.output.seek(0)
+        self.output.truncate()
+        self.output.write(beginning.output)
+        self._requests = beginning.requests
+        self._wirings.clear()
+        self._beginning = beginning
+        self._calls = aws.calls()
+
+    @property
+    def _untouched(self) -> bool:
+        """Whether it is still as it began: nothing was called, read or set."""
+        return (
+            self._calls == aws.calls()
+            and not self._wirings
+            and not self.parameters
+            and self.siteverify == CAPTCHA_SOLVED
+        )
+
+    def begin_with(self, email: str) -> Account:
+        """An account like any other, copied from a sign-up of the last minute if there was one.
+
+        Only a product that is still as it began can begin otherwise; any other signs up. The
+        processes that served the sign-up are gone: what those remember is for `account`.
+        """
+        if not self._untouched:
+            return self.account(email)
+        before = self._beginning
+        found = before.then.get(email)
+        if found is None or time.monotonic() - found.at > FRESH_SECONDS:
+            account = self.account(email)
+            found = before.then[email] = Beginning(
+                aws.Snapshot.take(),
+                time.monotonic(),
+                self.names,
+                self.output.getvalue(),
+                self._requests,
+                (*before.accounts, account),
+            )
+        self._begin(found)
+        return replace(found.accounts[-1])
 
     def wiring(self, function: str) -> Wiring:
         """One function's wiring, kept as a warm process would."""
@@ -160,6 +236,7 @@ class Product:
             }
             wiring = Wiring(Settings.read(environment | overrides))
             vars(wiring)["_session"] = aws.SESSION
+            vars(wiring)["_clients"] = _clients(function)
             vars(wiring)["_clock"] = lambda: time.time() + self._waited
             vars(wiring)["_sleep"] = self._pause
             self._wirings[function] = wiring
