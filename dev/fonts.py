@@ -273,12 +273,12 @@ def _reduced(family: str, data: bytes) -> bytes:
 
 
 def coverage() -> dict[str, Any]:
-    """The characters of the fallback fonts together, and those each family has beyond them.
+    """The characters of the fallback fonts together, and those of each family.
 
     Each is a flat list of first and last code points, in order.
     """
     shared = set().union(*(_characters(family) for family in FALLBACKS))
-    own = {family: _ranges(_characters(family) - shared) for family in FAMILIES}
+    own = {family: _ranges(_characters(family)) for family in FAMILIES}
     return {"fallback": _ranges(shared), "families": own}
 
 

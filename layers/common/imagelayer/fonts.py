@@ -18,7 +18,17 @@ import msgspec
 from imagelayer.designs import BODY, HEADING
 from imagelayer.errors import invalid
 
-__all__ = ["BODY", "FALLBACKS", "FAMILIES", "HEADING", "check_text", "covers", "find_family"]
+__all__ = [
+    "BODY",
+    "FALLBACKS",
+    "FAMILIES",
+    "HEADING",
+    "STAND_IN",
+    "belongs",
+    "check_text",
+    "covers",
+    "find_family",
+]
 
 # What a caller may name, and in which weights (OpenType's usWeightClass).
 FAMILIES: Final[Mapping[str, tuple[int, ...]]] = {
@@ -33,6 +43,8 @@ FAMILIES: Final[Mapping[str, tuple[int, ...]]] = {
     "Poppins": (400, 500, 600, 700, 800),
     "Space Grotesk": (400, 500, 700),
 }
+# Sets a text in Latin, Greek or Cyrillic whose own family lacks one of its letters.
+STAND_IN: Final = "Inter"
 # Where a family lacks a character, the first of these that has it.
 FALLBACKS: Final[Mapping[str, tuple[int, ...]]] = {
     "Noto Sans": (400, 700),
@@ -103,6 +115,11 @@ def covers(family: str, point: int) -> bool:
     """Whether a family or one of the fallbacks has a code point."""
     shared, own = _coverage()
     return _within(shared, point) or _within(own[family], point)
+
+
+def belongs(family: str, point: int) -> bool:
+    """Whether a family itself has a code point."""
+    return _within(_coverage()[1][family], point)
 
 
 def _within(ranges: Sequence[int], point: int) -> bool:

@@ -65,7 +65,7 @@ def test_more_lines_than_allowed_are_not_set() -> None:
 def test_no_ideographic_line_begins_or_ends_with_the_wrong_punctuation(
     text: str, width: float
 ) -> None:
-    lines = set_in(text, width).lines
+    lines = set_in(text, width, inside_words=True).lines
     assert "".join(lines) == text
     assert len(lines) > 1
     for line in lines:
@@ -77,10 +77,15 @@ def test_a_line_breaks_after_a_clause_where_it_can() -> None:
     assert set_in("温暖层次，经久耐用", 6.0).lines == ("温暖层次，", "经久耐用")
 
 
+def test_a_word_of_katakana_is_not_broken() -> None:
+    setting = set_in("秋の新コレクションが登場しました", 8.0)
+    assert any("コレクション" in line for line in setting.lines)
+
+
 def test_hyphens_break_words_only_when_asked() -> None:
     assert "Pour-" not in " ".join(set_in("Horizon Pour-Over Kettle", 8.0).lines).split()
     assert break_lines("noise-cancelling", FACE, 6.0, 3) is None
-    assert set_in("noise-cancelling", 6.0, hyphens=True).lines == ("noise-", "cancelling")
+    assert set_in("noise-cancelling", 6.0, inside_words=True).lines == ("noise-", "cancelling")
 
 
 @pytest.mark.parametrize("glue", ["\u00a0", "\u202f", "\u2060"])

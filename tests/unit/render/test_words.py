@@ -127,6 +127,11 @@ TEXTS: dict[str, dict[str, Any]] = {
     "mixed": {
         "text": {"headline": "Hello 你好 مرحبا नमस्ते 👩🏽‍🚀🎉", "subhead": "One headline 🇩🇪 ❤️"}
     },
+    "cyrillic": {"text": {"headline": "Осенняя коллекция уже здесь", "subhead": "Тёплые вещи."}},
+    "accents": {"text": {"headline": "ÉÀÜ Ångström ĐẶC BIỆT", "subhead": "Świąteczna wyprzedaż"}},
+    "emoji-alone": {"text": {"headline": "🎉", "cta": "➡️"}},
+    "marks-alone": {"text": {"headline": "!!!", "subhead": "…"}},
+    "thai": {"text": {"headline": "สวัสดี ประเทศไทย", "subhead": "ยินดีต้อนรับ"}},
     "cta-alone": {"text": {"cta": "Shop now"}},
     "caption-alone": {"text": {"caption": "While stocks last"}},
 }
@@ -321,6 +326,23 @@ def test_the_headline_is_the_largest_and_captions_are_legible() -> None:
             ).report.texts
         }
         assert texts["headline"] > texts["subhead"] > texts["caption"] >= 11
+
+
+@pytest.mark.parametrize(
+    ("headline", "family"),
+    [("Autumn sale", "Poppins"), ("Осенняя распродажа", "Inter"), ("你好 Autumn", "Poppins")],
+)
+def test_a_family_that_lacks_a_letter_sets_none_of_the_text(headline: str, family: str) -> None:
+    """And the report says which one does; ideographs are drawn by a fallback beside any family."""
+    typography = {"heading": {"family": "Poppins", "weight": 700}}
+    report = compose(
+        Image.new("RGB", (480, 480)),
+        palette=(),
+        logos={},
+        text={"headline": headline},
+        typography=typography,
+    ).report
+    assert (report.texts[0].family, report.texts[0].weight) == (family, 700)
 
 
 @pytest.mark.parametrize("word", ["W" * 110, "ไ" * 110])

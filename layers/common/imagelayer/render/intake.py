@@ -63,13 +63,7 @@ def sanitize(data: bytes) -> CleanImage:
     visible pixel, "not_an_image", "unsupported_format", "too_many_pixels" (over MAX_PIXELS by the
     header, before any pixel is decoded), "animated", "truncated".
     """
-    if not data:
-        raise UnusableImage("empty")
-    declared = _webp_pixels(data)
-    if declared is not None and declared > MAX_PIXELS:
-        raise UnusableImage("too_many_pixels")
-    image = _upright(_decoded(data))
-    image = _in_srgb(image)
+    image = decode(data)
     if max(image.size) > LONGEST_SIDE:
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     lowest, highest = _alpha_range(image)
@@ -81,6 +75,17 @@ def sanitize(data: bytes) -> CleanImage:
         height=image.height,
         has_alpha=lowest < 255,
     )
+
+
+def decode(data: bytes) -> Image.Image:
+    """The picture of an untrusted PNG, JPEG or WebP: upright, in sRGB, RGBA, sharing nothing with
+    what was sent. Raises UnusableImage."""
+    if not data:
+        raise UnusableImage("empty")
+    declared = _webp_pixels(data)
+    if declared is not None and declared > MAX_PIXELS:
+        raise UnusableImage("too_many_pixels")
+    return _in_srgb(_upright(_decoded(data)))
 
 
 def _decoded(data: bytes) -> Image.Image:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
 
 from imagelayer.designs import BODY, HEADING
-from imagelayer.fonts import FAMILIES
-from imagelayer.render.pango import Face, capitals
-from imagelayer.render.typesetting import break_lines, is_right_to_left
+from imagelayer.fonts import FAMILIES, STAND_IN, belongs
+from imagelayer.render.pango import Face, capitals, heaviness
+from imagelayer.render.typesetting import break_lines, is_right_to_left, tokens
 
 type Kind = Literal["text", "pill", "chip", "rule"]
 type Tone = Literal["ink", "accent", "muted"]
@@ -103,6 +103,8 @@ class Layout:
 
 # Between blocks of one row, by the size of the first.
 _GUTTER: Final = 1
+# Characters of a headline that may be larger than others: one word, as on a poster.
+_SHORT: Final = 8
 _WORTH_BREAKING: Final = 0.7
 _DESCENT: Final = 0.22
 _LATIN_TOP: Final = 0x0530
@@ -156,13 +158,30 @@ def _face(given: Mapping[str, Any] | None, default: tuple[str, int]) -> Face:
 
 def _fitting(block: Block) -> Block:
     """Adapt a block to its script: only Latin, Greek and Cyrillic bear tracking, and the others
-    need room above and below."""
+    need room above and below. A family that lacks a letter of these three is not mended letter by
+    letter: another sets the whole block, as the report then says."""
+    if not _spells(block.face.family, block.text):
+        block = replace(block, face=_nearest(STAND_IN, heaviness(block.face)))
     if all(ord(sign) < _LATIN_TOP or sign in _PUNCTUATION for sign in block.text):
         return block
     return replace(block, tracking=0.0, leading=max(block.leading, 1.4), by_capitals=False)
 
 
+def _spells(family: str, text: str) -> bool:
+    return all(
+        belongs(family, ord(sign))
+        for sign in text
+        if sign.isalpha() and (ord(sign) < _LATIN_TOP or "\u1e00" <= sign <= "\u1fff")
+    )
+
+
+def _nearest(family: str, weight: int) -> Face:
+    return Face(family, min(FAMILIES[family], key=lambda own: (abs(own - weight), own)))
+
+
 def _headline(text: str | None, heading: Face, *, largest: float = 0.118, lines: int = 5) -> Block:
+    if len(text or "") <= _SHORT:
+        largest *= 1.6
     wide = heading.family not in ("Bebas Neue", "Oswald")
     return Block(
         "headline",
@@ -236,9 +255,9 @@ def _announcement(data: Mapping[str, Any], heading: Face, body: Face, strong: Fa
 
 
 def _stat(data: Mapping[str, Any], heading: Face, body: Face, strong: Face) -> list[Block]:
-    value = _headline(data["value"], heading, largest=0.3, lines=1)
+    value = _headline(data["value"], heading, lines=1)
     return [
-        replace(value, role="value", tone="accent", smallest=0.06),
+        replace(value, role="value", tone="accent", smallest=0.06, largest=0.3),
         replace(
             _subhead(data["label"], strong, ratio=0.24), role="label", largest=0.05, leading=1.3
         ),
@@ -261,12 +280,13 @@ def _quote(data: Mapping[str, Any], heading: Face, body: Face, strong: Face) -> 
 
 def _product(data: Mapping[str, Any], heading: Face, body: Face, strong: Face) -> list[Block]:
     price = replace(
-        _headline(data.get("price"), heading, largest=0.062, lines=1),
+        _headline(data.get("price"), heading, lines=1),
         role="price",
         ratio=0.62,
         tone="accent",
         gap=0.75,
         smallest=0.028,
+        largest=0.062,
     )
     return [
         replace(_headline(data["name"], heading), role="name"),
@@ -349,19 +369,23 @@ def without(layout: Layout, kept_free: Box) -> Layout:
 def place(size: tuple[int, int], blocks: Sequence[Block], layout: Layout) -> list[Placed]:
     """Set a design as large as its zone allows. Raises TextDoesNotFit.
 
-    Words are broken at their hyphens only where the text would otherwise be much smaller.
+    Words are broken inside only where the text would otherwise be much smaller.
     """
     # Of a tall picture the width alone limits the words.
     unit = min(math.sqrt(size[0] * size[1]), size[0] * 1.1)
-    whole = _largest(blocks, layout, unit, hyphens=False)
-    if whole is not None and not any("-" in block.text for block in blocks):
+    whole = _largest(blocks, layout, unit, inside_words=False)
+    if whole is not None and not any(map(_is_breakable, blocks)):
         return whole
-    broken = _largest(blocks, layout, unit, hyphens=True)
+    broken = _largest(blocks, layout, unit, inside_words=True)
     if broken is None:
         raise TextDoesNotFit("the text does not fit the picture at a legible size")
     if whole is None or _first(whole) < _WORTH_BREAKING * _first(broken):
         return broken
     return whole
+
+
+def _is_breakable(block: Block) -> bool:
+    return tokens(block.text, inside_words=True) != tokens(block.text)
 
 
 def _first(placed: Sequence[Placed]) -> float:
@@ -370,15 +394,15 @@ def _first(placed: Sequence[Placed]) -> float:
 
 
 def _largest(
-    blocks: Sequence[Block], layout: Layout, unit: float, *, hyphens: bool
+    blocks: Sequence[Block], layout: Layout, unit: float, *, inside_words: bool
 ) -> list[Placed] | None:
     first = next((block for block in blocks if block.ratio == 1.0), blocks[0])
     low = max(8, math.ceil(first.smallest * unit / first.ratio))
     high = max(low, math.floor(first.largest * unit / first.ratio))
-    found = _arrange(blocks, layout, unit, low, hyphens=hyphens)
+    found = _arrange(blocks, layout, unit, low, inside_words=inside_words)
     while found is not None and low < high:
         middle = (low + high + 1) // 2
-        tried = _arrange(blocks, layout, unit, middle, hyphens=hyphens)
+        tried = _arrange(blocks, layout, unit, middle, inside_words=inside_words)
         if tried is None:
             high = middle - 1
         else:
@@ -403,13 +427,13 @@ class _Row(NamedTuple):
 
 
 def _arrange(
-    blocks: Sequence[Block], layout: Layout, unit: float, base: int, *, hyphens: bool
+    blocks: Sequence[Block], layout: Layout, unit: float, base: int, *, inside_words: bool
 ) -> list[Placed] | None:
     """Set the stack at one size; None when it does not fit."""
     rows: list[_Row] = []
     for block in blocks:
         size = _size(block, unit, base)
-        measured = _measure(block, size, layout.zone.width, hyphens=hyphens)
+        measured = _measure(block, size, layout.zone.width, inside_words=inside_words)
         if measured is None:
             return None
         lines, width, height = measured
@@ -443,7 +467,7 @@ def _fits_beside(row: _Row, width: int, size: int, room: int) -> bool:
 
 
 def _measure(
-    block: Block, size: int, room: int, *, hyphens: bool
+    block: Block, size: int, room: int, *, inside_words: bool
 ) -> tuple[tuple[str, ...], int, int] | None:
     """Lines, width and height of a block at a size; None when it does not fit the width."""
     if block.kind == "rule":
@@ -458,7 +482,7 @@ def _measure(
         round((room - 2 * padding) / size * 0.985, 3),
         block.most_lines,
         block.tracking,
-        hyphens=hyphens,
+        inside_words=inside_words,
     )
     if setting is None:
         return None
@@ -469,7 +493,7 @@ def _measure(
         return setting.lines, width, round(size * 0.3)
     if not block.by_capitals:
         return setting.lines, width, math.ceil(len(setting.lines) * block.leading * size)
-    top, baseline = capitals(block.face, block.leading)
+    top, baseline = capitals(block.text, block.face, block.leading)
     height = (baseline - top + (len(setting.lines) - 1) * block.leading) * size
     return setting.lines, width, math.ceil(height)
 

@@ -30,7 +30,7 @@ VARIANTS: Final = ("logo", "logo_dark", "logo_mono")
 CORNERS: Final[tuple[Corner, ...]] = ("top-left", "top-right", "bottom-left", "bottom-right")
 
 # Where the picture's detail competes with the logo's, however well that reads.
-_TOO_BUSY: Final = 0.15
+_TOO_BUSY: Final = 0.14
 
 _MARGIN: Final = 0.04
 _MAX_WIDTH: Final = 0.28
@@ -212,7 +212,7 @@ def lay(canvas: Image.Image, palette: Sequence[str], logo: Prepared, corner: Cor
     """Lay the variant that reads best in a corner, on a plate if none reads."""
     box = box_at(canvas.size, logo, corner)
     chosen, contrast, share = _choose(logo.candidates, *_luminances(canvas, box))
-    busy = _behind(canvas, box)[2]
+    busy = _behind(canvas, box.grown(logo.clear_space))[2]
     plate = not _reads(contrast, share, logo.required_contrast) or busy > _TOO_BUSY
     if plate:
         chosen, contrast, share = _lay_plate(canvas, palette, logo, box)

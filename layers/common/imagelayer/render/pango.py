@@ -40,6 +40,8 @@ _WEIGHTS: Final[Mapping[int, str]] = {
     900: "Heavy",
 }
 _LINE_SEPARATOR: Final = "\u2028"
+_CYRILLIC: Final = re.compile("[\u0400-\u052f]")
+_GREEK: Final = re.compile("[\u0370-\u03ff]")
 _KANA: Final = re.compile("[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
 # Wider than what the emoji font draws in colour: a mask of plain glyphs and a coloured picture of
 # them look the same, the picture only costs more.
@@ -269,10 +271,19 @@ def _ink_width(text: str, face: Face) -> int:
     return image.width
 
 
+def capitals(text: str, face: Face, leading: float) -> tuple[float, float]:
+    """Top of a text's capitals and its baseline below the start of a line's box, in ems.
+
+    Where a family lacks Greek or Cyrillic another draws them, and stands elsewhere in the box.
+    """
+    if _CYRILLIC.search(text):
+        return _capital("\u041d", face, leading)
+    return _capital("\u0397" if _GREEK.search(text) else "H", face, leading)
+
+
 @lru_cache(maxsize=256)
-def capitals(face: Face, leading: float) -> tuple[float, float]:
-    """Top of the capitals and the baseline below the start of a line's box, in ems."""
-    raster = draw(("H",), face, _MEASURED_AT, colour=(0, 0, 0), leading=leading)
+def _capital(letter: str, face: Face, leading: float) -> tuple[float, float]:
+    raster = draw((letter,), face, _MEASURED_AT, colour=(0, 0, 0), leading=leading)
     return raster.y / _MEASURED_AT, (raster.y + raster.image.height) / _MEASURED_AT
 
 
@@ -317,6 +328,10 @@ def _font(text: str, face: Face, size: float) -> str:
         fallbacks.remove("Noto Sans JP")
         fallbacks.insert(fallbacks.index("Noto Sans SC") + 1, "Noto Sans JP")
     families = ",".join((face.family, *fallbacks))
-    # A display face that comes in one weight is heavy; so is what stands in for it.
-    weight = 700 if len(FAMILIES[face.family]) == 1 else face.weight
-    return f"{families} {_WEIGHTS[weight]} {min(size, _LARGEST_TEXT):g}"
+    return f"{families} {_WEIGHTS[heaviness(face)]} {min(size, _LARGEST_TEXT):g}"
+
+
+def heaviness(face: Face) -> int:
+    """The weight of what stands in for a face: a display face that comes in one weight looks bold
+    whatever its file says."""
+    return 700 if len(FAMILIES[face.family]) == 1 else face.weight

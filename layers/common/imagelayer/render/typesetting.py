@@ -35,20 +35,24 @@ class Token(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def tokens(text: str, hyphens: bool = False) -> tuple[Token, ...]:
-    """Split a text at every place where a line may break, after hyphens only if asked."""
+def tokens(text: str, inside_words: bool = False) -> tuple[Token, ...]:
+    """Split a text at every place where a line may break.
+
+    `inside_words` adds places that only a text in need breaks at: after hyphens and between kana
+    of a foreign word.
+    """
     found: list[Token] = []
     # A soft hyphen would have to be drawn where a line breaks at it, and lines break at words here.
     for word in _SPACES.split(text.replace("\u00ad", "").strip()):
         spaced = bool(found)
-        for part in (_HYPHENS if hyphens else _DASHES).split(word):
-            for piece in _ideographs(part):
+        for part in (_HYPHENS if inside_words else _DASHES).split(word):
+            for piece in _ideographs(part, inside_words):
                 found.append(Token(piece, spaced))
                 spaced = False
     return tuple(token for token in found if token.text)
 
 
-def _ideographs(word: str) -> list[str]:
+def _ideographs(word: str, inside_words: bool) -> list[str]:
     """Split before and after ideographs and kana, save where a line may not begin or end."""
     pieces: list[str] = []
     for character in word:
@@ -56,6 +60,7 @@ def _ideographs(word: str) -> list[str]:
         joined = (
             not pieces
             or not (_is_wide(character) or _is_wide(last))
+            or (_is_katakana(character) and _is_katakana(last) and not inside_words)
             or character in _NO_START
             or last in _NO_END
             or unicodedata.category(character).startswith("M")
@@ -67,6 +72,10 @@ def _ideographs(word: str) -> list[str]:
         else:
             pieces.append(character)
     return pieces
+
+
+def _is_katakana(character: str) -> bool:
+    return "\u30a1" <= character <= "\u30ff"
 
 
 @lru_cache(maxsize=4096)
@@ -86,9 +95,9 @@ def _is_wide(character: str) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _widths(text: str, face: Face, hyphens: bool) -> tuple[float, ...]:
+def _widths(text: str, face: Face, inside_words: bool) -> tuple[float, ...]:
     """Every token's advance in ems."""
-    return tuple(_advance(token.text, face) for token in tokens(text, hyphens))
+    return tuple(_advance(token.text, face) for token in tokens(text, inside_words))
 
 
 def _advance(piece: str, face: Face) -> float:
@@ -122,17 +131,17 @@ def break_lines(
     most: int,
     tracking: float = 0.0,
     *,
-    hyphens: bool = False,
+    inside_words: bool = False,
 ) -> Setting | None:
     """Break a text into as few lines of at most `width` ems as it needs, evenly.
 
     None when a word is wider than a line or when more than `most` lines are needed.
     """
-    pieces = tokens(text, hyphens)
+    pieces = tokens(text, inside_words)
     space = advance(" ", face) + tracking
     sizes = [
         size + tracking * len(piece.text)
-        for piece, size in zip(pieces, _widths(text, face, hyphens), strict=True)
+        for piece, size in zip(pieces, _widths(text, face, inside_words), strict=True)
     ]
     gaps = [space if piece.spaced else 0.0 for piece in pieces]
     if max(sizes) > width:
@@ -171,15 +180,12 @@ def _fewest(sizes: Sequence[float], gaps: Sequence[float], width: float) -> int:
 
 
 def _penalty(pieces: Sequence[Token], end: int) -> float:
-    """How much a break before the token `end` hurts, in squared ems: inside a foreign word more
-    than between words, after a clause less."""
+    """How much a break before the token `end` hurts, in squared ems: between ideographs more than
+    at a space, after a clause less."""
     if not 0 < end < len(pieces) or pieces[end].spaced:
         return 0.0
-    before, after = pieces[end - 1].text[-1], pieces[end].text[0]
-    if before in _CLAUSE_ENDS:
+    if pieces[end - 1].text[-1] in _CLAUSE_ENDS:
         return -4.0
-    if "\u30a0" <= before <= "\u30ff" and "\u30a0" <= after <= "\u30ff":
-        return 6.0
     return 3.0 if any(piece.spaced for piece in pieces) else 0.0
 
 

@@ -141,7 +141,7 @@ def _drawn(placed: Placed, colour: Rgb, layout: Layout) -> tuple[tuple[Raster, B
             for raster, top in rasters
         )
     raster = raster_of(placed.lines)
-    top, baseline = (edge * size for edge in capitals(block.face, block.leading))
+    top, baseline = (edge * size for edge in capitals(block.text, block.face, block.leading))
     if block.role == "mark":
         return ((raster, _at(raster, box, box.top, layout)),)
     if block.kind == "text":
