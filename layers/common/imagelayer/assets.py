@@ -52,6 +52,6 @@ class Assets:
             "format": record["format"],
             "content_type": record["content_type"],
             "size_bytes": record["size_bytes"],
-            "seed": record["seed"],
+            "seed": record.get("seed"),
             "brand_report": record["brand_report"],
         }
