@@ -1,0 +1,215 @@
+"""Pictures from Amazon Bedrock: Stability's models, and Amazon's own where an account still has
+them.
+
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-stability-diffusion.html
+https://docs.aws.amazon.com/nova/latest/userguide/image-gen-req-resp-structure.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ReadTimeoutError,
+)
+
+from imagelayer.providers.calls import MAX_ANSWER_BYTES, Attempts, NothingDone
+from imagelayer.providers.models import GenerationRefused, Order
+from imagelayer.providers.pictures import from_base64, source_png
+from imagelayer.providers.prompting import words
+from imagelayer.providers.sizes import Bounds, covering, nearest_ratio
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# The errors of InvokeModel in botocore's description of the service.
+_REFUSED = {
+    "AccessDeniedException": "provider_misconfigured",
+    "ExpiredTokenException": "provider_misconfigured",
+    "IncompleteSignature": "provider_misconfigured",
+    "InternalServerException": "provider_unavailable",
+    "InvalidSignatureException": "provider_misconfigured",
+    "ModelErrorException": "provider_unavailable",
+    "ModelTimeoutException": "provider_timeout",
+    "ResourceNotFoundException": "model_unavailable",
+    "ServiceQuotaExceededException": "provider_quota",
+    "UnrecognizedClientException": "provider_misconfigured",
+}
+_NOTHING_DONE = {
+    "ModelNotReadyException": "provider_unavailable",
+    "ServiceUnavailableException": "provider_unavailable",
+    "ThrottlingException": "provider_rate_limited",
+}
+# A picture to start from: sides and pixels that Stability's models take.
+_SOURCE = Bounds(step=64, max_ratio=2, min_pixels=640 * 640, max_pixels=1536 * 1536, max_side=1536)
+# How far a picture may lead away from the one it starts from, 0 to 1.
+_STRENGTH = 0.7
+
+
+@dataclass(frozen=True)
+class Bedrock:
+    """`client` makes a bedrock-runtime client that waits so many seconds for an answer and tries
+    nothing again."""
+
+    client: Callable[[float], Any]
+    attempts: Attempts
+
+    def generate(self, order: Order) -> Image.Image:
+        """One RGB picture of exactly the size asked for. Raises GenerationRefused."""
+        is_amazon = order.model.vendor_id.rpartition("amazon.")[1] != ""
+        request = _amazon_request(order) if is_amazon else _stability_request(order)
+        body = json.dumps(request).encode()
+
+        def ask(seconds: float) -> Image.Image:
+            found = self._invoke(order.model.vendor_id, body, seconds)
+            encoded = _amazon_picture(found) if is_amazon else _stability_picture(found)
+            return from_base64(encoded, order.width, order.height)
+
+        return self.attempts.make(order, ask)
+
+    def _invoke(self, model_id: str, body: bytes, seconds: float) -> dict[str, Any]:
+        ends = self.attempts.clock() + seconds
+        try:
+            answer = self.client(seconds).invoke_model(
+                modelId=model_id,
+                body=body,
+                contentType="application/json",
+                accept="application/json",
+            )
+            return _members(self._read(answer["body"], ends))
+        except ClientError as error:
+            raise _failure(error.response) from None
+        except (EndpointConnectionError, ConnectTimeoutError):
+            raise NothingDone("provider_unavailable") from None
+        except ReadTimeoutError:
+            raise GenerationRefused("provider_timeout") from None
+        except (NoCredentialsError, PartialCredentialsError):
+            raise GenerationRefused("provider_misconfigured") from None
+        except BotoCoreError:
+            raise GenerationRefused("provider_unavailable") from None
+
+    def _read(self, stream: Any, ends: float) -> bytes:
+        """The body, in pieces small enough that a slow one is noticed."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            left = ends - self.attempts.clock()
+            if left <= 0:
+                raise GenerationRefused("provider_timeout")
+            part = stream.read(64 * 1024)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+            size += len(part)
+            if size > MAX_ANSWER_BYTES:
+                raise GenerationRefused("provider_bad_image")
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise GenerationRefused("provider_bad_image")
+    return found
+
+
+def _stability_request(order: Order) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "prompt": words(order),
+        # 0 means a random one, and the largest differs between the models.
+        "seed": 1 + order.seed % 4_294_967_294,
+        "output_format": _output_format(order),
+    }
+    wanted = (order.width, order.height)
+    if order.source:
+        data = source_png(order.source, _SOURCE.nearest(wanted))
+        image = base64.b64encode(data).decode()
+        return {**request, "mode": "image-to-image", "image": image, "strength": _STRENGTH}
+    if order.model.ratios:
+        request["aspect_ratio"] = nearest_ratio(order.model.ratios, wanted)
+    return request
+
+
+def _output_format(order: Order) -> str:
+    """PNG, so that nothing is lost before our own encoder; Stable Diffusion's page names it in
+    small letters, those of Core and Ultra in capitals."""
+    chosen = "png" if "png" in order.model.formats else order.model.formats[0]
+    return chosen if "stability.sd3" in order.model.vendor_id else chosen.upper()
+
+
+def _stability_picture(body: Mapping[str, Any]) -> object:
+    """A filter answers 200 too, with a reason and perhaps no pictures."""
+    reasons, images = body.get("finish_reasons"), body.get("images")
+    reason = reasons[0] if isinstance(reasons, list) and reasons else None
+    if isinstance(reason, str):
+        if reason.lower().startswith("filter reason"):
+            raise GenerationRefused("content_filtered")
+        failed = reason.lower() == "inference error"
+        raise GenerationRefused("provider_unavailable" if failed else "provider_rejected")
+    return images[0] if isinstance(images, list) and images else None
+
+
+def _amazon_request(order: Order) -> dict[str, Any]:
+    if order.source:
+        raise GenerationRefused("provider_rejected")
+    model = order.model
+    bounds = Bounds(max(16, model.multiple_of), 4, 320 * 320, 4_194_303, model.max_side)
+    wanted = (order.width, order.height)
+    if model.ratios:
+        wanted = covering(nearest_ratio(model.ratios, wanted), wanted)
+    width, height = bounds.nearest(wanted)
+    return {
+        "taskType": "TEXT_IMAGE",
+        "textToImageParams": {"text": words(order)},
+        "imageGenerationConfig": {
+            "width": width,
+            "height": height,
+            "numberOfImages": 1,
+            "seed": order.seed % 2_147_483_647,
+        },
+    }
+
+
+def _amazon_picture(body: Mapping[str, Any]) -> object:
+    """What the filter holds back is missing from the pictures, and `error` says so."""
+    images = body.get("images")
+    if isinstance(images, list) and images:
+        return images[0]
+    raise GenerationRefused("content_filtered" if body.get("error") else "provider_bad_image")
+
+
+def _failure(response: Mapping[str, Any]) -> Exception:
+    error = response.get("Error", {})
+    code, status = error.get("Code", ""), _status(response)
+    if code in _NOTHING_DONE:
+        return NothingDone(_NOTHING_DONE[code])
+    if code == "ValidationException":
+        return GenerationRefused(_invalid(str(error.get("Message", "")).lower()))
+    return GenerationRefused(
+        _REFUSED.get(code, "provider_unavailable" if status >= 500 else "provider_rejected")
+    )
+
+
+def _status(response: Mapping[str, Any]) -> int:
+    return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _invalid(message: str) -> str:
+    """Only words tell the reasons for this error apart."""
+    if "content filter" in message:
+        return "content_filtered"
+    if "model identifier is invalid" in message or "end of its life" in message:
+        return "model_unavailable"
+    return "provider_rejected"

@@ -1,0 +1,102 @@
+"""What to ask a vendor for, so that the size a caller wants can be cut from it with the least loss.
+
+Vendors make few sizes: a list of them, a list of ratios, or any within bounds. A cut is measured by
+its aspect error: how many times longer one side of the vendor's picture is, against the other, than
+the caller wants; 1 means that nothing is cut.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+type Size = tuple[int, int]
+
+
+def aspect_error(wanted: Size, made: Size) -> Fraction:
+    """At least 1: the longer of the two ratios over the shorter, exactly."""
+    skew = Fraction(wanted[0] * made[1], wanted[1] * made[0])
+    return max(skew, 1 / skew)
+
+
+def nearest_size(sizes: Sequence[Size], wanted: Size) -> Size:
+    """The size with the least cut; among equals the smallest that need not be enlarged, or else
+    the largest."""
+
+    def rank(made: Size) -> tuple[Fraction, bool, int]:
+        area, covers = made[0] * made[1], made[0] >= wanted[0] and made[1] >= wanted[1]
+        return aspect_error(wanted, made), not covers, area if covers else -area
+
+    return min(sizes, key=rank)
+
+
+def nearest_ratio(ratios: Sequence[str], wanted: Size) -> str:
+    """The ratio, written "16:9", with the least cut."""
+    return min(ratios, key=lambda ratio: aspect_error(wanted, ratio_of(ratio)))
+
+
+def ratio_of(text: str) -> Size:
+    """(16, 9) of "16:9"."""
+    width, _, height = text.partition(":")
+    return int(width), int(height)
+
+
+def covering(ratio: str, wanted: Size) -> Size:
+    """The smallest size of a ratio that covers the wanted one."""
+    across, down = ratio_of(ratio)
+    scale = max(Fraction(wanted[0], across), Fraction(wanted[1], down))
+    return math.ceil(across * scale), math.ceil(down * scale)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a vendor of free sizes allows: sides that are multiples of `step` and at most
+    `max_side`, at most `max_ratio` times as long as one another, pixels in a range."""
+
+    step: int = 1
+    max_ratio: int | None = None
+    min_pixels: int = 1
+    max_pixels: int = 4096 * 4096
+    max_side: int = 4096
+
+    def allow(self, size: Size) -> bool:
+        """Whether the vendor makes this size."""
+        short, long = sorted(size)
+        return (
+            all(side % self.step == 0 for side in size)
+            and (self.max_ratio is None or long <= self.max_ratio * short)
+            and self.min_pixels <= short * long <= self.max_pixels
+            and self.step <= short
+            and long <= self.max_side
+        )
+
+    def nearest(self, wanted: Size) -> Size:
+        """A size within these bounds: the smallest that covers the wanted one where there is one,
+        else a smaller one of nearly its shape."""
+        width, height = self._within_ratio(wanted)
+        grown = max(1.0, math.sqrt(self.min_pixels / (width * height)))
+        size = self._within_ratio((self._up(width * grown), self._up(height * grown)))
+        if self.allow(size):
+            return size
+        shrunk = min(
+            self.max_side / max(width, height), math.sqrt(self.max_pixels / (width * height))
+        )
+        return self._within_ratio((self._down(width * shrunk), self._down(height * shrunk)))
+
+    def _up(self, side: float) -> int:
+        # A hair less than the side, or what floating point adds would cost a whole step.
+        return max(1, math.ceil(side / self.step - 1e-9)) * self.step
+
+    def _down(self, side: float) -> int:
+        return max(1, math.floor(side / self.step + 1e-9)) * self.step
+
+    def _within_ratio(self, size: Size) -> Size:
+        """The size with its shorter side grown until the vendor takes the shape."""
+        if self.max_ratio is None:
+            return size
+        width, height = size
+        least_width = self._up(height / self.max_ratio)
+        least_height = self._up(width / self.max_ratio)
+        return max(width, least_width), max(height, least_height)
