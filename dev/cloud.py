@@ -130,6 +130,7 @@ class Cloud:
             "MailFrom": MAIL_FROM,
             "TurnstileUrl": f"{self._base_url}/_local/turnstile/siteverify",
             "SecretScanningUrl": f"{self._base_url}/_local/secret-scanning/keys",
+            "WebhookLoopback": "allowed",
             "TurnstileHostnames": "localhost",
             "TurnstileSecretValue": TURNSTILE_PASS_SECRET,
             "EdgeSecretSha256": hashlib.sha256(self.edge_secret.encode()).hexdigest(),

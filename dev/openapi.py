@@ -32,6 +32,8 @@ _ID_PREFIXES = {
     "session_id": "ses",
     "user_id": "usr",
     "invitation_id": "inv",
+    "webhook_id": "whk",
+    "message_id": "msg",
 }
 _AUTH: Mapping[str, list[dict[str, list[str]]]] = {
     "none": [],

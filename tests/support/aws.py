@@ -28,6 +28,7 @@ PARAMETERS = {
     "MailFrom": "no-reply@imagelayer.local",
     "TurnstileHostnames": "localhost",
     "TurnstileSecretValue": "1x0000000000000000000000000000000AA",
+    "WebhookLoopback": "allowed",
     "BcryptCost": "4",
 }
 DOCUMENT = template.load(ROOT / "template.yaml")

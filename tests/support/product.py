@@ -46,6 +46,8 @@ ALL_SCOPES = (
     "keys:rotate",
     "sessions:write",
     "usage:read",
+    "webhooks:read",
+    "webhooks:write",
 )
 BACKGROUND_FUNCTIONS = (
     "administration",
@@ -56,6 +58,7 @@ BACKGROUND_FUNCTIONS = (
     "mail_feedback",
     "pepper_rotation",
     "signing_rotation",
+    "webhook_delivery",
 )
 HTTP_FUNCTIONS = sorted({endpoint.function for endpoint in ENDPOINTS.values()})
 
@@ -374,6 +377,14 @@ class Product:
         minted = self.call("POST", "/v1/auth/session", headers=bearer(key), body=sent)
         assert minted.status == 201, minted.text
         return dict(minted.json)
+
+    def webhook(self, account: Account, **fields: Any) -> dict[str, Any]:
+        """Make a webhook endpoint."""
+        body = {"url": "https://hooks.example.com/imagelayer", **fields}
+        path = "/v1/organization/webhooks"
+        created = self.call("POST", path, headers=account.headers, body=body)
+        assert created.status == 201, created.text
+        return dict(created.json)
 
     def brand(self, account: Account, **fields: Any) -> dict[str, Any]:
         """Create a brand."""

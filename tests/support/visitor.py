@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,8 +26,23 @@ ALL_SCOPES = (
     "keys:rotate",
     "sessions:write",
     "usage:read",
+    "webhooks:read",
+    "webhooks:write",
 )
 LOGO = ROOT / "dev" / "assets" / "demo-logo.png"
+
+
+_trace: ContextVar[str] = ContextVar("trace", default="")
+
+
+@contextmanager
+def traced(trace: str) -> Iterator[None]:
+    """All visitors' calls of this thread are made under a trace, by which faults meet them alone."""
+    token = _trace.set(trace)
+    try:
+        yield
+    finally:
+        _trace.reset(token)
 
 
 @dataclass
@@ -56,6 +73,8 @@ class Visitor:
         headers = parts.pop("headers", {})
         if token is not None:
             headers = {**headers, "Authorization": f"Bearer {token}"}
+        if trace := _trace.get():
+            headers = {**headers, "x-local-trace": trace}
         return self.http.request(method, path, headers=headers, **parts)
 
     def register(self, **changes: Any) -> httpx.Response:

@@ -123,6 +123,15 @@ def test_only_registration_reads_the_captchas_secret() -> None:
     }
 
 
+@pytest.mark.promise("least-privilege", "keys-hashed")
+def test_only_those_who_show_or_use_webhook_secrets_read_what_draws_them() -> None:
+    named = {name for name in FUNCTIONS if "WebhookSecret" in json.dumps(statements(name))}
+    assert {name: allowed_on(name, "WebhookSecret") for name in named} == {
+        "WebhooksFunction": {READ},
+        "WebhookDeliveryFunction": {READ},
+    }
+
+
 @pytest.mark.promise("least-privilege")
 def test_who_rotates_a_secret_touches_no_account() -> None:
     for name in ("SigningRotationFunction", "PepperRotationFunction"):
@@ -203,6 +212,7 @@ DELETE = "dynamodb:DeleteItem"
         ),
         ("KeysTable", {"KeyRotationFunction", "LeakedKeysFunction"}),
         ("BrandsTable", {"BrandFunction"}),
+        ("WebhooksTable", {"WebhooksFunction"}),
     ],
 )
 def test_durable_records_are_deleted_by_those_who_end_them_alone(table: str, who: set[str]) -> None:

@@ -8,13 +8,23 @@ from typing import Any
 import pytest
 
 from dev.template import Resolver
+from imagelayer.providers.webhook_http import TIMEOUT_SECONDS
 from imagelayer.registration import SIGN_UP_SECONDS
+from imagelayer.stores.webhooks import MESSAGE_SECONDS
+from imagelayer.webhook_worker import CLAIM_SECONDS
 from tests.support import aws
 
 TABLES = aws.resources("AWS::DynamoDB::Table")
 BUCKETS = aws.resources("AWS::S3::Bucket")
 QUEUES = aws.resources("AWS::SQS::Queue")
-DURABLE = {"AccountsTable", "KeysTable", "CreditsTable", "BrandsTable", "EventsTable"}
+DURABLE = {
+    "AccountsTable",
+    "KeysTable",
+    "CreditsTable",
+    "BrandsTable",
+    "EventsTable",
+    "WebhooksTable",
+}
 PASSING = {
     "AccountsTable": "expires_at",
     "KeysTable": "purge_at",  # what idempotency keys made; a key itself has no such moment
@@ -24,6 +34,7 @@ PASSING = {
     "CountersTable": "expires_at",
     "GenerationsTable": "purge_at",
     "BrandsTable": "expires_at",
+    "WebhooksTable": "purge_at",  # messages and their log; an endpoint has no such moment
 }
 EVERY_TABLE = pytest.mark.parametrize("table", TABLES)
 EVERY_BUCKET = pytest.mark.parametrize("bucket", BUCKETS)
@@ -199,6 +210,22 @@ def test_a_mail_gets_time_and_attempts_before_it_is_a_dead_letter() -> None:
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
+def test_a_webhook_gets_time_and_attempts_before_it_is_a_dead_letter() -> None:
+    sender = aws.DOCUMENT["Resources"]["WebhookDeliveryFunction"]["Properties"]
+    source = sender["Events"]["Queued"]["Properties"]
+    queue = QUEUES[source["Queue"]["Fn::GetAtt"][0]]
+    assert queue["VisibilityTimeout"] >= 6 * sender["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    # One slow receiver holds nobody else's message up, and a claim outlives its worker.
+    assert source["BatchSize"] == 1
+    assert TIMEOUT_SECONDS * 2 < sender["Timeout"] < CLAIM_SECONDS < queue["VisibilityTimeout"]
+
+
+def test_a_message_to_an_endpoint_outlives_no_message_of_the_queue() -> None:
+    assert QUEUES["WebhookQueue"]["MessageRetentionPeriod"] <= MESSAGE_SECONDS
+
+
 def test_what_a_mail_is_about_is_kept_longer_than_its_message() -> None:
     assert QUEUES["MailQueue"]["MessageRetentionPeriod"] < SIGN_UP_SECONDS
 
@@ -268,7 +295,7 @@ def test_bounces_and_complaints_come_back_and_stop_further_mail() -> None:
     assert set(suppressed["SuppressedReasons"]) == {"BOUNCE", "COMPLAINT"}
 
 
-@pytest.mark.parametrize("secret", ["PepperSecret", "SigningSecret"])
+@pytest.mark.parametrize("secret", ["PepperSecret", "SigningSecret", "WebhookSecret"])
 def test_our_own_secrets_are_generated_in_the_account_with_enough_randomness(secret: str) -> None:
     generated = aws.resources("AWS::SecretsManager::Secret")[secret]["GenerateSecretString"]
     assert generated["PasswordLength"] >= 64

@@ -11,6 +11,7 @@ import pytest
 from dev.settings import ROOT
 from imagelayer.principals import Origin
 from imagelayer.security_events import EVENTS, SecurityLog
+from imagelayer.webhook_outbox import TEST_EVENT
 
 
 def recorder() -> tuple[SecurityLog, list[Mapping[str, Any]]]:
@@ -58,7 +59,8 @@ def test_every_event_of_the_catalogue_is_recorded_somewhere_and_none_outside_it(
     families = "|".join({event.partition(".")[0] for event in EVENTS})
     named = set(re.findall(rf'"((?:{families})\.[a-z_]+)"', source))
     recorded = set(re.findall(r'\.record\(\s*"([^"]+)"', source))
-    assert named == set(EVENTS)
+    # One of the events that webhooks tell of has the name of the same family.
+    assert named - {TEST_EVENT} == set(EVENTS)
     assert recorded <= set(EVENTS)
 
 

@@ -39,6 +39,7 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "conflict": (409, "The resource is in a conflicting state"),
     "idempotency_in_flight": (409, "A request with this idempotency key is being worked on"),
     "key_limit_reached": (409, "The organization has as many keys as it may"),
+    "webhook_limit_reached": (409, "The organization has as many webhooks as it may"),
     "last_owner": (409, "An organization keeps at least one owner"),
     "address_taken": (409, "The address already has an account"),
     "expired": (410, "The media has expired"),

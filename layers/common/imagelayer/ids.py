@@ -13,7 +13,8 @@ from collections.abc import Callable
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 PREFIXES = (
-    "org", "usr", "ses", "inv", "eus", "key", "brd", "upl", "gen", "ast", "crg", "evt",
+    "org", "usr", "ses", "inv", "eus", "key", "brd", "upl", "gen", "ast", "crg", "evt", "whk",
+    "msg", "att",
 )  # fmt: skip
 _SHAPE = re.compile(rf"(?:{'|'.join(PREFIXES)})_[{_ALPHABET}]{{26}}")
 

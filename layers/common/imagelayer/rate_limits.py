@@ -185,6 +185,10 @@ POLICIES = _policies(
     Policy("publishable-key", quota=6000, window=60, burst=3000),
     Policy("leaked-keys", quota=600, window=60, burst=300),
     Policy("usage-read", quota=120, window=60, burst=60),
+    Policy("webhook-read", quota=300, window=60, burst=150),
+    Policy("webhook-write", quota=60, window=60, burst=30),
+    # Each call is a request to a server of somebody's choice.
+    Policy("webhook-send", quota=300, window=600, burst=60),
     Policy("brand-read", quota=300, window=60, burst=150),
     Policy("brand-write", quota=60, window=60, burst=30),
     Policy("generation-create", quota=120, window=60, burst=60),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 TURNSTILE_URL = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
 SECRET_SCANNING_URL = "https://api.github.com/meta/public_keys/secret_scanning"  # noqa: S105
 # Stand-ins for services of others, by the setting that names them.
-STAND_INS = ("TURNSTILE_URL", "SECRET_SCANNING_URL")
+STAND_INS = ("TURNSTILE_URL", "SECRET_SCANNING_URL", "WEBHOOK_LOOPBACK")
 
 
 class Misconfigured(Exception):
@@ -68,6 +68,11 @@ class Settings:
     def secret_scanning_url(self) -> str:
         """Where the keys are that sign reports of leaked keys, or their local stand-in."""
         return self.environment.get("SECRET_SCANNING_URL") or SECRET_SCANNING_URL
+
+    @property
+    def webhook_loopback(self) -> bool:
+        """Whether webhooks may go to this machine itself, over plain http."""
+        return self.environment.get("WEBHOOK_LOOPBACK") == "allowed"
 
     @property
     def image_providers(self) -> tuple[str, ...]:

@@ -65,8 +65,13 @@ if TYPE_CHECKING:
     from imagelayer.stores.secrets import SecretStore
     from imagelayer.stores.sessions import SessionStore
     from imagelayer.stores.table import Table
+    from imagelayer.stores.webhooks import WebhookStore
     from imagelayer.tokens import SigningKey
     from imagelayer.usage import UsageReport
+    from imagelayer.webhook_outbox import WebhookOutbox
+    from imagelayer.webhook_signing import RootKeys
+    from imagelayer.webhook_worker import WebhookWorker
+    from imagelayer.webhooks import Webhooks
 
 # Seconds to connect and to read, and attempts by the SDK. Short, because a caller waits: a limiter
 # that hangs must be a denial within two seconds. What calls DynamoDB makes its own second attempt
@@ -284,6 +289,72 @@ class Wiring:
     def _mail_lost(self, what: str) -> None:
         self.log.warning(what)
         self.count("MailNotAskedFor")
+
+    @cached_property
+    def webhook_store(self) -> WebhookStore:
+        from imagelayer.stores.webhooks import WebhookStore
+
+        return WebhookStore(self.client("dynamodb"), self._table("WEBHOOKS_TABLE"))
+
+    @cached_property
+    def _webhook_queue(self) -> Queue:
+        from imagelayer.stores.queue import Queue
+
+        return Queue(lambda: self.client("sqs"), self.settings.need("WEBHOOK_QUEUE_URL"))
+
+    @cached_property
+    def webhook_outbox(self) -> WebhookOutbox:
+        """What tells endpoints that something happened."""
+        from imagelayer.webhook_outbox import WebhookOutbox
+
+        return WebhookOutbox(self.webhook_store, self._webhook_queue, self.log.warning)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """The life of webhook endpoints."""
+        from imagelayer.webhooks import Webhooks
+
+        return Webhooks(
+            store=self.webhook_store,
+            queue=self._webhook_queue,
+            roots=self._webhook_roots,
+            security=self.security,
+            loopback=self.settings.webhook_loopback,
+            warn=self.log.warning,
+        )
+
+    @cached_property
+    def webhook_worker(self) -> WebhookWorker:
+        """Webhooks, on the queue's side."""
+        import random
+        import secrets
+
+        from imagelayer.providers.webhook_http import WebhookHttp
+        from imagelayer.webhook_worker import WebhookWorker
+
+        return WebhookWorker(
+            store=self.webhook_store,
+            queue=self._webhook_queue,
+            outbox=self.webhook_outbox,
+            sender=WebhookHttp(loopback=self.settings.webhook_loopback),
+            roots=self._webhook_roots,
+            security=self.security,
+            warn=self.log.warning,
+            clock=self._clock,
+            random=random.random,
+            token=secrets.token_hex,
+        )
+
+    def _webhook_roots(self, needed: str = "") -> RootKeys:
+        from imagelayer.webhook_signing import RootKeys
+
+        secret_id = self.settings.need("WEBHOOK_SECRET_ID")
+        secret = self.secrets.read(secret_id)
+        found = RootKeys.of(secret["current"], *secret.get("previous", []))
+        if needed and needed not in found.keys:
+            secret = self.secrets.read(secret_id, fresh=True)
+            found = RootKeys.of(secret["current"], *secret.get("previous", []))
+        return found
 
     @cached_property
     def mailer(self) -> Mailer:

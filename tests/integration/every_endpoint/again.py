@@ -30,6 +30,8 @@ OWN = [route for route in ROUTES if ENDPOINTS[route].idempotent == "actor"]
 OTHERWISE: dict[str, dict[str, Any]] = {
     "POST /v1/auth/session": {"end_user_id": "user-2"},
     "POST /v1/organization/invitations": {"email": "another@example.com"},
+    "POST /v1/organization/webhooks": {"description": "another"},
+    "POST /v1/organization/webhooks/{webhook_id}/rotate": {"grace_seconds": 1},
     "POST /v1/keys": {"name": "another"},
     "POST /v1/keys/{key_id}/rotate": {"grace_seconds": 1},
     "POST /v1/brands": {"name": "Another"},
@@ -38,6 +40,8 @@ OTHERWISE: dict[str, dict[str, Any]] = {
 TABLES = {
     "POST /v1/auth/session": "SessionsTable",
     "POST /v1/organization/invitations": "AccountsTable",
+    "POST /v1/organization/webhooks": "WebhooksTable",
+    "POST /v1/organization/webhooks/{webhook_id}/rotate": "WebhooksTable",
     "POST /v1/keys": "KeysTable",
     "POST /v1/keys/{key_id}/rotate": "KeysTable",
     "POST /v1/brands": "BrandsTable",
@@ -82,6 +86,8 @@ def order(product: Product, account: Account, route: str) -> Order:
     ids = {}
     if "{key_id}" in route:
         ids["key_id"] = product.key(account, *ALL_SCOPES)["id"]
+    if "{webhook_id}" in route:
+        ids["webhook_id"] = product.webhook(account)["id"]
     if "{brand_id}" in route:
         ids["brand_id"] = product.brand(account)["id"]
     return Order(product, route, caller(product, account, route), ids)

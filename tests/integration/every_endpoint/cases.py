@@ -18,6 +18,8 @@ PREFIXES = {
     "session_id": "ses",
     "user_id": "usr",
     "invitation_id": "inv",
+    "webhook_id": "whk",
+    "message_id": "msg",
     "model_id": "mdl",
 }
 # A PNG of one pixel.
@@ -49,6 +51,9 @@ BODIES: dict[str, Any] = {
     "PATCH /v1/organization": {"name": "Another name"},
     "PATCH /v1/organization/members/{user_id}": {"role": "viewer"},
     "POST /v1/organization/invitations": {"email": "friend@example.com", "role": "viewer"},
+    "POST /v1/organization/webhooks": {"url": "https://hooks.example.com/imagelayer"},
+    "PATCH /v1/organization/webhooks/{webhook_id}": {"enabled": False},
+    "POST /v1/organization/webhooks/{webhook_id}/rotate": {"grace_seconds": 0},
     "POST /v1/keys": {"name": "k", "scopes": ["assets:read"], "mode": "live"},
     "PATCH /v1/keys/{key_id}": {"name": "another name"},
     "POST /v1/keys/{key_id}/rotate": {"grace_seconds": 0},
@@ -87,7 +92,10 @@ FOR_KEYS = [
 FOR_END_USERS = [route for route in WITH_CREDENTIALS if ENDPOINTS[route].end_user]
 # Those that name something of an organization's; models are everybody's.
 WITH_ID = [route for route in FOR_USERS if "{" in route and "{model_id}" not in route]
-LISTS = [route for route in WITH_CREDENTIALS if "cursor" in ENDPOINTS[route].query]
+# Those of the whole organization; what belongs to one thing is asked for by that thing's id.
+LISTS = [
+    route for route in WITH_CREDENTIALS if "cursor" in ENDPOINTS[route].query and "{" not in route
+]
 
 
 def credentials(product: Product, owner: Account, route: str) -> dict[str, str]:

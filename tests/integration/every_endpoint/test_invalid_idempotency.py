@@ -71,6 +71,9 @@ def test_what_was_made_and_is_gone_is_missing_and_is_not_made_again(
     match route:
         case "POST /v1/keys" | "POST /v1/keys/{key_id}/rotate":
             keys.revoke(product, owner, made)
+        case _ if "webhooks" in route:
+            path = f"/v1/organization/webhooks/{made['id']}"
+            product.call("DELETE", path, headers=owner.headers)
         case "POST /v1/brands":
             product.call("DELETE", f"/v1/brands/{made['id']}", headers=owner.headers)
         case "POST /v1/brands/{brand_id}/assets":

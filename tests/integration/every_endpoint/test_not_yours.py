@@ -36,7 +36,13 @@ def everything(product: Product, owner: Account) -> dict[str, str]:
     path = "/v1/organization/invitations"
     invited = {"email": f"guest-of-{name}@example.com", "role": "viewer"}
     guest = product.call("POST", path, headers=owner.headers, body=invited).json
+    webhook = product.webhook(owner)
+    told = product.call(
+        "POST", f"/v1/organization/webhooks/{webhook['id']}/test", headers=owner.headers
+    ).json
     return {
+        "webhook_id": webhook["id"],
+        "message_id": told["id"],
         "session_id": people.sessions_of(product, owner.user_id)[-1]["id"],
         "user_id": friend.user_id,
         "invitation_id": guest["id"],

@@ -11,6 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from imagelayer.stores.table import StoreUnavailable
 
+MAX_DELAY_SECONDS = 900  # SendMessage, SQS API reference
+
 
 @dataclass(frozen=True)
 class Letter:
@@ -29,9 +31,18 @@ class Queue:
         self._client = client
         self._url = url
 
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Send one message. Raises StoreUnavailable."""
-        self._call("send_message", MessageBody=json.dumps(message))
+    def send(self, message: Mapping[str, Any], *, delay_seconds: int = 0, group: str = "") -> None:
+        """Send one message, which is delivered after the delay. Raises StoreUnavailable.
+
+        Of messages with a `group` no group can keep the others waiting for long (SQS developer
+        guide, "Fair queues").
+        """
+        options: dict[str, Any] = {}
+        if delay_seconds:
+            options["DelaySeconds"] = min(delay_seconds, MAX_DELAY_SECONDS)
+        if group:
+            options["MessageGroupId"] = group
+        self._call("send_message", MessageBody=json.dumps(message), **options)
 
     def peek(self, most: int) -> list[Letter]:
         """Messages without taking them, up to `most`. Raises StoreUnavailable.

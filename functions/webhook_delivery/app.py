@@ -1,0 +1,29 @@
+"""Queue messages that ask for webhooks to be sent, and the sweep of those that were forgotten."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from imagelayer.webhook_worker import read_order
+from imagelayer.wiring import current
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Work each message off; those that failed are named, and SQS delivers them again. An event
+    without messages is the schedule's."""
+    if "Records" not in event:
+        wiring = current()
+        swept = wiring.webhook_worker.sweep()
+        wiring.log.info("swept", extra=dict(swept))
+        return swept
+    failed = []
+    for record in event["Records"]:
+        wiring = current()
+        try:
+            outcome = wiring.webhook_worker.work(read_order(json.loads(record["body"])))
+            wiring.count(f"Webhook{outcome.title()}")
+        except Exception as fault:  # noqa: BLE001
+            # Whatever it was, the message comes again. Its text could quote a URL; its kind cannot.
+            wiring.log.error("a webhook was not worked off", cause=type(fault).__name__)
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
