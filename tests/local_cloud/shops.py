@@ -148,6 +148,22 @@ class Shop:
         """All of its jobs."""
         return self.generations.page(self.org_id, limit=100, after=None)
 
+    def everything(self) -> list[Item]:
+        """Its jobs and the records of its images."""
+        table = people.table(self.cloud, "GenerationsTable")
+        return [
+            item
+            for prefix in ("GEN#", "AST#")
+            for item in table.query(f"ORG#{self.org_id}", prefix=prefix)
+        ]
+
+    def delete_brand(self) -> None:
+        """Delete its brand with the logo."""
+        assert self.brands.delete(self.org_id, str(self.brand_id))
+        bucket = self.cloud.info["buckets"]["BrandBucket"]
+        key = logo_key(self.org_id, str(self.brand_id))
+        self.cloud.client("s3").delete_object(Bucket=bucket, Key=key)
+
     def edit(self, job: Item, **values: Any) -> Item:
         """Change a job behind the product's back, as time would."""
         settings = ", ".join(f"#{name} = :{name}" for name in values)
@@ -217,11 +233,16 @@ def new_shop(cloud: LocalCloud, *, with_brand: bool = False, org_id: str = "") -
     return shop
 
 
+def logo_key(org_id: str, brand_id: str) -> str:
+    """Where the logo of a shop's brand lies."""
+    return f"logos/{org_id}/{brand_id}/logo.png"
+
+
 def _brand(shop: Shop, now: float) -> str:
     brand_id = new_id("brd", now)
-    logo_key = f"logos/{shop.org_id}/{brand_id}/logo.png"
+    key = logo_key(shop.org_id, brand_id)
     shop.cloud.client("s3").put_object(
-        Bucket=shop.cloud.info["buckets"]["BrandBucket"], Key=logo_key, Body=LOGO.read_bytes()
+        Bucket=shop.cloud.info["buckets"]["BrandBucket"], Key=key, Body=LOGO.read_bytes()
     )
     shop.brands.create(
         {
@@ -234,7 +255,7 @@ def _brand(shop: Shop, now: float) -> str:
             "tone": [],
             "avoid": [],
             "prompt_suffix": "",
-            "logos": {"logo": {"upload_id": "upl_none", "key": logo_key, "width": 1, "height": 1}},
+            "logos": {"logo": {"upload_id": "upl_none", "key": key, "width": 1, "height": 1}},
             "created_at": int(now),
             "updated_at": int(now),
         }

@@ -200,10 +200,10 @@ def settle_and_alert(cloud: LocalCloud) -> Attempt:
 
 @flow
 def fail_and_release(cloud: LocalCloud) -> Attempt:
-    """The brand was deleted meanwhile."""
+    """The brand was deleted meanwhile, with its logo."""
     shop = new_shop(cloud, with_brand=True)
     job = shop.accept()
-    assert shop.brands.delete(shop.org_id, str(shop.brand_id))
+    shop.delete_brand()
 
     def holds() -> None:
         sound(shop, used=0, images=0)
@@ -260,6 +260,59 @@ def cancel_a_running_job(cloud: LocalCloud) -> Attempt:
     running = shop.generations.claim(shop.org_id, job["id"], "worker", now(), now() + 150)
     assert running is not None
     return canceling(cloud, shop, job)
+
+
+# ── Delete ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def deleting(shop: Shop, job: Item, holds: Callable[[], None]) -> Attempt:
+    """A removal, repeated until it is answered; 404 when an earlier attempt had done it."""
+
+    def send(trace: str = "") -> int:
+        return shop.call("DELETE", f"/v1/generations/{job['id']}", trace=trace).status_code
+
+    def go_on() -> None:
+        for _ in range(DELIVERIES):
+            if send() in (204, 404):
+                break
+
+    def under(trace: str) -> None:
+        send(trace)
+
+    return Attempt(under, go_on, holds)
+
+
+@flow
+def delete_a_finished_job(cloud: LocalCloud) -> Attempt:
+    """What it cost stays in ledger and usage; of the job and its images nothing stays."""
+    shop = new_shop(cloud)
+    job = shop.accept(n=2)
+    assert deliver(cloud, job)
+    assert len(shop.objects()) == 2
+
+    def holds() -> None:
+        assert shop.spent() == (2, 0)
+        assert shop.counted() == 2
+        assert ledger(shop) == []
+        assert shop.everything() == []
+        assert shop.objects() == []
+
+    return deleting(shop, job, holds)
+
+
+@flow
+def delete_a_waiting_job(cloud: LocalCloud) -> Attempt:
+    shop = new_shop(cloud)
+    job = shop.accept()
+
+    def holds() -> None:
+        assert shop.spent() == (0, 0)
+        assert ledger(shop) == []
+        assert shop.everything() == []
+        assert deliver(cloud, job)
+        assert shop.objects() == []
+
+    return deleting(shop, job, holds)
 
 
 # ── Sweep ───────────────────────────────────────────────────────────────────────────────────────
