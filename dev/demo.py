@@ -183,7 +183,7 @@ class Story:
 
 def _contrasts(report: dict[str, Any]) -> str:
     """The lowest contrast of text and that of the logo."""
-    text = min(block["contrast"] for block in report["text"])
+    text = min(block["contrast"] for block in report["texts"])
     return f"{text}:1 of text, {report['logo']['contrast']}:1 of the logo"
 
 

@@ -15,6 +15,7 @@ from imagelayer.acceptance import reservation
 from imagelayer.ids import is_id, new_id
 from imagelayer.jobs import release_actions
 from imagelayer.models import Model, Registry
+from imagelayer.presets import NO_INSETS, SAFE_INSETS
 from imagelayer.providers.models import GenerationRefused, ImageModel, Order
 from imagelayer.quota_alerts import QuotaAlerts
 from imagelayer.render import encode
@@ -193,6 +194,7 @@ class GenerationWorker:
                 typography=look.typography,
                 brandmark=look.brandmark or None,
                 treatment=job["treatment"] if job["apply_brand_guidelines"] else "none",
+                insets=SAFE_INSETS.get(job.get("preset") or "", NO_INSETS),
             )
         except TextDoesNotFit:
             raise GenerationRefused("text_does_not_fit") from None

@@ -50,3 +50,4 @@ SAFE_INSETS: Mapping[str, tuple[float, float, float, float]] = {
     "tiktok": _REEL,
     "youtube-banner": (0.353, 0.198, 0.353, 0.198),
 }
+NO_INSETS = (0.0, 0.0, 0.0, 0.0)

@@ -760,6 +760,66 @@ class CreateGenerationRequest(BrandedRequest, forbid_unknown_fields=True, kw_onl
     quality: Annotated[int, Meta(ge=1, le=100)] | None = None
 
 
+class LogoReport(Answer):
+    """Where the logo stands and how it reads; lengths in pixels, `scale` 1 is its own size.
+
+    `contrast` is WCAG 2.2's ratio to what is behind, `legible_share` the part of the logo that
+    reaches 3:1 by itself; `plate` says whether a plate was laid behind it.
+    """
+
+    variant: AssetKind
+    corner: str
+    x: int
+    y: int
+    width: int
+    height: int
+    scale: float
+    contrast: float
+    legible_share: float
+    plate: bool
+    clear_space_px: int
+    clear_space_required_px: int
+    passed: bool
+
+
+class TextReport(Answer):
+    """How a block of text reads; lengths in pixels, the box is that of its ink."""
+
+    role: str
+    family: str
+    weight: int
+    size: int
+    lines: int
+    x: int
+    y: int
+    width: int
+    height: int
+    color: HexColor
+    contrast: float
+    passed: bool
+
+
+class BrandCheck(Answer):
+    """One measurement; `limit` is the least or the most that passes."""
+
+    name: str
+    measured: float
+    limit: float
+    passed: bool
+
+
+class BrandReport(Answer):
+    """What was measured on the finished image. `palette_distance` is the mean OKLab distance to the
+    palette, times 100: about 2 is just noticeable. `treatment` is what was done about it."""
+
+    palette_distance: float | None
+    treatment: Treatment
+    logo: LogoReport | None
+    texts: list[TextReport]
+    checks: list[BrandCheck]
+    passed: bool
+
+
 class Asset(Answer):
     """One image: its record, and a signed link that lives five minutes at most."""
 
@@ -774,7 +834,7 @@ class Asset(Answer):
     content_type: str
     size_bytes: int
     seed: int | None
-    brand_report: dict[str, Any]
+    brand_report: BrandReport
 
 
 class GenerationError(Answer):
@@ -877,7 +937,7 @@ class ImageData(Answer):
     revised_prompt: str | None
     asset_id: str
     seed: int | None
-    brand_report: dict[str, Any]
+    brand_report: BrandReport
 
 
 class ImagesAnswer(Answer):

@@ -177,7 +177,7 @@ def without_glyphs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def contrast_behind(picture: Image.Image, text: TextReport) -> float:
     """WCAG contrast of a block, from every pixel of its box."""
-    colour = np.array([int(text.colour[at : at + 2], 16) for at in (1, 3, 5)], dtype=np.uint8)
+    colour = np.array([int(text.color[at : at + 2], 16) for at in (1, 3, 5)], dtype=np.uint8)
     own = float(relative_luminance(colour))
     box = (text.x, text.y, text.x + text.width, text.y + text.height)
     low, high = np.percentile(relative_luminance(np.asarray(picture.crop(box))), (5, 95))

@@ -44,7 +44,7 @@ class TextReport:
     y: int
     width: int
     height: int
-    colour: str
+    color: str
     contrast: float
     passed: bool
 
@@ -104,7 +104,7 @@ def _report(ink: _Ink, contrast: float) -> TextReport:
         y=ink.box.top,
         width=ink.box.width,
         height=ink.box.height,
-        colour="#{:02X}{:02X}{:02X}".format(*ink.colour),
+        color="#{:02X}{:02X}{:02X}".format(*ink.colour),
         contrast=round(contrast, 2),
         passed=contrast >= MIN_TEXT_CONTRAST,
     )
@@ -367,7 +367,7 @@ def wordmark_report(
         y=laid.y,
         width=laid.width,
         height=laid.height,
-        colour="#{:02X}{:02X}{:02X}".format(*ink),
+        color="#{:02X}{:02X}{:02X}".format(*ink),
         contrast=laid.contrast,
         passed=laid.contrast >= MIN_TEXT_CONTRAST,
     )
