@@ -36,10 +36,19 @@ def from_bytes(data: bytes, width: int, height: int) -> Image.Image:
     covers the size, cut evenly, transparency over white. Raises GenerationRefused."""
     if len(data) > MAX_BYTES:
         raise GenerationRefused("provider_bad_image")
+    return _fitted(data, width, height, "provider_bad_image")
+
+
+def from_source(data: bytes, width: int, height: int) -> Image.Image:
+    """A caller's picture as RGB of exactly that size. Raises GenerationRefused("invalid_image")."""
+    return _fitted(data, width, height, "invalid_image")
+
+
+def _fitted(data: bytes, width: int, height: int, otherwise: str) -> Image.Image:
     try:
         picture = decode(data)
     except UnusableImage:
-        raise GenerationRefused("provider_bad_image") from None
+        raise GenerationRefused(otherwise) from None
     ground = Image.new("RGBA", picture.size, (255, 255, 255, 255))
     flat = Image.alpha_composite(ground, picture).convert("RGB")
     return cover(flat, width, height)
