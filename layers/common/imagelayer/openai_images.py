@@ -98,7 +98,10 @@ class OpenAiImages:
         if job["status"] not in DONE:
             return self._onward(job, form, hop)
         if job["status"] == "canceled":
-            raise Problem("conflict", "The generation was canceled.")
+            # The clients retry a 409, and a second attempt at what was canceled makes another.
+            raise Problem(
+                "conflict", "The generation was canceled.", headers={"x-should-retry": "false"}
+            )
         if job["status"] == "failed":
             error = job["error"]
             code = error["code"] if error["code"] in CATALOGUE else "internal_error"

@@ -1,0 +1,171 @@
+"""`multipart/form-data` becomes the fields that JSON would have carried, or is refused."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagelayer.errors import Problem
+from imagelayer.http import body
+from imagelayer.http.forms import MAX_PARTS, parse
+
+Parts = list[tuple[str, Any]]
+BOUNDARY = "x-boundary"
+TYPE = f"multipart/form-data; boundary={BOUNDARY}"
+NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True)
+
+
+def form(parts: Parts) -> tuple[bytes, str]:
+    """A form as httpx writes it, which the `openai` client does: files are `(filename, data)`."""
+    files = [(name, part if isinstance(part, tuple) else (None, part)) for name, part in parts]
+    sent = httpx.Request("POST", "http://form.invalid", files=files)
+    return sent.read(), sent.headers["content-type"]
+
+
+def refusal(data: bytes, content_type: str = TYPE) -> tuple[int, str]:
+    """Status and code of a refused form."""
+    with pytest.raises(Problem) as refused:
+        parse(data, content_type)
+    return refused.value.status, refused.value.code
+
+
+def raw(*parts: str, end: str = "--") -> bytes:
+    """A form by hand: each part with its headers."""
+    lines = "".join(f"--{BOUNDARY}\r\n{part}\r\n" for part in parts)
+    return f"{lines}--{BOUNDARY}{end}\r\n".encode()
+
+
+def field(name: str, value: str = "v") -> str:
+    """One part of text."""
+    return f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'
+
+
+@given(
+    st.dictionaries(NAMES, st.text(max_size=50) | st.binary(max_size=200), min_size=1, max_size=8)
+)
+def test_texts_and_files_come_out_as_they_went_in(fields: dict[str, str | bytes]) -> None:
+    parts = [
+        (name, ("file", value) if isinstance(value, bytes) else value)
+        for name, value in fields.items()
+    ]
+    assert parse(*form(parts)) == fields
+
+
+@pytest.mark.parametrize(
+    ("parts", "fields"),
+    [
+        ([("image", ("a", b"1"))], {"image": b"1"}),
+        ([("image[]", ("a", b"1"))], {"image": [b"1"]}),
+        ([("image[]", ("a", b"1")), ("image[]", ("b", b"2"))], {"image": [b"1", b"2"]}),
+        ([("image", ("a", b"1")), ("image", ("b", b"2"))], {"image": [b"1", b"2"]}),
+        ([("a", "1"), ("a", "2"), ("a", "3")], {"a": ["1", "2", "3"]}),
+        ([("text[a]", "Hi"), ("text[b]", "Go")], {"text": {"a": "Hi", "b": "Go"}}),
+        ([("a[b][c]", "1"), ("a[b][d][]", "2")], {"a": {"b": {"c": "1", "d": ["2"]}}}),
+        ([("image", ("", b"1"))], {"image": "1"}),  # no file name: no file
+    ],
+)  # fmt: skip
+def test_lists_and_nested_fields_have_the_clients_names(
+    parts: Parts, fields: dict[str, Any]
+) -> None:
+    assert parse(*form(parts)) == fields
+
+
+@pytest.mark.parametrize(
+    "names", [("a", "a[b]"), ("a[b]", "a"), ("a[b]", "a[]"), ("a[]", "a[b]"), ("a[b]", "a[b][c]")]
+)
+def test_a_field_in_two_shapes_is_refused(names: tuple[str, str]) -> None:
+    assert refusal(*form([(name, "v") for name in names])) == (422, "validation_failed")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a[", "a]", "[a]", "a[b]c", "a b", "é", "1a", "a" * 61, "a[b][c][d][e][f]", "a.b"]
+)
+def test_a_name_that_cannot_be_read_is_refused(name: str) -> None:
+    assert refusal(raw(field(name))) == (422, "validation_failed")
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type"),
+    [
+        (b"", TYPE),
+        (b"no form", TYPE),
+        (raw(field("a"))[:-4], TYPE),  # cut off
+        (raw(field("a")), "multipart/form-data"),
+        (raw(field("a")), "multipart/form-data; boundary=another"),
+        (raw("\r\nno headers"), TYPE),
+        (raw("Content-Disposition: attachment\r\n\r\nx"), TYPE),
+        (raw("Content-Disposition: form-data\r\n\r\nx"), TYPE),
+        (raw(field("a")).replace(b"\r\nv", b"\r\n\xff\xfe"), TYPE),  # no UTF-8
+        (raw("X" * 100_000 + ": y\r\n" + field("a")), TYPE),
+    ],
+)
+def test_what_is_no_form_is_refused(data: bytes, content_type: str) -> None:
+    status, code = refusal(data, content_type)
+    assert (status, code) in {(400, "bad_request"), (422, "validation_failed")}
+
+
+def test_so_many_parts_are_taken_and_no_more() -> None:
+    assert len(parse(raw(*[field(f"a{number}") for number in range(MAX_PARTS)]), TYPE)) == MAX_PARTS
+    many = raw(*[field(f"a{number}") for number in range(MAX_PARTS + 1)])
+    assert refusal(many) == (400, "bad_request")
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_whatever_do_more_than_be_refused(data: bytes) -> None:
+    for sent in (data, raw(field("a")) + data, raw(field("a", "v"))[:40] + data):
+        with contextlib.suppress(Problem):  # which is 400 or 422, as the tests above say
+            parse(sent, TYPE)
+
+
+class Shape(msgspec.Struct):
+    """What a form is read as."""
+
+    n: int = 1
+    stream: bool = False
+    image: bytes | list[bytes] | None = None
+    name: str = ""
+
+
+def read(parts: Parts, **changes: Any) -> Shape:
+    """A form through the body's own checks, as API Gateway sends it."""
+    data, content_type = form(parts)
+    event = {
+        "headers": {"content-type": content_type},
+        "body": base64.b64encode(data).decode(),
+        "isBase64Encoded": True,
+    }
+    return body.parse(event, Shape, 10_000, **{"forms": True, **changes})
+
+
+def test_a_forms_texts_are_read_as_what_the_fields_are() -> None:
+    image = bytes(range(256))
+    shape = read([("n", "2"), ("stream", "true"), ("image", ("a.png", image)), ("name", "7")])
+    assert shape == Shape(n=2, stream=True, image=image, name="7")
+
+
+@pytest.mark.parametrize("parts", [[("n", "two")], [("stream", "perhaps")], [("n", ("f", b"2"))]])
+def test_a_text_that_is_not_what_its_field_is_names_it(parts: Parts) -> None:
+    with pytest.raises(Problem) as refused:
+        read(parts)
+    assert [each.location for each in refused.value.errors] == [f"body.{parts[0][0]}"]
+
+
+def test_a_form_is_refused_where_only_json_is_taken() -> None:
+    with pytest.raises(Problem) as refused:
+        read([("n", "2")], forms=False)
+    assert refused.value.status == 415
+
+
+def test_json_stays_strict_where_forms_are_taken() -> None:
+    event = {"headers": {"content-type": "application/json"}, "body": json.dumps({"n": "2"})}
+    with pytest.raises(Problem) as refused:
+        body.parse(event, Shape, 10_000, forms=True)
+    assert refused.value.code == "validation_failed"
