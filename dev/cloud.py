@@ -12,6 +12,7 @@ from typing import Any
 
 from dev import aws, gaps, template
 from dev.build import build, sam, tool_env
+from dev.model_servers import BEDROCK_ROOT, GOOGLE_KEY, GOOGLE_ROOT, OPENAI_KEY, OPENAI_ROOT
 from dev.processes import Child, CommandFailedError, free_port, run
 from dev.progress import Progress
 from dev.settings import (
@@ -133,6 +134,12 @@ class Cloud:
             "WebhookLoopback": "allowed",
             "TurnstileHostnames": "localhost",
             "TurnstileSecretValue": TURNSTILE_PASS_SECRET,
+            "OpenAiApiKeyValue": OPENAI_KEY,
+            "OpenAiBaseUrl": f"{self._base_url}{OPENAI_ROOT}",
+            "GoogleApiKeyValue": GOOGLE_KEY,
+            "GoogleBaseUrl": f"{self._base_url}{GOOGLE_ROOT}",
+            "BedrockRegion": "us-west-2",
+            "BedrockEndpointUrl": f"{self._base_url}{BEDROCK_ROOT}",
             "EdgeSecretSha256": hashlib.sha256(self.edge_secret.encode()).hexdigest(),
             "BcryptCost": str(self._settings.bcrypt_cost),
         }

@@ -15,6 +15,7 @@ from yarl import URL
 
 from dev import aws, mail
 from dev.cloud import Deployment, info
+from dev.model_servers import ROOTS, ModelServers
 from dev.pages import PAGE_HEADERS, page
 from dev.proxy import end_to_end, relay, welcome
 from dev.secret_scanning import SecretScanner
@@ -56,6 +57,7 @@ class Front:
         self._slots = asyncio.Semaphore(concurrency)
         self._siteverify = Siteverify()
         self._scanner = SecretScanner()
+        self._models = ModelServers()
         self._deployment: Deployment | None = None
         self._edge_secret = ""
         self._local: dict[tuple[str, str], Answer] = {
@@ -81,6 +83,8 @@ class Front:
         answer = self._local.get((request.method, path))
         if answer and path == "/_local/turnstile/siteverify":
             return await answer(request)
+        if path.startswith(ROOTS):
+            return await self._models(request)
         if self._deployment is None:
             return web.json_response(
                 {"status": "starting"}, status=503, headers={"Retry-After": "5"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 Document = dict[str, Any]
+_NAMED = re.compile(r"\$\{([^}!]+)\}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -69,7 +71,21 @@ class Resolver:
             if name == "Fn::If":
                 condition, then, otherwise = argument
                 return self.resolve(then if self.condition(condition) else otherwise)
-        return {key: self.resolve(item) for key, item in value.items() if not self._absent(item)}
+        resolved = {
+            key: self.resolve(item) for key, item in value.items() if not self._absent(item)
+        }
+        return self._text(resolved)
+
+    def _text(self, value: Document) -> Any:
+        """The text of Join and Sub where parameters are all it is made of, else the value."""
+        match value:
+            case {"Fn::Join": [str(between), list(parts)]}:
+                if all(isinstance(part, str) for part in parts):
+                    return between.join(parts)
+            case {"Fn::Sub": str(text)}:
+                if set(_NAMED.findall(text)) <= set(self._values):
+                    return _NAMED.sub(lambda found: self._values[found[1]], text)
+        return value
 
     def condition(self, name: str) -> bool:
         """The truth of a named condition."""

@@ -63,6 +63,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "EventsTable": {W},
     },
     "MailFeedbackFunction": {"AccountsTable": {R, W}, "EventsTable": {W}},
+    "ModelProbeFunction": {},
     "SigningRotationFunction": {"SessionsTable": {W, U, Q}},
     "PepperRotationFunction": {},
     "KeyRotationFunction": {
@@ -140,6 +141,8 @@ SECRETS = {
     "SecondFactorFunction": {"PepperSecret"},
     "PepperRotationFunction": {"PepperSecret"},
     "KeyRotationFunction": {"DerivationSecret"},
+    "GenerationWorkerFunction": {"ProviderSecret"},
+    "ModelProbeFunction": {"ProviderSecret"},
 }
 MEDIA = (("MediaBucket", "x"), ("MediaBucket", "sources/x"))
 KEYS = {"BrandBucket": ("x", "incoming/x", "logos/x"), "MediaBucket": ("x", "sources/x")}

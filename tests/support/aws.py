@@ -155,7 +155,7 @@ def create_all() -> dict[str, str]:
         content = (
             {generated["GenerateStringKey"]: f"{logical}-" + "x" * 60}
             if generated
-            else {"secret": PARAMETERS["TurnstileSecretValue"]}
+            else json.loads(properties["SecretString"])
         )
         names[logical] = secrets.create_secret(Name=logical, SecretString=json.dumps(content))[
             "ARN"

@@ -56,6 +56,7 @@ BACKGROUND_FUNCTIONS = (
     "generation_worker",
     "mail",
     "mail_feedback",
+    "model_probe",
     "pepper_rotation",
     "signing_rotation",
     "webhook_delivery",

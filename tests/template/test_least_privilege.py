@@ -192,7 +192,38 @@ def test_nobody_may_change_what_is_deployed_or_scan_a_table() -> None:
     }
     assert not allowed & {"dynamodb:Scan", "s3:ListBucket", "iam:PassRole", "sts:AssumeRole"}
     services = {action.partition(":")[0] for action in allowed}
-    assert services == {"dynamodb", "s3", "sqs", "ses", "secretsmanager"}
+    assert services == {"bedrock", "dynamodb", "s3", "sqs", "ses", "secretsmanager"}
+
+
+@pytest.mark.promise("least-privilege")
+def test_only_the_worker_and_the_probe_read_the_providers_keys() -> None:
+    named = {name for name in FUNCTIONS if "ProviderSecret" in json.dumps(statements(name))}
+    assert {name: allowed_on(name, "ProviderSecret") for name in named} == {
+        "GenerationWorkerFunction": {READ},
+        "ModelProbeFunction": {READ},
+    }
+
+
+@pytest.mark.promise("least-privilege")
+def test_bedrocks_models_are_reached_by_two_functions_in_the_chosen_region_alone() -> None:
+    found = {
+        name: statement
+        for name in FUNCTIONS
+        for statement in statements(name)
+        if any(action.startswith("bedrock:") for action in actions(statement))
+    }
+    assert {name: actions(each) for name, each in found.items()} == {
+        "GenerationWorkerFunction": ["bedrock:InvokeModel"],
+        "ModelProbeFunction": ["bedrock:GetFoundationModel"],
+    }
+    for statement in found.values():
+        (resource,) = resources(statement)
+        assert ":bedrock:*::foundation-model/" in resource
+        # Empty by default, and then no request is in it.
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:RequestedRegion": {"Ref": "BedrockRegion"}}
+        }
+    assert aws.DOCUMENT["Parameters"]["BedrockRegion"]["Default"] == ""
 
 
 DELETE = "dynamodb:DeleteItem"
@@ -226,7 +257,12 @@ def test_kept_events_are_added_by_many_read_by_one_and_changed_by_nobody(functio
     allowed = allowed_on(function, "EventsTable")
     assert allowed <= adds | reads
     assert (allowed >= reads) == (function == "OrganizationFunction")
-    silent = {"DiscoveryFunction", "SigningRotationFunction", "PepperRotationFunction"}
+    silent = {
+        "DiscoveryFunction",
+        "ModelProbeFunction",
+        "PepperRotationFunction",
+        "SigningRotationFunction",
+    }
     assert (allowed >= adds) == (function not in silent)
 
 

@@ -92,7 +92,11 @@ def secret_parameters() -> list[str]:
 
 @pytest.mark.promise("keys-hashed")
 def test_a_secret_parameter_goes_into_secrets_manager_and_nowhere_else() -> None:
-    assert secret_parameters() == ["TurnstileSecretValue"]
+    assert secret_parameters() == [
+        "TurnstileSecretValue",
+        "OpenAiApiKeyValue",
+        "GoogleApiKeyValue",
+    ]
     for parameter in secret_parameters():
         users = [name for name, each in RESOURCES.items() if parameter in json.dumps(each)]
         assert [RESOURCES[name]["Type"] for name in users] == ["AWS::SecretsManager::Secret"]
@@ -217,10 +221,53 @@ def test_an_alarm_reaches_whoever_the_operator_names_and_fires_at_the_first(alar
     assert properties["TreatMissingData"] == "notBreaching"
 
 
-def test_an_alarm_tells_when_nobody_can_register() -> None:
-    (alarm,) = [each for each in ALARMS.values() if each["Namespace"] == "ImageLayer"]
-    assert alarm["MetricName"] == "CaptchaMisconfigured"
-    assert alarm["Dimensions"] == [{"Name": "service", "Value": "registration"}]
+@pytest.mark.parametrize(
+    ("alarm", "metric", "service"),
+    [
+        ("CaptchaAlarm", "CaptchaMisconfigured", "registration"),
+        ("ModelShutdownAlarm", "ModelShutdownNear", "model_probe"),
+        ("ProviderAlarm", "ProviderNeedsAttention", "generation_worker"),
+    ],
+)
+def test_an_alarm_tells_of_what_the_functions_count(alarm: str, metric: str, service: str) -> None:
+    assert ALARMS[alarm]["Namespace"] == "ImageLayer"
+    assert ALARMS[alarm]["MetricName"] == metric
+    assert ALARMS[alarm]["Dimensions"] == [{"Name": "service", "Value": service}]
+
+
+def test_every_alarm_on_our_own_metrics_is_named_with_what_it_counts() -> None:
+    own = {name for name, each in ALARMS.items() if each["Namespace"] == "ImageLayer"}
+    assert own == {"CaptchaAlarm", "ModelShutdownAlarm", "ProviderAlarm"}
+
+
+@pytest.mark.parametrize(
+    ("given", "providers"),
+    [
+        ({}, ",,"),
+        ({"OpenAiApiKeyValue": "sk-x"}, "openai,,"),
+        ({"GoogleApiKeyValue": "x", "BedrockRegion": "us-west-2"}, ",google,bedrock"),
+    ],
+)
+def test_a_provider_is_on_where_it_is_set_up(given: dict[str, str], providers: str) -> None:
+    resolver = Resolver(aws.DOCUMENT, {**aws.PARAMETERS, **given})
+    told = {
+        function: resolver.resolve(variables)
+        for function in FUNCTIONS
+        if (
+            variables := RESOURCES[function]["Properties"]["Environment"]["Variables"].get(
+                "IMAGE_PROVIDERS"
+            )
+        )
+    }
+    asking = ("Generation", "Images", "GenerationWorker", "ModelProbe")
+    assert told == {f"{name}Function": providers for name in asking}
+
+
+def test_models_are_probed_every_day() -> None:
+    event = RESOURCES["ModelProbeFunction"]["Properties"]["Events"]["Daily"]
+    assert event["Type"] == "ScheduleV2"
+    schedule = event["Properties"]["ScheduleExpression"]
+    assert re.fullmatch(r"cron\(\d+ \d+ \* \* \? \*\)", schedule)
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 TURNSTILE_URL = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
 SECRET_SCANNING_URL = "https://api.github.com/meta/public_keys/secret_scanning"  # noqa: S105
+# Where providers of image models are, which may be a gateway of the adopter's own.
+PROVIDER_URLS = ("OPENAI_BASE_URL", "GOOGLE_BASE_URL", "BEDROCK_ENDPOINT_URL")
 # Stand-ins for services of others, by the setting that names them.
 STAND_INS = ("TURNSTILE_URL", "SECRET_SCANNING_URL", "WEBHOOK_LOOPBACK")
 
@@ -41,6 +43,10 @@ class Settings:
         for name in STAND_INS:
             if environment.get(name) and stage != "local":
                 raise Misconfigured(f"{name} is for the local stage only")
+        for name in PROVIDER_URLS:
+            url = environment.get(name)
+            if url and stage != "local" and not url.startswith("https://"):
+                raise Misconfigured(f"{name} must be an https address")
         return cls(stage, base_url, environment.get("AWS_REGION", "us-east-1"), dict(environment))
 
     def need(self, name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import cache, cached_property
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -19,6 +20,7 @@ from imagelayer.settings import Settings
 
 if TYPE_CHECKING:
     from botocore.session import Session
+    from urllib3 import PoolManager
 
     from imagelayer.acceptance import Acceptance
     from imagelayer.administration import Operator
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from imagelayer.mail_feedback import MailFeedback
     from imagelayer.mail_worker import MailWorker
     from imagelayer.members import Members
+    from imagelayer.model_probe import Lifecycle, ModelProbe
     from imagelayer.models import Registry
     from imagelayer.openai_images import OpenAiImages
     from imagelayer.outbox import Outbox
@@ -46,6 +49,8 @@ if TYPE_CHECKING:
     from imagelayer.password_check import PasswordCheck
     from imagelayer.passwords import Peppers
     from imagelayer.plans import Plans
+    from imagelayer.providers.calls import Attempts
+    from imagelayer.providers.models import ImageModel
     from imagelayer.quota_alerts import QuotaAlerts
     from imagelayer.registration import Registration
     from imagelayer.second_factor import SecondFactor, Verifier
@@ -90,6 +95,7 @@ class Wiring:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._one_at_a_time = Lock()
 
     @cached_property
     def log(self) -> Logger:
@@ -700,7 +706,6 @@ class Wiring:
         import time
 
         from imagelayer.generation_worker import GenerationWorker
-        from imagelayer.providers.studio import Studio
 
         return GenerationWorker(
             store=self.generation_store,
@@ -708,9 +713,107 @@ class Wiring:
             brand_objects=self.brand_objects,
             media=self.media,
             models=self.models,
-            providers={"studio": Studio()},
+            providers=self._providers,
             quota_alerts=self._quota_alerts,
             clock=time.time,
+        )
+
+    @cached_property
+    def _providers(self) -> Mapping[str, ImageModel]:
+        from imagelayer.providers.lazily import Lazily
+        from imagelayer.providers.studio import Studio
+
+        return Lazily(
+            {
+                "studio": Studio,
+                "openai": self._openai,
+                "google": self._google,
+                "bedrock": self._bedrock,
+            }
+        )
+
+    def _openai(self) -> ImageModel:
+        from imagelayer.providers.openai import OpenAi
+
+        return OpenAi(self._http, *self._reach("openai"), self._attempts())
+
+    def _google(self) -> ImageModel:
+        from imagelayer.providers.google import Google
+
+        return Google(self._http, *self._reach("google"), self._attempts())
+
+    def _bedrock(self) -> ImageModel:
+        from imagelayer.providers.bedrock import Bedrock
+
+        return Bedrock(self._bedrock_client, self._attempts())
+
+    def _attempts(self) -> Attempts:
+        import random
+
+        from imagelayer.providers.calls import Attempts
+
+        return Attempts(self._clock, self._sleep, random.random, self._provider_failed)
+
+    def _provider_failed(self, about: Mapping[str, Any]) -> None:
+        if about["code"] == "content_filtered":
+            return
+        self.log.warning("provider_failed", extra=dict(about))
+        if about["code"] in {"model_unavailable", "provider_misconfigured", "provider_quota"}:
+            self.count("ProviderNeedsAttention")
+
+    @cached_property
+    def _http(self) -> PoolManager:
+        import urllib3
+
+        return urllib3.PoolManager()
+
+    def _reach(self, provider: str) -> tuple[str, Callable[[], str]]:
+        """The address of a provider and what gives its key."""
+        # Made here and not with the first key, which several threads may ask for at once.
+        secrets, secret_id = self.secrets, self.settings.need("PROVIDER_SECRET_ID")
+        base_url = self.settings.need(f"{provider.upper()}_BASE_URL").rstrip("/")
+        return base_url, lambda: str(secrets.read(secret_id)[provider])
+
+    def _bedrock_client(self, seconds: float, service: str = "bedrock-runtime") -> Any:
+        """A client that waits so long for an answer and tries nothing again."""
+        from botocore.config import Config
+
+        # A session makes one client at a time.
+        with self._one_at_a_time:
+            return self._session.create_client(
+                service,
+                region_name=self.settings.need("BEDROCK_REGION"),
+                endpoint_url=self.settings.environment.get("BEDROCK_ENDPOINT_URL") or None,
+                config=Config(
+                    connect_timeout=min(5.0, seconds),
+                    read_timeout=seconds,
+                    retries={"mode": "standard", "total_max_attempts": 1},
+                ),
+            )
+
+    @cached_property
+    def model_probe(self) -> ModelProbe:
+        """Models that will be shut down."""
+        from imagelayer.model_probe import ModelProbe
+        from imagelayer.providers.lifecycles import (
+            TIMEOUT_SECONDS,
+            BedrockLifecycles,
+            GoogleLifecycles,
+            OpenAiLifecycles,
+        )
+
+        made: dict[str, Callable[[], Callable[[str], Lifecycle]]] = {
+            "openai": lambda: OpenAiLifecycles(self._http, *self._reach("openai")),
+            "google": lambda: GoogleLifecycles(self._http, *self._reach("google")),
+            "bedrock": lambda: BedrockLifecycles(
+                lambda: self._bedrock_client(TIMEOUT_SECONDS, "bedrock")
+            ),
+        }
+        return ModelProbe(
+            self.models,
+            {name: made[name]() for name in self.settings.image_providers},
+            lambda event, about: self.log.warning(event, extra=dict(about)),
+            self.count,
         )
 
     @cached_property

@@ -134,6 +134,7 @@ EXPECTED: dict[str, Any] = {
         "unconfirmed": 0,
         "failed": 0,
     },
+    "model_probe_daily": {"models": 0, "warnings": 0, "unknown": 0},
     # What it answers with, or the code of its refusal.
     "administration_grant_credits": ["granted", "id"],
     "administration_set_plan": ["keys", "plan"],
