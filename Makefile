@@ -83,7 +83,7 @@ openapi: $(DEV) ## Write the API description from the endpoints
 	@$(LAYER_PATH) $(PY) -m dev.openapi
 
 .PHONY: gallery
-gallery: $(DEV) ## Draw the studio model's styles into docs/images
+gallery: $(DEV) ## Draw docs/gallery.md and its pictures
 	@$(LAYER_PATH) $(PY) -m dev.gallery
 
 COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.13
