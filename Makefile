@@ -12,6 +12,7 @@ ARCHITECTURE ?= arm64
 DEV := .venv/.stamp
 SAM := .tools/sam/.stamp
 CLOUD := .tools/cloud/.stamp
+OPENAI := .tools/openai-2/.stamp .tools/openai-3/.stamp tests/local_cloud/openai_clients/node_modules/.stamp
 NODE := .tools/node/.stamp
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
@@ -98,6 +99,8 @@ requirements: .tools/uv/bin/uv ## Resolve every requirements file anew
 	@$(COMPILE) --group sam --output-file requirements/sam.txt
 	@$(COMPILE) --group cloud --output-file requirements/cloud.txt
 	@$(COMPILE) --group node --output-file requirements/node.txt
+	@$(COMPILE) --group openai-2 --output-file requirements/openai-2.txt
+	@$(COMPILE) --group openai-3 --output-file requirements/openai-3.txt
 
 # The render layer holds its extra alone: the common layer already carries the rest.
 PY_TOML = $(DEV_PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["render"], sep="\n")'
@@ -106,7 +109,7 @@ DEV_PYTHON = $(UV) run --quiet --no-project --python 3.13 python
 # ─── Set it up ─────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: setup
-setup: $(DEV) $(SAM) $(CLOUD) ## Make every environment now rather than when first needed
+setup: $(DEV) $(SAM) $(CLOUD) $(OPENAI) ## Make every environment now rather than when first needed
 
 .tools/uv/bin/uv: dev/bootstrap.sh
 	@dev/bootstrap.sh .tools/uv -
@@ -122,6 +125,9 @@ $(CLOUD): requirements/cloud.txt dev/bootstrap.sh .python-version
 
 $(NODE): requirements/node.txt dev/bootstrap.sh .python-version
 	@dev/bootstrap.sh .tools/node requirements/node.txt
+
+.tools/openai-%/.stamp: requirements/openai-%.txt dev/bootstrap.sh .python-version
+	@dev/bootstrap.sh .tools/openai-$* requirements/openai-$*.txt
 
 %/node_modules/.stamp: %/package-lock.json %/package.json $(NODE)
 	@echo "  · $*/node_modules"
