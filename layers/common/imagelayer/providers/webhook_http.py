@@ -18,9 +18,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-
 from imagelayer.webhook_targets import Refused, Target, may_reach, parse
 
 # Standard Webhooks 1.0, "Timeouts": 15 to 30 seconds; from the first look-up to the status line.
@@ -122,74 +119,54 @@ class WebhookHttp:
         body: bytes,
         headers: Mapping[str, str],
     ) -> Receipt:
-        connection = self._connection(target, address)
         sent = {**headers, "Host": target.authority, "User-Agent": USER_AGENT}
-        try:
-            with _told(lambda: self.clock() >= deadline), contextlib.closing(connection):
-                connection.connect_until(deadline - self.clock())
-                connection.request(
-                    "POST", target.path, body=body, headers=sent, preload_content=False
-                )
+        connected = self._connect(target, address, deadline)
+        with _told(lambda: self.clock() >= deadline), self._cut_off(connected, deadline):
+            with connected, self._secured(target, connected) as secured:
+                connection = http.client.HTTPConnection(target.host, target.port)
+                connection.sock = secured
+                connection.request("POST", target.path, body=body, headers=sent)
                 with contextlib.closing(connection.getresponse()) as answer:
-                    return Receipt(answer.status, answer.headers.get("Retry-After"))
-        finally:
-            connection.watch_off()
+                    receipt = Receipt(answer.status, answer.headers.get("Retry-After"))
+            if self.clock() >= deadline:
+                raise TimeoutError  # a head that was cut off reads like one that has ended
+            return receipt
 
-    def _connection(self, target: Target, address: str) -> _Https | _Http:
+    def _connect(self, target: Target, address: str, deadline: float) -> socket.socket:
+        left = deadline - self.clock()
+        try:
+            connected = socket.create_connection(
+                (address, target.port), max(0.001, min(CONNECT_SECONDS, left))
+            )
+        except OSError:
+            raise Undeliverable("connection_failed") from None
+        connected.settimeout(max(0.001, deadline - self.clock()))
+        return connected
+
+    def _secured(self, target: Target, connected: socket.socket) -> socket.socket:
         if not target.tls:
-            return _Http(address, target.port, timeout=CONNECT_SECONDS)
-        return _Https(
-            address,
-            target.port,
-            timeout=CONNECT_SECONDS,
-            ssl_context=self.context(),
-            server_hostname=target.host,
-        )
+            return connected
+        return self.context().wrap_socket(connected, server_hostname=target.host)
 
-
-class _Watched:
-    """A connection that is cut off at its deadline: a receiver that sends a byte now and then keeps
-    every single read short."""
-
-    _watch: threading.Timer | None = None
-    _left: float = CONNECT_SECONDS
-
-    def connect_until(self, seconds: float) -> None:
-        self._left = max(seconds, 0.001)
-        self.connect()  # type: ignore[attr-defined]
-
-    def watch(self, sock: socket.socket) -> None:
-        sock.settimeout(self._left)
+    @contextlib.contextmanager
+    def _cut_off(self, connected: socket.socket, deadline: float) -> Iterator[None]:
+        """End the connection at the deadline: a receiver that sends a byte now and then keeps every
+        single read short."""
         # TLS takes the descriptor over; a second one of the same connection can still end it.
-        twin = sock.dup()
+        twin = connected.dup()
 
         def cut() -> None:
             with contextlib.suppress(OSError):
                 twin.shutdown(socket.SHUT_RDWR)
 
-        self._watch = threading.Timer(self._left, cut)
-        self._watch.daemon = True
-        self._twin = twin
-        self._watch.start()
-
-    def watch_off(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._twin.close()
-
-
-class _Http(_Watched, HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        self.watch(sock)
-        return sock
-
-
-class _Https(_Watched, HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        self.watch(sock)
-        return sock
+        watch = threading.Timer(max(0, deadline - self.clock()), cut)
+        watch.daemon = True
+        watch.start()
+        try:
+            yield
+        finally:
+            watch.cancel()
+            twin.close()
 
 
 @contextlib.contextmanager
@@ -197,7 +174,7 @@ def _told(is_late: Callable[[], bool]) -> Iterator[None]:
     """Name what can go wrong; whatever it looks like, past the deadline it was the time."""
     try:
         yield
-    except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException, ValueError) as fault:
+    except (OSError, http.client.HTTPException, ValueError) as fault:
         raise Undeliverable("timeout" if is_late() else _kind(fault)) from None
 
 
@@ -205,11 +182,9 @@ def _kind(fault: Exception) -> str:
     match fault:
         case TimeoutError():
             return "timeout"
-        case ssl.SSLError() | urllib3.exceptions.SSLError():
+        case ssl.SSLError():
             return "tls_failed"
-        case urllib3.exceptions.NewConnectionError() | urllib3.exceptions.ConnectTimeoutError():
-            return "connection_failed"
-        case http.client.HTTPException() | urllib3.exceptions.HTTPError() | ValueError():
+        case http.client.HTTPException() | ValueError():
             return "invalid_response"
     return "connection_lost"
 

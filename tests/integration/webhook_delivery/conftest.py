@@ -1,0 +1,14 @@
+"""A product whose webhooks arrive where a test can see them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.webhook_delivery.receivers import Post, post_of
+from tests.support.product import Account, Product
+
+
+@pytest.fixture
+def post(product: Product, owner: Account) -> Post:
+    """The delivery function with receivers of ours."""
+    return post_of(product)

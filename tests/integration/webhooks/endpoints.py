@@ -1,0 +1,15 @@
+"""Requests to the webhooks of an organization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.support.product import Account, Answer, Product
+
+PATH = "/v1/organization/webhooks"
+URL = "https://hooks.example.com/imagelayer"
+
+
+def call(product: Product, account: Account, method: str, path: str = "", **parts: Any) -> Answer:
+    """A request of somebody's dashboard."""
+    return product.call(method, f"{PATH}{path}", headers=account.headers, **parts)
