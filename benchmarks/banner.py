@@ -118,7 +118,7 @@ def design_of(scene: Scene, number: int) -> dict[str, Any]:
     chosen = next(
         tried
         for tried in (theme(PALETTE, dark=True), theme(PALETTE, dark=False))
-        if hex_of(tried.ink) == report.texts[0].colour
+        if hex_of(tried.ink) == report.texts[0].color
     )
     return {
         "width": size[0],
