@@ -17,6 +17,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
@@ -91,6 +92,7 @@ class ModelServers:
     rules: list[Rule] = field(default_factory=list)
     lifecycles: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+    on_source: Callable[[bytes], object] = lambda _: None
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request of a vendor's API, or of the script's."""
@@ -224,6 +226,8 @@ class ModelServers:
         body: Mapping[str, Any],
         vendor: Vendor,
     ) -> web.StreamResponse:
+        if wanted.source is not None:
+            self.on_source(wanted.source)
         rule = self._rule(wanted.prompt)
         failure = rule.failure if rule else ""
         self.calls.append(
@@ -282,11 +286,12 @@ async def _in_parts(
     if failure == "drop_midway":
         _hang_up(request)
     ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        await asyncio.sleep(0.05)
-        half += 1
-        await stream.write(body[half - 1 : half])
-    await stream.write(body[half:])
+    with suppress(ConnectionResetError):  # a caller that lost patience
+        while time.monotonic() < ends:
+            await asyncio.sleep(0.05)
+            half += 1
+            await stream.write(body[half - 1 : half])
+        await stream.write(body[half:])
     return stream
 
 
@@ -434,7 +439,8 @@ async def _openai_form(request: web.BaseRequest) -> tuple[dict[str, Any], bytes 
     picture = fields.pop("image", None) or fields.pop("image[]", None)
     if not isinstance(picture, web.FileField):
         raise Wrong(_openai_error(400, "missing_required_parameter", param="image"))
-    data = picture.file.read()
+    with picture.file:
+        data = picture.file.read()
     try:
         Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")).verify()
     except Exception:  # noqa: BLE001 - a decoder raises anything

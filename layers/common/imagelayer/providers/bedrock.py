@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import urllib3
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -23,13 +24,14 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from imagelayer.providers.calls import MAX_ANSWER_BYTES, Attempts, NothingDone
+from imagelayer.providers.calls import Attempts, Limit, NothingDone, read
 from imagelayer.providers.models import GenerationRefused, Order
 from imagelayer.providers.pictures import from_base64, source_png
 from imagelayer.providers.prompting import words
 from imagelayer.providers.sizes import Bounds, covering, nearest_ratio
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSResponse
     from PIL import Image
 
 # The errors of InvokeModel in botocore's description of the service.
@@ -51,7 +53,7 @@ _NOTHING_DONE = {
     "ThrottlingException": "provider_rate_limited",
 }
 # A picture to start from: sides and pixels that Stability's models take.
-_SOURCE = Bounds(step=64, max_ratio=2, min_pixels=640 * 640, max_pixels=1536 * 1536, max_side=1536)
+_SOURCE = Bounds(step=64, max_ratio=2, min_side=640, max_side=1536)
 # How far a picture may lead away from the one it starts from, 0 to 1.
 _STRENGTH = 0.7
 
@@ -78,15 +80,22 @@ class Bedrock:
         return self.attempts.make(order, ask)
 
     def _invoke(self, model_id: str, body: bytes, seconds: float) -> dict[str, Any]:
-        ends = self.attempts.clock() + seconds
+        client = self.client(seconds)
+        answers: list[AWSResponse] = []
+        client.meta.events.register(
+            "after-call.bedrock-runtime.InvokeModel",
+            lambda http_response, **_: answers.append(http_response),
+        )
         try:
-            answer = self.client(seconds).invoke_model(
-                modelId=model_id,
-                body=body,
-                contentType="application/json",
-                accept="application/json",
-            )
-            return _members(self._read(answer["body"], ends))
+            with Limit(seconds) as limit:
+                client.invoke_model(
+                    modelId=model_id,
+                    body=body,
+                    contentType="application/json",
+                    accept="application/json",
+                )
+                # Not through botocore's stream, which waits for each piece to be whole.
+                return _members(_read(answers[0], limit))
         except ClientError as error:
             raise _failure(error.response) from None
         except (EndpointConnectionError, ConnectTimeoutError):
@@ -97,22 +106,20 @@ class Bedrock:
             raise GenerationRefused("provider_misconfigured") from None
         except BotoCoreError:
             raise GenerationRefused("provider_unavailable") from None
+        finally:
+            client.close()
 
-    def _read(self, stream: Any, ends: float) -> bytes:
-        """The body, in pieces small enough that a slow one is noticed."""
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            left = ends - self.attempts.clock()
-            if left <= 0:
-                raise GenerationRefused("provider_timeout")
-            part = stream.read(64 * 1024)
-            if not part:
-                return b"".join(parts)
-            parts.append(part)
-            size += len(part)
-            if size > MAX_ANSWER_BYTES:
-                raise GenerationRefused("provider_bad_image")
+
+def _read(answer: AWSResponse, limit: Limit) -> bytes:
+    try:
+        body = read(answer.raw, limit)
+    except (urllib3.exceptions.HTTPError, OSError):
+        code = "provider_timeout" if limit.passed else "provider_unavailable"
+        raise GenerationRefused(code) from None
+    # botocore's connections leave it to its own stream to miss what was promised.
+    if len(body) < int(answer.headers.get("content-length", 0)):
+        raise GenerationRefused("provider_unavailable")
+    return body
 
 
 def _members(body: bytes) -> dict[str, Any]:
@@ -165,7 +172,13 @@ def _amazon_request(order: Order) -> dict[str, Any]:
     if order.source:
         raise GenerationRefused("provider_rejected")
     model = order.model
-    bounds = Bounds(max(16, model.multiple_of), 4, 320 * 320, 4_194_303, model.max_side)
+    bounds = Bounds(
+        step=max(16, model.multiple_of),
+        max_ratio=4,
+        max_pixels=4_194_303,
+        min_side=320,
+        max_side=model.max_side,
+    )
     wanted = (order.width, order.height)
     if model.ratios:
         wanted = covering(nearest_ratio(model.ratios, wanted), wanted)
@@ -197,9 +210,9 @@ def _failure(response: Mapping[str, Any]) -> Exception:
         return NothingDone(_NOTHING_DONE[code])
     if code == "ValidationException":
         return GenerationRefused(_invalid(str(error.get("Message", "")).lower()))
-    return GenerationRefused(
-        _REFUSED.get(code, "provider_unavailable" if status >= 500 else "provider_rejected")
-    )
+    # What stands before the service answers without a code of its own.
+    kind = "provider_unavailable" if status >= 500 else "provider_rejected"
+    return GenerationRefused(_REFUSED.get(code, "provider_timeout" if status == 504 else kind))
 
 
 def _status(response: Mapping[str, Any]) -> int:

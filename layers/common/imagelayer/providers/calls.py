@@ -124,7 +124,7 @@ def exchange(
         "User-Agent": "imagelayer",
         **headers,
     }
-    with _Limit(seconds) as limit:
+    with Limit(seconds) as limit:
         try:
             answer = http.request(
                 method,
@@ -138,7 +138,7 @@ def exchange(
                 decode_content=False,
             )
             found = {name.lower(): value for name, value in answer.headers.items()}
-            return Answer(answer.status, found, _read(answer, limit))
+            return Answer(answer.status, found, read(answer, limit))
         except (
             urllib3.exceptions.NewConnectionError,
             urllib3.exceptions.ConnectTimeoutError,
@@ -152,7 +152,7 @@ def exchange(
             raise GenerationRefused(code) from None
 
 
-class _Limit:
+class Limit:
     """Cuts an answer off when its seconds are over. A socket's own timeout starts anew with every
     byte, so a vendor that sends one now and then would never meet it."""
 
@@ -178,7 +178,8 @@ class _Limit:
                 self.answer.shutdown()
 
 
-def _read(answer: urllib3.BaseHTTPResponse, limit: _Limit) -> bytes:
+def read(answer: urllib3.BaseHTTPResponse, limit: Limit) -> bytes:
+    """The whole body. Raises GenerationRefused and urllib3's errors."""
     limit.answer = answer
     parts: list[bytes] = []
     size = 0

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 # What GPT image models make where their sizes are free: the size constraints in
 # developers.openai.com/api/docs/guides/image-generation.
-_PIXELS = (655_360, 8_294_400)
-_LONGEST_SIDE = 3840
+_GPT_IMAGE = {"min_pixels": 655_360, "max_pixels": 8_294_400, "max_side": 3840}
 
 _FILTERED = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
 _NO_MONEY = frozenset(
@@ -158,9 +157,11 @@ def _size(order: Order) -> str:
         return f"{width}x{height}"
     if model.ratios:
         wanted = covering(nearest_ratio(model.ratios, wanted), wanted)
-    least, most = _PIXELS if _is_gpt_image(order) else (1, model.max_side**2)
-    longest = _LONGEST_SIDE if _is_gpt_image(order) else model.max_side
-    bounds = Bounds(model.multiple_of, model.max_ratio, least, most, longest)
+    bounds = Bounds(
+        step=model.multiple_of,
+        max_ratio=model.max_ratio,
+        **_GPT_IMAGE if _is_gpt_image(order) else {"max_side": model.max_side},
+    )
     width, height = bounds.nearest(wanted)
     return f"{width}x{height}"
 

@@ -8,7 +8,7 @@ the caller wants; 1 means that nothing is cut.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -52,13 +52,14 @@ def covering(ratio: str, wanted: Size) -> Size:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a vendor of free sizes allows: sides that are multiples of `step` and at most
-    `max_side`, at most `max_ratio` times as long as one another, pixels in a range."""
+    """What a vendor of free sizes allows: sides that are multiples of `step` within a range, at
+    most `max_ratio` times as long as one another, and pixels in a range."""
 
     step: int = 1
     max_ratio: int | None = None
     min_pixels: int = 1
     max_pixels: int = 4096 * 4096
+    min_side: int = 1
     max_side: int = 4096
 
     def allow(self, size: Size) -> bool:
@@ -68,22 +69,32 @@ class Bounds:
             all(side % self.step == 0 for side in size)
             and (self.max_ratio is None or long <= self.max_ratio * short)
             and self.min_pixels <= short * long <= self.max_pixels
-            and self.step <= short
+            and max(self.step, self.min_side) <= short
             and long <= self.max_side
         )
 
     def nearest(self, wanted: Size) -> Size:
         """A size within these bounds: the smallest that covers the wanted one where there is one,
         else a smaller one of nearly its shape."""
-        width, height = self._within_ratio(wanted)
-        grown = max(1.0, math.sqrt(self.min_pixels / (width * height)))
-        size = self._within_ratio((self._up(width * grown), self._up(height * grown)))
+        width, height = (float(side) for side in wanted)
+        if self.max_ratio is not None:
+            # The shorter side grows until the vendor takes the shape.
+            width, height = (
+                max(width, height / self.max_ratio),
+                max(height, width / self.max_ratio),
+            )
+        grown = max(
+            1.0,
+            math.sqrt(self.min_pixels / (width * height)),
+            self.min_side / min(width, height),
+        )
+        size = self._rounded(width * grown, height * grown, self._up)
         if self.allow(size):
             return size
         shrunk = min(
             self.max_side / max(width, height), math.sqrt(self.max_pixels / (width * height))
         )
-        return self._within_ratio((self._down(width * shrunk), self._down(height * shrunk)))
+        return self._rounded(width * shrunk, height * shrunk, self._down)
 
     def _up(self, side: float) -> int:
         # A hair less than the side, or what floating point adds would cost a whole step.
@@ -92,11 +103,10 @@ class Bounds:
     def _down(self, side: float) -> int:
         return max(1, math.floor(side / self.step + 1e-9)) * self.step
 
-    def _within_ratio(self, size: Size) -> Size:
-        """The size with its shorter side grown until the vendor takes the shape."""
+    def _rounded(self, width: float, height: float, to_step: Callable[[float], int]) -> Size:
+        """Both sides to steps, and the shorter up again where that made it too short."""
+        sides = to_step(width), to_step(height)
         if self.max_ratio is None:
-            return size
-        width, height = size
-        least_width = self._up(height / self.max_ratio)
-        least_height = self._up(width / self.max_ratio)
-        return max(width, least_width), max(height, least_height)
+            return sides
+        least = self._up(max(sides) / self.max_ratio)
+        return max(sides[0], least), max(sides[1], least)

@@ -1,0 +1,25 @@
+"""Vendors on this machine; nothing else can be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import vendors as support
+from tests.support.vendors import Vendors
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Vendors]:
+    """One server for the whole run."""
+    with support.serve() as found:
+        yield found
+
+
+@pytest.fixture
+def vendors(no_network: None, served: Vendors) -> Iterator[Vendors]:
+    """The vendors without a script."""
+    served.reset()
+    with support.loopback():
+        yield served

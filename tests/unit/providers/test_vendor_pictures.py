@@ -1,0 +1,189 @@
+"""Each vendor is asked in its own words, as its documents say, and the picture fits."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imagelayer.models import Model
+from imagelayer.providers.models import GenerationRefused
+from tests.support.vendors import LIVING, MODELS, Vendors, order
+
+TODAY = date(2026, 11, 25)
+OFFERED = [
+    model.id
+    for model in MODELS.values()
+    if model.provider != "studio" and not model.is_shut_down(TODAY)
+]
+SIZES = [(512, 512), (1200, 630), (1080, 1350), (1024, 256)]
+
+
+def photograph(size: tuple[int, int] = (900, 700)) -> bytes:
+    """A picture with a camera's words in it."""
+    out = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x010E] = "home address"
+    Image.linear_gradient("L").resize(size).convert("RGB").save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("model", OFFERED)
+def test_a_picture_has_exactly_the_size_that_was_asked_for(vendors: Vendors, model: str) -> None:
+    provider = vendors.provider(MODELS[model].provider)
+    for width, height in SIZES:
+        picture = provider.generate(order(model, width=width, height=height))
+        assert (picture.mode, picture.size) == ("RGB", (width, height))
+    assert [each["model"] for each in vendors.calls] == [MODELS[model].vendor_id] * len(SIZES)
+    assert vendors.watched == []
+
+
+@pytest.mark.parametrize("vendor", LIVING)
+def test_an_order_is_one_call(vendors: Vendors, vendor: str) -> None:
+    vendors.provider(vendor).generate(order(LIVING[vendor]))
+    assert len(vendors.calls) == 1
+    assert vendors.pauses == []
+
+
+@pytest.mark.parametrize("model", [name for name in OFFERED if MODELS[name].edits])
+def test_a_picture_starts_from_another_that_is_sent_without_its_metadata(
+    vendors: Vendors, model: str
+) -> None:
+    source = photograph()
+    assert b"home address" in source
+    sent: list[bytes] = []
+    vendors.servers.on_source = sent.append
+    picture = vendors.provider(MODELS[model].provider).generate(
+        order(model, width=640, height=512, source=source)
+    )
+    assert picture.size == (640, 512)
+    assert vendors.calls[0]["has_source"]
+    assert len(sent) == 1
+    assert b"home address" not in sent[0]
+    assert Image.open(io.BytesIO(sent[0])).info.get("exif") is None
+
+
+@pytest.mark.parametrize("vendor", LIVING)
+def test_what_is_no_picture_is_never_sent(vendors: Vendors, vendor: str) -> None:
+    model = LIVING[vendor]
+    with pytest.raises(GenerationRefused) as refused:
+        vendors.provider(vendor).generate(order(model, source=b"GIF89a"))
+    assert refused.value.code == "invalid_image"
+    assert vendors.calls == []
+
+
+@pytest.mark.parametrize("model", ["sd3.5-large", "stable-image-core", "stable-image-ultra"])
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_a_seed_makes_the_same_picture_and_is_never_the_one_that_means_any(
+    vendors: Vendors, model: str, seed: int
+) -> None:
+    bedrock = vendors.provider("bedrock")
+    prompt = "the same words"
+    one, two = (
+        np.asarray(bedrock.generate(order(model, prompt=prompt, seed=seed))) for _ in range(2)
+    )
+    assert np.array_equal(one, two)
+    assert {each["seed"] for each in vendors.calls} == {vendors.calls[0]["seed"]}
+    assert 0 < vendors.calls[0]["seed"] <= 4_294_967_294
+
+
+def test_neighbouring_seeds_make_other_pictures(vendors: Vendors) -> None:
+    bedrock = vendors.provider("bedrock")
+    for seed in (0, 1, 2, 2**32 - 3):
+        bedrock.generate(order("sd3.5-large", seed=seed))
+    assert len({each["seed"] for each in vendors.calls}) == 4
+
+
+@pytest.mark.promise("no-training")
+def test_google_is_told_with_each_request_to_keep_nothing(vendors: Vendors) -> None:
+    vendors.provider("google").generate(order("gemini-3.1-flash-image"))
+    assert vendors.calls[0]["request"]["store"] is False
+
+
+@pytest.mark.promise("no-training")
+@pytest.mark.parametrize("vendor", LIVING)
+def test_no_vendor_is_told_who_asks(vendors: Vendors, vendor: str) -> None:
+    vendors.provider(vendor).generate(order(LIVING[vendor]))
+    assert not {"user", "safety_identifier", "metadata", "labels"} & set(
+        vendors.calls[0]["request"]
+    )
+
+
+def test_openai_is_always_told_which_model(vendors: Vendors) -> None:
+    vendors.provider("openai").generate(order("gpt-image-2"))
+    request = vendors.calls[0]["request"]
+    assert (request["model"], request["n"]) == ("gpt-image-2", 1)
+    assert (request["output_format"], request["moderation"]) == ("jpeg", "auto")
+    assert "response_format" not in request
+
+
+def custom(**changes: object) -> Model:
+    fields: dict[str, object] = {"id": "flux", "provider": "openai", "vendor_id": "flux-local"}
+    return Model(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_a_compatible_server_is_asked_for_the_picture_itself_and_for_nothing_of_openais_own(
+    vendors: Vendors,
+) -> None:
+    model = custom(multiple_of=8)
+    picture = vendors.provider("openai").generate(order(model, width=601, height=399))
+    assert picture.size == (601, 399)
+    request = vendors.calls[0]["request"]
+    assert request["response_format"] == "b64_json"
+    assert request["size"] == "608x400"
+    assert not {"output_format", "moderation"} & set(request)
+
+
+def test_a_link_to_the_server_itself_is_followed(vendors: Vendors) -> None:
+    vendors.fail("link")
+    picture = vendors.provider("openai").generate(order(custom()))
+    assert picture.size == (512, 512)
+
+
+def test_googles_drafts_are_not_taken_for_the_picture(vendors: Vendors) -> None:
+    google, asked = vendors.provider("google"), order("gemini-3-pro-image")
+    expected = google.generate(asked)
+    vendors.fail("draft")
+    assert np.array_equal(np.asarray(google.generate(asked)), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    ("size", "ratio", "tier"),
+    [
+        ((1024, 1024), "1:1", None),
+        ((1025, 1025), "1:1", "2K"),
+        ((1200, 630), "16:9", None),
+        ((1080, 1920), "9:16", "2K"),
+        ((2048, 512), "21:9", "2K"),
+    ],
+)
+def test_google_is_asked_for_the_smallest_size_that_need_not_be_enlarged(
+    vendors: Vendors, size: tuple[int, int], ratio: str, tier: str | None
+) -> None:
+    asked = order("gemini-3.1-flash-image", width=size[0], height=size[1])
+    vendors.provider("google").generate(asked)
+    config = vendors.calls[0]["request"]["generationConfig"]["imageConfig"]
+    assert (config["aspectRatio"], config.get("imageSize")) == (ratio, tier)
+
+
+def test_amazons_own_models_are_asked_in_their_own_form(vendors: Vendors) -> None:
+    nova = custom(
+        id="nova", provider="bedrock", vendor_id="amazon.nova-canvas-v1:0", max_prompt=1024
+    )
+    picture = vendors.provider("bedrock").generate(
+        order(nova, width=1000, height=500, seed=2**32 - 1)
+    )
+    assert picture.size == (1000, 500)
+    assert (vendors.calls[0]["width"], vendors.calls[0]["height"]) == (1008, 512)
+
+
+def test_a_rotated_key_is_used_from_the_next_picture_on(vendors: Vendors) -> None:
+    keys = iter(["sk-old", "sk-local-openai"])
+    openai = vendors.provider("openai", key=lambda: next(keys))
+    with pytest.raises(GenerationRefused) as refused:
+        openai.generate(order("gpt-image-2"))
+    assert refused.value.code == "provider_misconfigured"
+    assert openai.generate(order("gpt-image-2")).size == (512, 512)
