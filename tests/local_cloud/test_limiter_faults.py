@@ -17,7 +17,14 @@ from tests.local_cloud import people
 from tests.local_cloud.visitors import new_owner
 from tests.support.visitor import CAPTCHA, PASSWORD, Visitor
 
-WATCHED = ("AccountsTable", "KeysTable", "BrandsTable", "GenerationsTable", "CreditsTable")
+WATCHED = (
+    "AccountsTable",
+    "KeysTable",
+    "BrandsTable",
+    "GenerationsTable",
+    "CreditsTable",
+    "WebhooksTable",
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +33,7 @@ def owner(cloud: LocalCloud) -> Visitor:
     visitor = new_owner(cloud)
     visitor.brand["upload"] = visitor.upload_demo_logo()["id"]
     visitor.brand["job"] = visitor.generate(size="256x256")
+    visitor.brand["webhook"] = visitor.webhook()["id"]
     return visitor
 
 
@@ -40,6 +48,8 @@ def request_for(endpoint: Endpoint, owner: Visitor) -> tuple[str, dict[str, Any]
         asset_id=job["assets"][0]["id"],
         session_id="ses_" + "0" * 26,
         user_id=owner.user_id,
+        webhook_id=owner.brand["webhook"],
+        message_id="msg_" + "0" * 26,
         invitation_id="inv_" + "0" * 26,
     )
     bodies: dict[str, dict[str, Any]] = {
@@ -66,6 +76,9 @@ def request_for(endpoint: Endpoint, owner: Visitor) -> tuple[str, dict[str, Any]
         "updateOrganization": {"name": "denied"},
         "changeRole": {"role": "viewer"},
         "createInvitation": {"email": "denied@example.com", "role": "viewer"},
+        "createWebhook": {"url": "https://hooks.example.com/denied"},
+        "updateWebhook": {"enabled": False},
+        "rotateWebhook": {"grace_seconds": 0},
         "createKey": {"name": "denied", "scopes": ["assets:read"], "mode": "live"},
         "updateKey": {"name": "denied"},
         "rotateKey": {"grace_seconds": 0},

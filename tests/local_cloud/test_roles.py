@@ -100,6 +100,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "BrandsTable": {R, C},
         "GenerationsTable": {R, W, U, D, Q},
         "CreditsTable": {R, W, U, Q},
+        "WebhooksTable": {R, W},
         "EventsTable": {W},
     },
     "ImagesFunction": {
@@ -109,11 +110,13 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "BrandsTable": {R, C},
         "GenerationsTable": {R, W, U},
         "CreditsTable": {R, W, U, Q},
+        "WebhooksTable": {R, W},
         "EventsTable": {W},
     },
     "GenerationWorkerFunction": {
         "GenerationsTable": {R, W, U},
         "CreditsTable": {W, U, Q},
+        "WebhooksTable": {R, W},
         "EventsTable": {W},
     },
     "AssetDeliveryFunction": {
@@ -127,8 +130,17 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "AccountsTable": {R, U, D},
         "GenerationsTable": {R, U, D},
         "CreditsTable": {W, U},
+        "WebhooksTable": {R, W},
         "EventsTable": {W},
     },
+    "WebhooksFunction": {
+        "CountersTable": {U},
+        "KeysTable": {U},
+        "SessionsTable": {R, U},
+        "WebhooksTable": {R, W, U, D, Q},
+        "EventsTable": {W},
+    },
+    "WebhookDeliveryFunction": {"WebhooksTable": {R, W, U, Q}, "EventsTable": {W}},
     "DiscoveryFunction": {"CountersTable": {U}, "SessionsTable": {Q}},
 }
 # The signing secret is read by the two functions that mint, and by no other: its rotation writes
@@ -141,6 +153,8 @@ SECRETS = {
     "SecondFactorFunction": {"PepperSecret"},
     "PepperRotationFunction": {"PepperSecret"},
     "KeyRotationFunction": {"DerivationSecret"},
+    "WebhooksFunction": {"WebhookSecret"},
+    "WebhookDeliveryFunction": {"WebhookSecret"},
     "GenerationWorkerFunction": {"ProviderSecret"},
     "ModelProbeFunction": {"ProviderSecret"},
 }
@@ -173,6 +187,14 @@ OBJECTS = {
     "CleanupFunction": {(*each, "delete") for each in MEDIA},
 }  # fmt: skip
 SENDERS = {
+    "WebhookQueue": {
+        "WebhooksFunction",
+        "WebhookDeliveryFunction",
+        "GenerationFunction",
+        "ImagesFunction",
+        "GenerationWorkerFunction",
+        "CleanupFunction",
+    },
     "GenerationQueue": {"GenerationFunction", "ImagesFunction", "CleanupFunction"},
     "MailQueue": {
         "RegistrationFunction",

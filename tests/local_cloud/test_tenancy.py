@@ -14,6 +14,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "changeRole": {"role": "viewer"},
     "rotateKey": {"grace_seconds": 0},
     "updateBrand": {"name": "Taken over"},
+    "updateWebhook": {"enabled": False},
+    "rotateWebhook": {"grace_seconds": 0},
     "createUpload": {"kind": "logo", "content_type": "image/png", "size_bytes": 10},
 }
 MISSING = "00000000000000000000000000"
@@ -25,7 +27,12 @@ def test_every_route_answers_a_foreign_id_like_a_missing_one(cloud: LocalCloud) 
     owner, stranger = new_owner(cloud), new_owner(cloud)
     upload = owner.upload_demo_logo()
     job = owner.generate(size="256x256", brand_id=owner.brand["id"])
+    webhook = owner.webhook()
     ids = {
+        "webhook_id": webhook["id"],
+        "message_id": owner.call(
+            "POST", f"/v1/organization/webhooks/{webhook['id']}/test", token=owner.access_token
+        ).json()["id"],
         "key_id": owner.key["id"],
         "brand_id": owner.brand["id"],
         "upload_id": upload["id"],
@@ -82,6 +89,7 @@ def test_every_route_answers_a_foreign_id_like_a_missing_one(cloud: LocalCloud) 
         "/v1/organization/members",
         "/v1/organization/invitations",
         "/v1/organization/security-events",
+        "/v1/organization/webhooks",
     ):
         listed = stranger.call("GET", path, token=stranger.access_token).json()["data"]
         assert not {each["id"] for each in listed} & set(ids.values())
@@ -90,6 +98,7 @@ def test_every_route_answers_a_foreign_id_like_a_missing_one(cloud: LocalCloud) 
         f"/v1/keys/{ids['key_id']}",
         f"/v1/brands/{ids['brand_id']}",
         f"/v1/assets/{ids['asset_id']}",
+        f"/v1/organization/webhooks/{ids['webhook_id']}",
         "/v1/auth/me",
     ):
         assert owner.call("GET", path, token=owner.access_token).status_code == 200

@@ -19,6 +19,7 @@ from imagelayer.stores.generations import GenerationStore
 from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.queue import Queue
 from imagelayer.stores.table import SWEEP_SHARDS, Item, StoreUnavailable
+from imagelayer.webhook_outbox import WebhookOutbox
 
 # Pauses of 2, 4, 8 … minutes: a backlog has two hours to drain, and a message that was lost
 # is missed for two minutes. Sending one twice is harmless, because workers claim their jobs.
@@ -46,6 +47,7 @@ class Cleanup:
     credits: CreditStore
     media: ObjectStore
     queue: Queue
+    webhooks: WebhookOutbox
     security: SecurityLog
     warn: Callable[[str], None]
 
@@ -104,10 +106,12 @@ class Cleanup:
                     self.queue.send({"org_id": job["org_id"], "generation_id": job["id"]})
                     swept.requeued += 1
                 return
-            release = release_actions(self.credits, job, now)
+            ended = self.webhooks.job_ended(job, "generation.failed", now, error="timed_out")
+            release = [*release_actions(self.credits, job, now), *ended.actions]
             if self.store.fail(
                 job, "timed_out", "The generation did not finish in time.", release, now
             ):
+                ended.send()
                 swept.released += 1
             return
         if job["expires_at"] <= now:

@@ -24,6 +24,7 @@ from imagelayer.stores.credits import CreditStore, Usage
 from imagelayer.stores.generations import GenerationStore
 from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.table import Action, Item
+from imagelayer.webhook_outbox import WebhookOutbox
 
 # How long the provider may take for all images of a job, which are asked for at the same time. The
 # function's timeout leaves a minute more for branding and storing.
@@ -66,6 +67,7 @@ class GenerationWorker:
     models: Registry
     providers: Mapping[str, ImageModel]
     quota_alerts: QuotaAlerts
+    webhooks: WebhookOutbox
     clock: Callable[[], float]
 
     def work(self, org_id: str, generation_id: str, claim: str) -> str:
@@ -121,7 +123,12 @@ class GenerationWorker:
             for index, refusal in failures
         ]
         settle = self._settle(job, len(made))
-        if not self.store.succeed(job, made, told, settle, now) and not self._settled_before(job):
+        ended = self.webhooks.job_ended(
+            job, "generation.succeeded", now, asset_ids=[asset["id"] for asset in made]
+        )
+        if self.store.succeed(job, made, told, [*settle, *ended.actions], now):
+            ended.send()
+        elif not self._settled_before(job):
             self._remove(made)
             return "lost"
         if job.get("draws"):
@@ -131,7 +138,10 @@ class GenerationWorker:
     def _fail(self, job: Item, refusal: GenerationRefused) -> str:
         now = int(self.clock())
         release = release_actions(self.credits, job, now)
-        self.store.fail(job, refusal.code, refusal.message, release, now)
+        ended = self.webhooks.job_ended(job, "generation.failed", now, error=refusal.code)
+        release += ended.actions
+        if self.store.fail(job, refusal.code, refusal.message, release, now):
+            ended.send()
         return "failed"
 
     def _remove(self, assets: Sequence[Item]) -> None:

@@ -22,6 +22,7 @@ from imagelayer.stores.idempotency import Claim
 from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.queue import Queue
 from imagelayer.stores.table import Item, StoreUnavailable
+from imagelayer.webhook_outbox import WebhookOutbox
 
 CANCEL_ATTEMPTS = 4
 # The gateway gives up after 30 seconds (API Gateway, HTTP API quotas).
@@ -41,6 +42,7 @@ class Generations:
     assets: Assets
     media: ObjectStore
     models: Registry
+    webhooks: WebhookOutbox
     warn: Callable[[str], None]
     clock: Callable[[], float]
     sleep: Callable[[float], None]
@@ -138,7 +140,9 @@ class Generations:
             if job["status"] in DONE:
                 return job
             release = release_actions(self.credits, job, int(now))
-            if self.store.cancel(job, release, int(now)):
+            ended = self.webhooks.job_ended(job, "generation.canceled", now)
+            if self.store.cancel(job, [*release, *ended.actions], int(now)):
+                ended.send()
                 return {**job, "status": "canceled"}
         raise Problem("conflict", "The generation keeps changing; try again.")
 

@@ -1,4 +1,4 @@
-"""Tells the owners when 80 and when 100 percent of the month's credits are used."""
+"""Tells the owners, and webhooks, when 80 and when 100 percent of the month's credits are used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from imagelayer.security_events import SecurityLog
 from imagelayer.stores.credits import CreditStore, allowance_name, pool_of
 from imagelayer.stores.table import Item, StoreUnavailable
 from imagelayer.times import utc_month
+from imagelayer.webhook_outbox import WebhookOutbox
 
 PERCENTS = (80, 100)
 
@@ -21,6 +22,7 @@ class QuotaAlerts:
     credits: CreditStore
     outbox: Outbox
     security: SecurityLog
+    webhooks: WebhookOutbox
 
     def settled(self, org_id: str, names: Collection[str], now: float) -> None:
         """Look at this month's allowance after a charge to balances of these names. What was
@@ -59,15 +61,13 @@ class QuotaAlerts:
         first = balances[0]
         if f"alerted_{percent}" in first:
             return
-        self.outbox.ask(
-            "quota",
-            None,
-            now,
-            org_id=org_id,
-            month=month,
-            percent=percent,
-            allowance=sum(each["amount"] for each in balances),
-        )
+        told = {
+            "month": month,
+            "percent": percent,
+            "allowance": sum(each["amount"] for each in balances),
+        }
+        self.outbox.ask("quota", None, now, org_id=org_id, **told)
+        self.webhooks.tell_once(org_id, "quota.alert", told, now, f"{month} {percent}")
         if self.credits.mark_alerted(org_id, first["name"], percent):
             self.security.record(
                 "quota.alert", "success", org_id=org_id, reason=f"{percent} percent"

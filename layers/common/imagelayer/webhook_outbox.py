@@ -81,6 +81,7 @@ class WebhookOutbox:
             "status": event.partition(".")[2],
             "model": job["model"],
             "mode": job["mode"],
+            "n": job["n"],
             "credits": job["credits"] if event == "generation.succeeded" else 0,
             "brand_id": job.get("brand_id"),
             "end_user_id": job.get("end_user_id"),

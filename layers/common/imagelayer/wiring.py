@@ -666,6 +666,7 @@ class Wiring:
             assets=self.assets,
             media=self.media,
             models=self.models,
+            webhooks=self.webhook_outbox,
             warn=self.log.warning,
             clock=self._clock,
             sleep=self._sleep,
@@ -698,7 +699,7 @@ class Wiring:
     def _quota_alerts(self) -> QuotaAlerts:
         from imagelayer.quota_alerts import QuotaAlerts
 
-        return QuotaAlerts(self.credits, self.outbox, self.security)
+        return QuotaAlerts(self.credits, self.outbox, self.security, self.webhook_outbox)
 
     @cached_property
     def generation_worker(self) -> GenerationWorker:
@@ -714,6 +715,7 @@ class Wiring:
             media=self.media,
             models=self.models,
             providers=self._providers,
+            webhooks=self.webhook_outbox,
             quota_alerts=self._quota_alerts,
             clock=time.time,
         )
@@ -827,6 +829,7 @@ class Wiring:
             credits=self.credits,
             media=self.media,
             queue=self.queue,
+            webhooks=self.webhook_outbox,
             security=self.security,
             warn=self.log.warning,
         )

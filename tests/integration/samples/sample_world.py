@@ -42,6 +42,8 @@ BRAND = "brd_01k0samp1e0brand0000000000"
 UPLOAD = "upl_01k0samp1e0vp10ad000000000"
 GENERATION = "gen_01k0samp1e0f1n1shed0000000"
 QUEUED = "gen_01k0samp1e0qvevedj0b000000"
+WEBHOOK = "whk_01k0samp1ewebh00k000000000"
+MESSAGE = "msg_01k0samp1emessage000000000"
 ASSET = "ast_01k0samp1e0asset0000000000"
 API_KEY = f"il_live_{'SAMPLE' * 5}00{checksum('SAMPLE' * 5 + '00')}"
 FAMILY_SECRET = "sample-family-secret"
@@ -144,6 +146,9 @@ def live(product: Product) -> World:
     people.forgot(product, owner.email)
     reset = product.newest_token().partition(".")[2]
     end_user = product.session(key, END_USER, allowed_origins=["https://shop.example"])
+    webhook = product.webhook(owner, url="http://127.0.0.1:9/")  # where nobody listens
+    path = f"/v1/organization/webhooks/{webhook['id']}/test"
+    told = product.call("POST", path, headers=owner.headers).json
     _, family, refresh = owner.cookie.split(".")
     newer, older = (each["id"] for each in people.sessions_of(product, owner.user_id)[::-1])
     names = {
@@ -161,6 +166,8 @@ def live(product: Product) -> World:
         finished["id"]: GENERATION,
         queued["id"]: QUEUED,
         asset["id"]: ASSET,
+        webhook["id"]: WEBHOOK,
+        told["id"]: MESSAGE,
         hash_secret(key["key"]): hash_secret(API_KEY),
         _hash(family): _hash(FAMILY_SECRET),
         _hash(refresh): _hash(REFRESH_SECRET),
@@ -175,6 +182,8 @@ def live(product: Product) -> World:
     }
     (session,) = [each for each in items["SessionsTable"] if each.get("id") == END_USER_SESSION]
     pk, sk = end_user_sessions.key(ORG, END_USER, END_USER_SESSION, RUNS_OUT)
+    (delivery,) = [each for each in items["WebhooksTable"] if each["sk"].startswith("DLV#")]
+    delivery["sweep_at"] = RUNS_OUT
     session |= {"pk": pk, "sk": sk, "expires_at": RUNS_OUT}
     return World(
         items,

@@ -80,6 +80,17 @@ EXPECTED: dict[str, Any] = {
     "key_rotation_get_missing": 404,
     "key_rotation_rotate": 201,
     "key_rotation_revoke": 204,
+    "webhooks_create": 201,
+    "webhooks_create_private_address": 422,
+    "webhooks_list": 200,
+    "webhooks_get": 200,
+    "webhooks_get_missing": 404,
+    "webhooks_update": 200,
+    "webhooks_delete": 204,
+    "webhooks_rotate": 201,
+    "webhooks_test": 202,
+    "webhooks_attempts": 200,
+    "webhooks_resend": 202,
     "leaked_keys_report": 200,
     "leaked_keys_report_changed": 403,
     "brand_create": 201,
@@ -135,6 +146,11 @@ EXPECTED: dict[str, Any] = {
         "failed": 0,
     },
     "model_probe_daily": {"models": 0, "warnings": 0, "unknown": 0},
+    # What failed, and what became of the delivery: nobody listens at its address.
+    "webhook_delivery_message": ([], "pending"),
+    "webhook_delivery_attempt": ([], "failed"),
+    "webhook_delivery_not_ours": (["5b0f7d3e-6a1c-4a58-9d3f-2f1c6b8e7a03"], "pending"),
+    "webhook_delivery_schedule": {"asked": 0, "failed": 0},
     # What it answers with, or the code of its refusal.
     "administration_grant_credits": ["granted", "id"],
     "administration_set_plan": ["keys", "plan"],
@@ -210,6 +226,8 @@ def test_a_sample_does_what_its_name_says(world: Product, path: Path) -> None:
         case "mail":
             sent = [mail.destinations["ToAddresses"] for mail in world.mails()[mails:]]
             effect = failures(reported), [address for each in sent for address in each]
+        case "webhook_delivery" if "Records" in event:
+            effect = failures(reported), world.item("WebhooksTable", "DLV#")["status"]
         case "mail_feedback":
             items = world.items("AccountsTable")
             effect = [each["reason"] for each in items if each["sk"] == "SUPPRESSED"]

@@ -93,7 +93,10 @@ class Post:
         name = self.product.names["WebhookQueue"].rpartition("/")[2]
         waiting = sqs_backends[aws.ACCOUNT][aws.REGION].queues[name]._messages
         found = [
-            {"delay": (each.delayed_until - each.sent_timestamp) // 1000, **json.loads(each.body)}
+            {
+                "delay": (each.delayed_until - (each.sent_timestamp or 0)) // 1000,
+                **json.loads(each.body),
+            }
             for each in waiting
         ]
         waiting.clear()
