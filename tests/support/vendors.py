@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import threading
 import time
@@ -32,6 +33,7 @@ from imagelayer.providers.google import Google
 from imagelayer.providers.models import ImageModel, Order
 from imagelayer.providers.openai import OpenAi
 from tests.support import aws
+from tests.support.product import Product
 
 
 @contextmanager
@@ -151,6 +153,28 @@ def serve() -> Iterator[Vendors]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
     loop.close()
+
+
+@contextmanager
+def product_with(vendors: Vendors) -> Iterator[Product]:
+    """The whole product, empty, with all vendors set up and their keys in place."""
+    parameters = {
+        "IMAGE_PROVIDERS": "openai,google,bedrock",
+        "OPENAI_BASE_URL": f"{vendors.origin}{OPENAI_ROOT}",
+        "GOOGLE_BASE_URL": f"{vendors.origin}{GOOGLE_ROOT}",
+        "BEDROCK_REGION": "us-west-2",
+        "BEDROCK_ENDPOINT_URL": f"{vendors.origin}{BEDROCK_ROOT}",
+    }
+    with Product(parameters=parameters) as made:
+        set_keys(made, openai=OPENAI_KEY, google=GOOGLE_KEY)
+        yield made
+
+
+def set_keys(product: Product, **keys: str) -> None:
+    """Put the vendors' keys into the secret, as an operator does."""
+    aws.client("secretsmanager").put_secret_value(
+        SecretId=product.names["ProviderSecret"], SecretString=json.dumps(keys)
+    )
 
 
 MODELS = {model.id: model for model in known()}

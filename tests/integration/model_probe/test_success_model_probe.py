@@ -13,7 +13,7 @@ import pytest
 from imagelayer.model_probe import Lifecycle, LifecycleUnknown, ModelProbe
 from imagelayer.models import Model, Registry, known
 from tests.support.product import Product
-from tests.support.vendors import Vendors
+from tests.support.vendors import Vendors, set_keys
 
 METRIC = "ModelShutdownNear"
 QUIET = date(2026, 6, 1)  # nothing we know of ends within a month of it
@@ -125,10 +125,7 @@ def test_a_model_that_has_vanished_is_told(
 def test_a_vendor_that_fails_is_told_and_the_others_are_asked_all_the_same(
     product: Product, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    product.wiring("model_probe").secrets._kept[product.names["ProviderSecret"]] = (
-        time.monotonic(),
-        {"openai": "revoked", "google": "revoked"},
-    )
+    set_keys(product, openai="revoked", google="revoked")
     vendors.servers.lifecycles[STABLE] = {"gone": True}
     reported, lines = probe(product, monkeypatch, date(2027, 1, 15))
     unknown = [each for each in lines if each["message"] == "model_lifecycle_unknown"]
@@ -144,10 +141,7 @@ def test_a_vendor_that_fails_is_told_and_the_others_are_asked_all_the_same(
 def test_an_end_that_the_registry_knows_is_told_though_the_vendor_is_silent(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    product.wiring("model_probe").secrets._kept[product.names["ProviderSecret"]] = (
-        time.monotonic(),
-        {"openai": "revoked", "google": "revoked"},
-    )
+    set_keys(product, openai="revoked", google="revoked")
     _, lines = probe(product, monkeypatch, date(2026, 11, 24))
     told = {each["message"] for each in lines if each["model"] == ENDING}
     assert told == {"model_lifecycle_unknown", "model_shutdown_near"}
