@@ -94,7 +94,7 @@ class Post:
         waiting = sqs_backends[aws.ACCOUNT][aws.REGION].queues[name]._messages
         found = [
             {
-                "delay": (each.delayed_until - (each.sent_timestamp or 0)) // 1000,
+                "delay": (vars(each)["delayed_until"] - vars(each)["sent_timestamp"]) // 1000,
                 **json.loads(each.body),
             }
             for each in waiting
