@@ -46,6 +46,10 @@ def test_a_complete_configuration_is_read() -> None:
         {"SECRET_SCANNING_URL": "http://127.0.0.1:1234/keys"},
         {"SECRET_SCANNING_URL": SECRET_SCANNING_URL},
         {"STAGE": "dev", "TURNSTILE_URL": "https://evil.example"},
+        {"OPENAI_BASE_URL": "http://gateway.example/v1"},
+        {"GOOGLE_BASE_URL": "http://127.0.0.1:1234/v1beta"},
+        {"BEDROCK_ENDPOINT_URL": "http://bedrock.example"},
+        {"BEDROCK_ENDPOINT_URL": "bedrock.example"},
     ],
 )
 def test_an_insecure_configuration_is_refused(changes: dict[str, str]) -> None:
@@ -70,6 +74,19 @@ def test_stand_ins_are_for_the_local_stage() -> None:
     )
     assert local.is_local
     assert (local.turnstile_url, local.secret_scanning_url) == ("http://x/", "http://y/")
+
+
+def test_a_gateway_of_ones_own_is_configuration() -> None:
+    gateway = "https://gateway.example/v1"
+    assert Settings.read({**PROD, "OPENAI_BASE_URL": gateway}).need("OPENAI_BASE_URL") == gateway
+
+
+@pytest.mark.parametrize(
+    ("told", "providers"),
+    [("", ()), (",,", ()), ("openai,,", ("openai",)), (",google,bedrock", ("google", "bedrock"))],
+)
+def test_providers_are_those_that_are_named(told: str, providers: tuple[str, ...]) -> None:
+    assert Settings.read({**PROD, "IMAGE_PROVIDERS": told}).image_providers == providers
 
 
 def test_a_setting_that_is_missing_or_empty_is_named() -> None:
