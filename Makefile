@@ -46,7 +46,7 @@ build: $(DEV) $(SAM) ## Build layers and functions for Lambda (ARCHITECTURE=arm6
 # ─── Check it ──────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: test
-test: lint $(CLOUD) ## Everything CI runs: lint, then every test and the promises they prove
+test: lint $(CLOUD) $(OPENAI) ## Everything CI runs: lint, then every test and the promises they prove
 	@rm -f .promises.json
 	@# The crash matrix mostly waits, so it runs on a cloud of its own beside the tests that need none.
 	@$(PY) -m pytest -s -p no:cacheprovider $(MATRIX) >crash-matrix.log 2>&1 & matrix=$$!; failed=0; \

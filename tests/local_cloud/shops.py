@@ -6,7 +6,7 @@ import itertools
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from imagelayer.outbox import Outbox
 from imagelayer.plans import audit
 from imagelayer.principals import Origin, Principal
 from imagelayer.quota_alerts import QuotaAlerts
-from imagelayer.schemas import CreateGenerationRequest
+from imagelayer.schemas import CreateGenerationRequest, Mode
 from imagelayer.security_events import SecurityLog
 from imagelayer.stores.brands import BrandStore
 from imagelayer.stores.counters import CounterStore, TatMemory
@@ -35,6 +35,8 @@ from imagelayer.stores.generations import GenerationStore
 from imagelayer.stores.keys import KeyStore
 from imagelayer.stores.objects import ObjectStore
 from imagelayer.stores.table import Item
+from imagelayer.stores.webhooks import WebhookStore
+from imagelayer.webhook_outbox import WebhookOutbox
 from tests.local_cloud import people
 from tests.local_cloud.visitors import new_address
 from tests.support.visitor import ALL_SCOPES, LOGO
@@ -103,10 +105,16 @@ class Shop:
         tats = TatMemory()
         sessions = people.table(self.cloud, "SessionsTable")
         security = SecurityLog(lambda _event: None)
+        webhooks = WebhookOutbox(
+            WebhookStore(dynamodb, people.table(self.cloud, "WebhooksTable")),
+            NoQueue(),  # type: ignore[arg-type]
+            lambda _what: None,
+        )
         alerts = QuotaAlerts(
             self.credits,
             Outbox(NoQueue(), lambda _what: None),  # type: ignore[arg-type]
             security,
+            webhooks,
         )
         acceptance = Acceptance(
             store=self.generations,
@@ -127,6 +135,7 @@ class Shop:
             assets=assets,
             media=assets.media,
             models=registry(()),
+            webhooks=webhooks,
             warn=lambda _what: None,
             clock=time.time,
             sleep=time.sleep,
@@ -208,15 +217,28 @@ class Shop:
 def new_shop(cloud: LocalCloud, *, with_brand: bool = False, org_id: str = "") -> Shop:
     """An organization, one that nobody registered unless told: a key is all a request needs."""
     now = time.time()
-    org_id, key_id = org_id or new_id("org", now), new_id("key", now)
-    secret = api_keys.new_secret("secret", "live")
+    org_id = org_id or new_id("org", now)
+    key_id, secret = new_key(cloud, org_id)
+    shop = Shop(cloud, org_id, key_id, secret, new_address())
+    if with_brand:
+        shop.brand_id = _brand(shop, now)
+    return shop
+
+
+def new_key(
+    cloud: LocalCloud, org_id: str, *, scopes: Iterable[str] = ALL_SCOPES, mode: Mode = "live"
+) -> tuple[str, str]:
+    """A key of an organization, and what its secret is."""
+    now = time.time()
+    key_id = new_id("key", now)
+    secret = api_keys.new_secret("secret", mode)
     key: Item = {
         "id": key_id,
         "org_id": org_id,
         "name": "shop",
         "kind": "secret",
-        "scopes": sorted(ALL_SCOPES),
-        "mode": "live",
+        "scopes": sorted(scopes),
+        "mode": mode,
         "enabled": True,
         "created_at": int(now),
         "created_by": "usr_nobody",
@@ -226,11 +248,8 @@ def new_shop(cloud: LocalCloud, *, with_brand: bool = False, org_id: str = "") -
     }
     store = KeyStore(cloud.client("dynamodb"), people.table(cloud, "KeysTable"), TatMemory())
     store.create(key, api_keys.hash_secret(secret))
-    shop = Shop(cloud, org_id, key_id, secret, new_address())
     SHOP_KEYS.add(secret)
-    if with_brand:
-        shop.brand_id = _brand(shop, now)
-    return shop
+    return key_id, secret
 
 
 def logo_key(org_id: str, brand_id: str) -> str:

@@ -25,6 +25,8 @@ from imagelayer.stores.table import Item, StoreUnavailable
 from imagelayer.webhook_outbox import WebhookOutbox
 
 CANCEL_ATTEMPTS = 4
+# A job that is still queued when its request comes again, so much later, may lack its message.
+UNSENT_SECONDS = 2
 # The gateway gives up after 30 seconds (API Gateway, HTTP API quotas).
 MAX_WAIT_SECONDS = 25
 # The first look comes soon, for the built-in model; then less and less often.
@@ -93,12 +95,19 @@ class Generations:
             raise
         if earlier is not None:
             self._drop_source(job)
+            if earlier["status"] == "queued" and now - earlier["created_at"] >= UNSENT_SECONDS:
+                # The earlier request may have died before it sent the message. A second one is
+                # harmless, because workers claim their jobs.
+                self._send(earlier)
             return earlier, True
+        self._send(job)
+        return job, False
+
+    def _send(self, job: Item) -> None:
         try:
             self.queue.send({"org_id": job["org_id"], "generation_id": job["id"]})
         except StoreUnavailable as fault:
             self.warn(f"a job waits for the sweep: {fault.reason}")
-        return job, False
 
     def _drop_source(self, job: Item) -> None:
         if "source_key" in job:

@@ -115,6 +115,24 @@ def test_the_record_has_neither_the_key_nor_the_prompt(product: Product, owner: 
     assert "of-theirs" not in str(record)
 
 
+def test_a_request_that_is_sent_again_makes_up_for_a_lost_message(
+    product: Product, owner: Account
+) -> None:
+    """Whoever accepted the job may have died before it sent the message: its client need not wait
+    for the sweep."""
+    with product.broken("sqs"):
+        made = create(product, owner.headers, "abc").json["id"]
+    assert create(product, owner.headers, "abc").status == 202
+    assert product.queued() == 0  # so soon it may be on its way
+    stored = job(product, made)
+    product.edit("GenerationsTable", stored, created_at=stored["created_at"] - 2)
+    assert create(product, owner.headers, "abc").json["id"] == made
+    assert product.queued() == 1
+    product.work_queue()
+    assert create(product, owner.headers, "abc").json["status"] == "succeeded"
+    assert (product.queued(), held(product)) == (0, (1, 0))
+
+
 # ── Clients that count their attempts ────────────────────────────────────────────────────────────
 
 

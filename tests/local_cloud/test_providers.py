@@ -1,0 +1,82 @@
+"""Each provider through the deployed template: what it makes is charged once, and what it refuses
+not at all. The vendors are stood in for by servers that speak their documented formats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dev.local_cloud import LocalCloud
+from tests.local_cloud import openai_suites
+from tests.local_cloud.shops import Shop, new_shop
+
+MODELS = {"gpt-image-2": 8, "gemini-3.1-flash-image": 6, "stable-image-core": 4}
+VENDORS = {"gpt-image-2": "openai", "gemini-3.1-flash-image": "google"}
+MODEL = pytest.mark.parametrize("model", MODELS)
+
+
+def generate(shop: Shop, model: str, prompt: str, **body: Any) -> dict[str, Any]:
+    """Ask for images and wait for what comes of it."""
+    answer = shop.call(
+        "POST",
+        "/v1/generations",
+        json={"prompt": prompt, "size": "640x512", "model": model, **body},
+        headers={"Prefer": "wait=25"},
+    )
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+@pytest.mark.promise("quota-org", "least-privilege")
+@MODEL
+def test_an_image_is_made_by_the_vendor_branded_and_charged_once(
+    cloud: LocalCloud, model: str
+) -> None:
+    shop = new_shop(cloud, with_brand=True)
+    prompt = openai_suites.words("wave")["wave"]
+    made = generate(shop, model, prompt, brand_id=shop.brand_id, n=2)
+    assert (made["status"], made["error"], made["model"]) == ("succeeded", None, model)
+    assert [(each["width"], each["height"]) for each in made["assets"]] == [(640, 512)] * 2
+    assert all(each["brand_report"]["logo"] for each in made["assets"])
+    calls = openai_suites.vendors_calls(cloud, prompt)
+    assert len(calls) == 2
+    assert {each["vendor"] for each in calls} == {VENDORS.get(model, "bedrock")}
+    assert (shop.spent(), shop.broken()) == ((2 * MODELS[model], 0), [])
+
+
+@pytest.mark.promise("quota-org")
+@MODEL
+@pytest.mark.parametrize("failure", ["filtered", "filtered_output"])
+def test_what_the_vendor_filters_fails_as_such_and_costs_nothing(
+    cloud: LocalCloud, model: str, failure: str
+) -> None:
+    shop = new_shop(cloud)
+    prompt = openai_suites.words("bad")["bad"]
+    openai_suites.script(cloud, [{"match": prompt, "failure": failure}])
+    try:
+        made = generate(shop, model, prompt)
+    finally:
+        openai_suites.script(cloud, [])
+    assert (made["status"], made["assets"]) == ("failed", [])
+    assert made["error"]["code"] == "content_filtered"
+    assert prompt not in made["error"]["message"]
+    assert len(openai_suites.vendors_calls(cloud, prompt)) == 1
+    assert (shop.spent(), shop.broken()) == ((0, 0), [])
+
+
+@pytest.mark.promise("quota-org")
+@MODEL
+def test_of_several_images_one_that_is_filtered_is_left_out_and_free(
+    cloud: LocalCloud, model: str
+) -> None:
+    shop = new_shop(cloud)
+    prompt = openai_suites.words("bad")["bad"]
+    openai_suites.script(cloud, [{"match": prompt, "failure": "filtered", "times": 1}])
+    try:
+        made = generate(shop, model, prompt, n=3)
+    finally:
+        openai_suites.script(cloud, [])
+    assert (made["status"], len(made["assets"])) == ("succeeded", 2)
+    assert [each["code"] for each in made["failures"]] == ["content_filtered"]
+    assert (made["credits"], shop.spent()) == (2 * MODELS[model], (2 * MODELS[model], 0))
