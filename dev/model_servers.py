@@ -100,6 +100,7 @@ class ModelServers:
             ("POST", CONTROL, self._script),
             ("GET", f"{CONTROL}/calls", self._seen),
             ("POST", f"{OPENAI_ROOT}/images/(generations|edits)", self._openai),
+            ("GET", f"{OPENAI_ROOT}/models", self._openai_models),
             ("GET", f"{OPENAI_ROOT}/models/(.+)", self._openai_model),
             ("GET", f"{OPENAI_ROOT}/files/(.+)", self._openai_file),
             ("POST", f"{GOOGLE_ROOT}/models/([^/:]+):generateContent", self._google),
@@ -153,20 +154,26 @@ class ModelServers:
         wanted = _openai_wanted(fields, source, self._is_gone)
         return await self._answer(request, wanted, fields, _OPENAI)
 
+    async def _openai_models(self, request: web.BaseRequest) -> web.StreamResponse:
+        _openai_authorized(request)
+        models = [name for name in _OPENAI_SIZES if not self._is_gone(name)]
+        data = [self._described(model) for model in models]
+        return web.json_response({"object": "list", "data": data})
+
     async def _openai_model(self, request: web.BaseRequest, model: str) -> web.StreamResponse:
         _openai_authorized(request)
-        said = self.lifecycles.get(model, {})
-        if self._is_gone(model) or (model not in _OPENAI_SIZES and not said):
+        if self._is_gone(model) or not {model} & {*_OPENAI_SIZES, *self.lifecycles}:
             raise Wrong(_openai_error(404, "model_not_found", param="model"))
-        return web.json_response(
-            {
-                "id": model,
-                "object": "model",
-                "created": 1_777_000_000,
-                "owned_by": "system",
-                "shutdown_date": said.get("shutdown_date"),
-            }
-        )
+        return web.json_response(self._described(model))
+
+    def _described(self, model: str) -> dict[str, Any]:
+        return {
+            "id": model,
+            "object": "model",
+            "created": 1_777_000_000,
+            "owned_by": "system",
+            "shutdown_date": self.lifecycles.get(model, {}).get("shutdown_date"),
+        }
 
     async def _openai_file(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
         _openai_authorized(request)
@@ -558,6 +565,7 @@ _GOOGLE_RATIOS: Final = frozenset(
 _GOOGLE_FIELDS: Final = frozenset(
     {"contents", "generationConfig", "safetySettings", "store", "systemInstruction"}
 )
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 _TIERS: Final = {"1K": 1024, "2K": 2048, "4K": 4096}
 
 
@@ -638,13 +646,18 @@ def _google_parts(body: Mapping[str, Any]) -> tuple[str, bytes | None]:
                 if "text" in part:
                     texts.append(part["text"])
                 else:
-                    inline = part["inlineData"]
-                    if inline["mimeType"] not in {"image/png", "image/jpeg", "image/webp"}:
-                        raise _google_bad("Unsupported MIME type.")
-                    source = base64.b64decode(inline["data"], validate=True)
+                    source = _google_data(part.get("inlineData") or part["inline_data"])
         return "".join(texts), source
     except (KeyError, TypeError, AttributeError, ValueError):
         raise _google_bad("contents is not specified or not as documented") from None
+
+
+def _google_data(inline: Mapping[str, str]) -> bytes:
+    """As protocol buffers read JSON: names in both spellings, base64 in both alphabets."""
+    kind = inline.get("mimeType") or inline["mime_type"]
+    if kind not in {"image/png", "image/jpeg", "image/webp"}:
+        raise _google_bad("Unsupported MIME type.")
+    return base64.b64decode(inline["data"].translate(_URL_SAFE), validate=True)
 
 
 def _google_answer(parts: list[dict[str, Any]], reason: str = "STOP", **more: Any) -> web.Response:
