@@ -156,6 +156,7 @@ EXPECTED: dict[str, Any] = {
     "administration_set_plan": ["keys", "plan"],
     "administration_show_plan": ["monthly_credits", "plan", "pools"],
     "administration_audit": ["balanced", "wrong"],
+    "administration_dead_letters": ["data"],
     "administration_no_such_limit": "validation_failed",
     # What failed, and the addresses that got mail.
     "mail_verification": ([], ["newcomer@example.com"]),

@@ -1,0 +1,89 @@
+"""The documents on jobs and on the `openai` client say what the code does."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from dev.settings import ROOT
+from imagelayer import cleanup, generation_worker, generations, jobs, openai_images, schemas
+from imagelayer.endpoints import ENDPOINTS, MAX_PICTURE_BYTES
+from imagelayer.errors import CATALOGUE
+from imagelayer.models import DEFAULT, known
+from tests.support.tables import rows
+
+OPENAI = ROOT / "docs/openai.md"
+
+
+def text(page: str) -> str:
+    """A page in one line."""
+    return " ".join((ROOT / "docs" / page).read_text("utf-8").split())
+
+
+def fields(shape: type[msgspec.Struct]) -> set[str]:
+    """The names of a shape's fields."""
+    return {field.encode_name for field in msgspec.structs.fields(shape)}
+
+
+def test_every_field_of_the_images_routes_is_listed_once() -> None:
+    taken = [row[0].strip("`") for row in rows(OPENAI, "| field | here |")]
+    added = [row[0].strip("`") for row in rows(OPENAI, "| field | what |")]
+    assert set(added) == fields(schemas.BrandedRequest)
+    assert set(taken) == fields(schemas.ImageEditsRequest) - set(added)
+    assert len(taken) + len(added) == len(fields(schemas.ImageEditsRequest))
+
+
+def test_what_the_answers_have_beyond_openais_is_told() -> None:
+    openais = {"created", "data", "background", "output_format", "quality", "size"}
+    openais |= {"url", "b64_json", "revised_prompt"}
+    said = (
+        text("openai.md").partition("more than OpenAI's: ")[2].partition(". Links")[0].split("`")
+    )[1::2]
+    answers = fields(schemas.ImagesAnswer) | fields(schemas.ImageData)
+    assert set(said) == answers - openais
+
+
+def test_the_routes_of_the_client_are_listed() -> None:
+    listed = [row[0].strip("`") for row in rows(OPENAI, "| route | what |")]
+    ours = [route for route, each in ENDPOINTS.items() if each.function == "images"]
+    assert listed == [route for route in ours if "/jobs/" not in route]
+
+
+def test_the_codes_of_the_errors_have_the_status_they_are_listed_under() -> None:
+    listed = rows(OPENAI, "| status | class | for example |")
+    assert len(listed) == 9
+    for status, _, examples in listed:
+        for code in examples.split("`")[1::2]:
+            if code in CATALOGUE:
+                found = CATALOGUE[code][0]
+                assert str(found) == status or (status == "500 and up" and found >= 500)
+
+
+(STUDIO,) = (model for model in known() if model.id == DEFAULT)
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("openai.md", f"not done after {openai_images.HOLD_SECONDS} seconds is answered"),
+        ("openai.md", f"{openai_images.MAX_HOPS} times at most, together about seven minutes"),
+        ("openai.md", f"{STUDIO.max_prompt:,} characters for `studio`"),
+        ("openai.md", f"from {STUDIO.min_side} to {STUDIO.max_side}: the image"),
+        ("openai.md", f"within {STUDIO.min_side} to {STUDIO.max_side} pixels a side"),
+        ("openai.md", f"A request may have {MAX_PICTURE_BYTES:,} bytes"),
+        ("jobs.md", f"up to N seconds, {generations.MAX_WAIT_SECONDS} at most"),
+    ],
+)
+def test_the_numbers_are_those_in_force(page: str, said: str) -> None:
+    assert said in text(page)
+
+
+def test_the_numbers_in_words_are_those_in_force() -> None:
+    """If one of these changes, so must the pages."""
+    hops, hold = openai_images.MAX_HOPS, openai_images.HOLD_SECONDS
+    assert 6.5 < (hops + 1) * hold / 60 < 7.5  # "about seven minutes"
+    assert generation_worker.PROVIDER_SECONDS == 3 * 60
+    assert generation_worker.MAX_ATTEMPTS == 3
+    assert generations.UNSENT_SECONDS == 2
+    assert jobs.QUEUED_SECONDS == cleanup.REQUEUE_SECONDS == 2 * 60
+    assert cleanup.MAX_REQUEUES == 6
