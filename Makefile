@@ -65,6 +65,10 @@ lint: $(DEV) $(SAM) ## Style, types, template and API description
 	@echo "  · openapi";         $(LAYER_PATH) $(PY) -m dev.openapi --check
 	@echo "  · security page";   $(LAYER_PATH) $(PY) -m dev.promises page --check
 
+.PHONY: live
+live: $(DEV) ## Ask the vendors whose keys are in the environment for an image each (docs/models.md)
+	@$(PY) -m pytest tests/live
+
 .PHONY: promises
 promises: $(DEV) ## The security page's promises and the tests that prove them
 	@$(LAYER_PATH) $(PY) -m dev.promises

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import secrets
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 
 from dev.local_cloud import LocalCloud
+from dev.model_servers import OPENAI_KEY, OPENAI_ROOT
+from tests.local_cloud.openai_suites import COMMANDS
 from tests.local_cloud.shops import Shop, invoke, new_shop
 
 LIVING = {
@@ -107,3 +110,42 @@ def test_the_deployed_probe_sees_what_the_vendors_say(cloud: LocalCloud, script:
     )
     after = invoke(cloud, "ModelProbeFunction", {})
     assert after == {**before, "warnings": before["warnings"] + 3}
+
+
+OFFICIAL = """
+import base64, openai, sys
+client = openai.OpenAI(base_url=sys.argv[1], api_key=sys.argv[2], max_retries=0)
+made = client.images.generate(model="gpt-image-2", prompt=sys.argv[3], size="1024x1024")
+assert base64.b64decode(made.data[0].b64_json)[:4] == b"\\x89PNG", "no picture"
+assert made.usage.total_tokens > 0
+assert client.models.retrieve("gpt-image-2").shutdown_date is None
+assert "gpt-image-2" in [model.id for model in client.models.list()]
+expected = {"filtered": (openai.BadRequestError, "moderation_blocked"),
+            "quota": (openai.RateLimitError, "insufficient_quota"),
+            "model_gone": (openai.NotFoundError, "model_not_found"),
+            "bad_key": (openai.AuthenticationError, "invalid_api_key")}
+for failure, (kind, code) in expected.items():
+    try:
+        client.images.generate(model="gpt-image-2", prompt=f"{sys.argv[3]} {failure}")
+    except kind as error:
+        assert error.code == code, (failure, error.code)
+    else:
+        raise AssertionError(failure)
+print("understood")
+"""
+
+
+def test_openais_own_client_understands_the_stand_in(cloud: LocalCloud, script: Any) -> None:
+    """What our adapter is tested against is what OpenAI's client takes for OpenAI."""
+    prompt = f"a kite {secrets.token_hex(6)}"
+    failures = ("filtered", "quota", "model_gone", "bad_key")
+    script(rules=[{"match": f"{prompt} {each}", "failure": each} for each in failures])
+    python, *_ = COMMANDS["python 3"]
+    done = subprocess.run(
+        [python, "-I", "-c", OFFICIAL, f"{cloud.base_url}{OPENAI_ROOT}", OPENAI_KEY, prompt],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "understood\n", done.stderr

@@ -1,0 +1,114 @@
+"""What our adapters say is what the vendors understand."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+import urllib3
+from botocore.config import Config
+from botocore.session import Session
+
+from imagelayer.model_probe import Lifecycle
+from imagelayer.models import Model, known
+from imagelayer.providers.bedrock import Bedrock
+from imagelayer.providers.calls import Attempts
+from imagelayer.providers.google import Google
+from imagelayer.providers.lifecycles import (
+    BedrockLifecycles,
+    GoogleLifecycles,
+    OpenAiLifecycles,
+)
+from imagelayer.providers.models import GenerationRefused, ImageModel, Order
+from imagelayer.providers.openai import OpenAi
+
+MODELS = {model.id: model for model in known()}
+CHOSEN = {
+    "openai": os.environ.get("LIVE_OPENAI_MODEL", "gpt-image-2"),
+    "google": os.environ.get("LIVE_GOOGLE_MODEL", "gemini-3.1-flash-image"),
+    "bedrock": os.environ.get("LIVE_BEDROCK_MODEL", "stable-image-core"),
+}
+OPENAI = os.environ.get("LIVE_OPENAI_BASE_URL", "https://api.openai.com/v1")
+GOOGLE = "https://generativelanguage.googleapis.com/v1beta"
+HTTP = urllib3.PoolManager()
+ATTEMPTS = Attempts(time.time, time.sleep, random.random)
+
+
+def key(name: str) -> Callable[[], str]:
+    return lambda: os.environ[name]
+
+
+def wrong() -> str:
+    return "sk-wrong"
+
+
+def client(seconds: float, service: str = "bedrock-runtime", **credentials: Any) -> Any:
+    return Session().create_client(
+        service,
+        region_name=os.environ["LIVE_BEDROCK_REGION"],
+        config=Config(read_timeout=seconds, retries={"total_max_attempts": 1, "mode": "standard"}),
+        **credentials,
+    )
+
+
+def wrong_client(seconds: float) -> Any:
+    return client(seconds, aws_access_key_id="AKIAWRONG", aws_secret_access_key="wrong")
+
+
+def provider(vendor: str, *, right: bool = True) -> ImageModel:
+    if vendor == "openai":
+        return OpenAi(HTTP, OPENAI, key("LIVE_OPENAI_API_KEY") if right else wrong, ATTEMPTS)
+    if vendor == "google":
+        return Google(HTTP, GOOGLE, key("LIVE_GOOGLE_API_KEY") if right else wrong, ATTEMPTS)
+    return Bedrock(client if right else wrong_client, ATTEMPTS)
+
+
+def lifecycles(vendor: str) -> Callable[[str], Lifecycle]:
+    if vendor == "openai":
+        return OpenAiLifecycles(HTTP, OPENAI, key("LIVE_OPENAI_API_KEY"))
+    if vendor == "google":
+        return GoogleLifecycles(HTTP, GOOGLE, key("LIVE_GOOGLE_API_KEY"))
+    return BedrockLifecycles(lambda: client(10.0, "bedrock"))
+
+
+def order(model: Model) -> Order:
+    return Order(
+        model=model,
+        prompt="A red paper boat on calm water, flat illustration",
+        guidelines="calm, geometric",
+        palette=("#FF6B35", "#1A2B4C"),
+        width=600,
+        height=400,
+        seed=7,
+        deadline=time.time() + 170,
+    )
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def test_a_picture_is_made(vendor: str) -> None:
+    picture = provider(vendor).generate(order(MODELS[CHOSEN[vendor]]))
+    assert (picture.mode, picture.size) == ("RGB", (600, 400))
+    assert len(set(picture.resize((32, 32)).get_flattened_data())) > 8
+
+
+def test_a_wrong_key_is_told_apart(vendor: str) -> None:
+    with pytest.raises(GenerationRefused) as refused:
+        provider(vendor, right=False).generate(order(MODELS[CHOSEN[vendor]]))
+    assert refused.value.code == "provider_misconfigured"
+
+
+def test_the_registry_says_of_every_model_what_the_vendor_says(vendor: str) -> None:
+    ask = lifecycles(vendor)
+    models = [each for each in MODELS.values() if each.provider == vendor]
+    told = {each.id: ask(each.vendor_id) for each in models if not each.is_shut_down(today())}
+    assert [name for name, said in told.items() if not said.exists] == []
+    dated = {name: said.shutdown_date for name, said in told.items() if said.shutdown_date}
+    assert dated == {name: MODELS[name].shutdown_date for name in dated}
