@@ -50,6 +50,7 @@ def request_for(endpoint: Endpoint, owner: Visitor) -> tuple[str, dict[str, Any]
         user_id=owner.user_id,
         webhook_id=owner.brand["webhook"],
         message_id="msg_" + "0" * 26,
+        model_id="studio",
         invitation_id="inv_" + "0" * 26,
     )
     bodies: dict[str, dict[str, Any]] = {

@@ -51,7 +51,7 @@ def test_every_route_answers_a_foreign_id_like_a_missing_one(cloud: LocalCloud) 
     }
     tried = 0
     for endpoint in ENDPOINTS.values():
-        if "{" not in endpoint.path:
+        if "{" not in endpoint.path or "{model_id}" in endpoint.path:  # models are everybody's
             continue
         tokens = [stranger.access_token]
         if endpoint.auth == "user_or_key":
