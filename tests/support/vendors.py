@@ -106,7 +106,7 @@ class Vendors:
         }
         return made[name]()
 
-    def bedrock(self, seconds: float, service: str = "bedrock-runtime") -> Any:
+    def bedrock(self, seconds: float, service: str = "bedrock-runtime", attempts: int = 1) -> Any:
         """As the wiring makes it."""
         return aws.SESSION.create_client(
             service,
@@ -117,7 +117,7 @@ class Vendors:
             config=Config(
                 connect_timeout=min(5.0, seconds),
                 read_timeout=seconds,
-                retries={"mode": "standard", "total_max_attempts": 1},
+                retries={"mode": "standard", "total_max_attempts": attempts},
             ),
         )
 

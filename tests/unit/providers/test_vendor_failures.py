@@ -82,6 +82,18 @@ def test_a_failure_has_one_code_and_is_retried_only_if_nothing_was_done(
     assert vendors.watched == [{"code": code, "model": LIVING[vendor], "provider": vendor}]
 
 
+def test_an_sdk_left_to_its_own_retries_would_pay_twice(vendors: Vendors) -> None:
+    """The control: the same failure, with botocore's retries left on."""
+
+    def eager(seconds: float) -> Any:
+        return vendors.bedrock(seconds, attempts=2)
+
+    vendors.fail("server_error")
+    with pytest.raises(GenerationRefused):
+        vendors.provider("bedrock", client=eager).generate(order(LIVING["bedrock"]))
+    assert len(vendors.calls) == 2 > EVERYWHERE["server_error"][1]
+
+
 def test_every_failure_the_vendors_can_play_is_in_the_table() -> None:
     elsewhere = {"slow", "slow_body", "link", "draft"}
     assert {failure for _, failure, *_ in TABLE} == set(SCRIPTED) - elsewhere
