@@ -92,8 +92,9 @@ def given_to(shop: Shop, lossy: Lossy, foreign: Shop, picture: Path) -> dict[str
             "test": new_key(cloud, shop.org_id, mode="test")[1],
             "reader": new_key(cloud, shop.org_id, scopes={*ALL_SCOPES} - {"generations:write"})[1],
             "limited": limited(cloud, shop, seconds=900),
-            "briefly_limited": limited(cloud, shop, seconds=8),
+            "briefly_limited": limited(cloud, shop, seconds=12),
         },
+        "broke": broke.org_id,
         "brand_id": shop.brand_id,
         "foreign_brand_id": foreign.brand_id,
         "model": MODEL,
@@ -220,6 +221,15 @@ def test_what_failed_is_asked_for_as_often_as_it_may_help_and_is_free(
     made = runs[client].jobs(word)
     assert [job["status"] for job in made] == ["failed"] * jobs
     assert {job["id"] for job in made} & set(runs[client].paid) == set()
+
+
+@CLIENT
+def test_who_is_out_of_credits_is_told_once(runs: dict[str, Run], client: str) -> None:
+    run = runs[client]
+    events = people.table(run.shop.cloud, "EventsTable").query(
+        f"ORG#{run.given['broke']}", prefix="EVT#"
+    )
+    assert [event["event"] for event in events].count("quota.denied") == 1
 
 
 @pytest.mark.promise("quota-org")

