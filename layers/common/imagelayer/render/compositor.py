@@ -65,7 +65,7 @@ __all__ = [
 MAX_PALETTE_DISTANCE: Final = 8.0
 # Of the picture's short side. A smaller logo was uploaded too small, and is never enlarged.
 MIN_LOGO_SHARE: Final = 0.05
-_SAMPLES: Final = 112
+_SAMPLES: Final = 80
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Composition:
 def palette_distance(picture: Image.Image, palette: Sequence[str]) -> float | None:
     """Measure how far a picture strays from a palette; 0 is on it, None without a palette.
 
-    The mean over an even grid of up to 112 x 112 pixels of the OKLab distance, times 100, to the
+    The mean over an even grid of up to 80 x 80 pixels of the OKLab distance, times 100, to the
     nearest point of the palette's figure: every colour's straight line to black and to white (its
     shades and tints), and the straight lines joining colours that are neighbours in lightness
     (their blends). A just noticeable difference is about 2.
@@ -160,7 +160,8 @@ def compose(
     `logos` maps "logo", "logo_dark" (for dark backgrounds) and "logo_mono" to pictures with
     transparency; the variant that reads best before the picture is used, the plain logo first
     among equals. `corner` "auto" picks the calmest corner that the words leave free; "none" lays
-    no logo. A logo is scaled down when larger than 28 % of the width or 14 % of the short side,
+    no logo. A logo is scaled down when larger than 28 % of the width (of a
+    picture taller than 9:16, 15 % of the height or half of the width) or 14 % of the short side,
     never up; at original size its opaque pixels are exact in the result. Without any logo the
     `brandmark`, the brand's name, is written in its place.
 
@@ -195,6 +196,7 @@ def compose(
             canvas.size,
             margins=margins(canvas.size, insets) if blocks or any(insets) else (0, 0, 0, 0),
             required_contrast=MIN_TEXT_CONTRAST if named else MIN_CONTRAST,
+            named=named,
         )
     logo, texts = _lay_all(canvas, colours, blocks, mark, corner, insets)
     if watermark:
@@ -212,8 +214,8 @@ def _treated(
     picture: Image.Image, palette: tuple[str, ...], treatment: Treatment
 ) -> tuple[Image.Image, float | None, str]:
     """A copy of the picture moved to the palette, its distance then, and what was done."""
-    canvas = Image.new("RGB", picture.size)
-    canvas.paste(picture.convert("RGB"))
+    canvas = picture.convert("RGB")
+    canvas.info.clear()
     if palette and treatment == "duotone":
         canvas = duotone(canvas, palette)
     elif palette and treatment == "tint":

@@ -106,6 +106,10 @@ _GUTTER: Final = 1
 # Characters of a headline that may be larger than others: one word, as on a poster.
 _SHORT: Final = 8
 _WORTH_BREAKING: Final = 0.7
+# A headline stays on fewer lines while that leaves it this share of its size, a longer one more.
+_WORTH_A_LINE: Final = 0.7
+_WORTH_A_LINE_OF_MANY: Final = 0.85
+_MANY: Final = 3
 _DESCENT: Final = 0.22
 _LATIN_TOP: Final = 0x0530
 _PUNCTUATION: Final = frozenset("–—‘’“”„…•€™−")  # noqa: RUF001
@@ -261,7 +265,9 @@ def _stat(data: Mapping[str, Any], heading: Face, body: Face, strong: Face) -> l
         replace(
             _subhead(data["label"], strong, ratio=0.24), role="label", largest=0.05, leading=1.3
         ),
-        replace(_caption("source", data.get("source"), body), ratio=0.12),
+        replace(
+            _caption("source", data.get("source"), body), ratio=0.12, smallest=0.0205, largest=0.025
+        ),
     ]
 
 
@@ -367,21 +373,44 @@ def without(layout: Layout, kept_free: Box) -> Layout:
 
 
 def place(size: tuple[int, int], blocks: Sequence[Block], layout: Layout) -> list[Placed]:
-    """Set a design as large as its zone allows. Raises TextDoesNotFit.
+    """Set a design as large as its zone allows, on fewer lines where that costs little of its size.
 
-    Words are broken inside only where the text would otherwise be much smaller.
+    Words are broken inside only where the text would otherwise be much smaller. Raises
+    TextDoesNotFit.
     """
     # Of a tall picture the width alone limits the words.
     unit = min(math.sqrt(size[0] * size[1]), size[0] * 1.1)
     whole = _largest(blocks, layout, unit, inside_words=False)
     if whole is not None and not any(map(_is_breakable, blocks)):
-        return whole
+        return _on_fewer_lines(whole, blocks, layout, unit)
     broken = _largest(blocks, layout, unit, inside_words=True)
     if broken is None:
         raise TextDoesNotFit("the text does not fit the picture at a legible size")
     if whole is None or _first(whole) < _WORTH_BREAKING * _first(broken):
         return broken
-    return whole
+    return _on_fewer_lines(whole, blocks, layout, unit)
+
+
+def _on_fewer_lines(
+    found: list[Placed], blocks: Sequence[Block], layout: Layout, unit: float
+) -> list[Placed]:
+    """Take lines off a headline while what it loses in size is little."""
+    headline = next((item for item in found if item.block.ratio == 1.0 and item.lines), None)
+    if headline is None:
+        return found
+    size = headline.size
+    for count in range(len(headline.lines) - 1, 0, -1):
+        share = _WORTH_A_LINE if count < _MANY else _WORTH_A_LINE_OF_MANY
+        capped = [
+            replace(block, most_lines=count) if block is headline.block else block
+            for block in blocks
+        ]
+        span = (math.ceil(size * share), size)
+        fewer = _largest(capped, layout, unit, span, inside_words=False)
+        if fewer is None:
+            break
+        found = fewer
+    return found
 
 
 def _is_breakable(block: Block) -> bool:
@@ -394,11 +423,17 @@ def _first(placed: Sequence[Placed]) -> float:
 
 
 def _largest(
-    blocks: Sequence[Block], layout: Layout, unit: float, *, inside_words: bool
+    blocks: Sequence[Block],
+    layout: Layout,
+    unit: float,
+    span: tuple[int, int] = (0, 100_000),
+    *,
+    inside_words: bool,
 ) -> list[Placed] | None:
+    """Set a design at the largest first size within a span, in pixels; None when none fits."""
     first = next((block for block in blocks if block.ratio == 1.0), blocks[0])
-    low = max(8, math.ceil(first.smallest * unit / first.ratio))
-    high = max(low, math.floor(first.largest * unit / first.ratio))
+    low = max(8, math.ceil(first.smallest * unit / first.ratio), span[0])
+    high = max(low, min(math.floor(first.largest * unit / first.ratio), span[1]))
     found = _arrange(blocks, layout, unit, low, inside_words=inside_words)
     while found is not None and low < high:
         middle = (low + high + 1) // 2

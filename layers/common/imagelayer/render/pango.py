@@ -40,9 +40,13 @@ _WEIGHTS: Final[Mapping[int, str]] = {
     900: "Heavy",
 }
 _LINE_SEPARATOR: Final = "\u2028"
+_DIRECTIONS: Final = "\u200e\u200f"
 _CYRILLIC: Final = re.compile("[\u0400-\u052f]")
 _GREEK: Final = re.compile("[\u0370-\u03ff]")
 _KANA: Final = re.compile("[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
+# Scripts that Pango aligns by another baseline than the ideographic one.
+_OFF_IDEOGRAPHIC: Final = re.compile("[\u0590-\u0fff]")
+_HANGUL: Final = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
 # Wider than what the emoji font draws in colour: a mask of plain glyphs and a coloured picture of
 # them look the same, the picture only costs more.
 _PERHAPS_COLOURED: Final = re.compile(
@@ -254,6 +258,9 @@ def draw(
         colour=colour if coloured else None,
     )
     image, x, y = _library().draw(markup, _font(text, face, size), coloured=coloured, align=align)
+    if _stands_on_ideographs(text) and (ink := image.getbbox()):
+        # What was set before the text to choose its baseline is room without ink.
+        image, x, y = image.crop(ink), x + ink[0], y + ink[1]
     return Raster(image, x, y)
 
 
@@ -300,7 +307,11 @@ def _markup(
     tracking: float = 0.0,
     colour: Colour | None = None,
 ) -> str:
-    attributes = {"lang": "ja" if _KANA.search(text) else "zh-cn" if _has_han(text) else "en"}
+    attributes = {
+        "lang": "ja" if _KANA.search(text) else "zh-cn" if _has_han(text) else "en",
+        # Figures of one height: old-style ones look like a slip in a price or a heading.
+        "font_features": "lnum=1",
+    }
     if leading:
         # Above 1024, an absolute height in 1024ths of a point; a point is a pixel here.
         attributes["line_height"] = str(round(leading * 1024))
@@ -309,7 +320,24 @@ def _markup(
     if colour is not None:
         attributes["foreground"] = "#{:02X}{:02X}{:02X}".format(*colour)
     written = " ".join(f'{name}="{value}"' for name, value in attributes.items())
-    return f"<span {written}>{html.escape(text)}</span>"
+    written_text = html.escape(text)
+    if _stands_on_ideographs(text):
+        # Pango aligns a line by the baseline of the script it begins in, and from an ideographic
+        # one it lifts Thai and Arabic. A Latin letter too small to leave ink begins it instead,
+        # behind the marks of direction, which have to stay the first.
+        bare = written_text.lstrip(_DIRECTIONS)
+        marks = written_text[: len(written_text) - len(bare)]
+        written_text = f'{marks}<span size="1">x</span>{bare}'
+    return f"<span {written}>{written_text}</span>"
+
+
+def _stands_on_ideographs(text: str) -> bool:
+    """Whether a text begins in Chinese, Japanese or Korean and goes on in a script that would be
+    lifted off the common baseline."""
+    if not _OFF_IDEOGRAPHIC.search(text):
+        return False
+    first = next((letter for letter in text if letter.isalpha()), "")
+    return _has_han(first) or _KANA.search(first) is not None or _HANGUL.search(first) is not None
 
 
 def _has_han(text: str) -> bool:

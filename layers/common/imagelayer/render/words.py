@@ -16,12 +16,21 @@ from imagelayer.render.pango import Raster, capitals, draw
 from imagelayer.render.tones import MIN_TEXT_CONTRAST, Rgb, Theme, luminance, theme
 
 _GRID: Final = 48
+# Every how many of these a veil is estimated from; it is checked against all of them.
+_SPARSE: Final = 3
 # What the veil aims at, so that rounding cannot bring the finished picture below the minimum.
 _AIMED_CONTRAST: Final = 4.75
 # Spread of perceived light behind the words from which the veil is frosted as well.
-_BUSY: Final = 0.09
+_BUSY: Final = 0.08
 _LIGHTEST_VEIL: Final = 0.6
 _LIGHTEST_FROST: Final = 0.82
+# The veil's fade by the length it runs along. Where the picture is upright it is short enough to
+# leave this share of the picture untouched, if the words do.
+_FADE_SIDEWAYS: Final = 0.26
+_FADE_UPRIGHT: Final = (0.1, 0.24)
+_UNTOUCHED: Final = 0.45
+# Less picture than this beside the words is veiled to its edge: a strip of it would be a stripe.
+_WORTH_SHOWING: Final = 0.14
 _WORDMARK_SIZE: Final = 0.037
 _LEFT_TO_RIGHT: Final = "\u200e"
 _RIGHT_TO_LEFT: Final = "\u200f"
@@ -220,7 +229,7 @@ def _weigh(
     for dark in (True, False):
         chosen = theme(palette, dark)
         strength = max(
-            _strength(pixels, chosen, _colour(block, chosen))
+            _strength(pixels[::_SPARSE], chosen, _colour(block, chosen))
             for pixels, block in zip(behind, blocks, strict=True)
         )
         # The nearer tone disturbs the picture less, and dark carries colour better.
@@ -255,49 +264,74 @@ def _veil(
     *,
     frosted: bool,
 ) -> None:
-    """Blend the ground over the words' side of the picture, fading out towards the other."""
-    canvas.paste(base)
-    box, mask = _veil_mask(canvas.size, placed, layout)
+    """Blend the ground over the words' part of the picture, fading out where there is more of it.
+
+    `canvas` is `base` with perhaps another veil of the same extent.
+    """
+    start, end, before, after = _extent(canvas.size, placed, layout)
+    box = (start, 0, end, canvas.height) if layout.sideways else (0, start, canvas.width, end)
+    region = base.crop(box)
+    behind = region
     if frosted:
-        region = base.crop(box)
         # At an eighth of the size the blur costs next to nothing and looks the same.
         small = region.reduce(8).filter(ImageFilter.GaussianBlur(max(3.0, min(canvas.size) / 130)))
-        canvas.paste(small.resize(region.size, Image.Resampling.BILINEAR), box, mask)
-    canvas.paste(chosen.ground, box, mask.point([round(level * strength) for level in range(256)]))
+        behind = small.resize(region.size, Image.Resampling.BILINEAR)
+    canvas.paste(behind.point(_veiling(chosen.ground, strength)), box)
+    for fade, at_end in ((before, False), (after, True)):
+        if fade:
+            strip, mask = _fading(region.size, fade, layout, at_end=at_end)
+            canvas.paste(region.crop(strip), (box[0] + strip[0], box[1] + strip[1]), mask)
 
 
-def _veil_mask(
+def _veiling(ground: Rgb, strength: float) -> list[int]:
+    """What becomes of each level of each channel."""
+    return [
+        round(level + (channel - level) * strength) for channel in ground for level in range(256)
+    ]
+
+
+def _extent(
     size: tuple[int, int], placed: Sequence[Placed], layout: Layout
-) -> tuple[Box, Image.Image]:
-    """The part of the picture that is veiled, and how much: whole behind the words, then eased."""
-    width, height = size
-    pad = round(min(size) * 0.05)
+) -> tuple[int, int, int, int]:
+    """Where the veil begins and ends along its axis, and how much of either end is its fade."""
+    axis = 0 if layout.sideways else 1
+    length = size[axis]
+    pad = max(round(min(size) * 0.05), round(max(block.size for block in placed) * 0.3))
+    first = max(0, min(block.box[axis] for block in placed) - pad)
+    last = min(length, max(block.box[axis + 2] for block in placed) + pad)
+    fade = round(length * _FADE_SIDEWAYS)
     if not layout.sideways:
-        edge = max(0, min(block.box.top for block in placed) - pad)
-        fade = min(edge, round(height * 0.3))
-        box = Box(0, edge - fade, width, height)
-        column = _eased(fade, box.height)
-        return box, Image.frombytes("L", (1, box.height), column).resize(
-            (width, box.height), Image.Resampling.NEAREST
-        )
-    if layout.mirrored:
-        edge = max(0, min(block.box.left for block in placed) - pad)
-        fade = min(edge, round(width * 0.3))
-        box = Box(edge - fade, 0, width, height)
-        row = _eased(fade, box.width)
-    else:
-        edge = min(width, max(block.box.right for block in placed) + pad)
-        fade = min(width - edge, round(width * 0.3))
-        box = Box(0, 0, edge + fade, height)
-        row = _eased(fade, box.width)[::-1]
-    return box, Image.frombytes("L", (box.width, 1), row).resize(
-        (box.width, height), Image.Resampling.NEAREST
-    )
+        least, most = (round(length * share) for share in _FADE_UPRIGHT)
+        fade = min(max(first - round(length * _UNTOUCHED), least), most)
+    shown = length * _WORTH_SHOWING
+    before = min(fade, first) if first >= shown else 0
+    after = min(fade, length - last) if length - last >= shown else 0
+    start = first - before if before else 0
+    end = last + after if after else length
+    return start, end, before, after
 
 
-def _eased(fade: int, length: int) -> bytes:
+def _fading(
+    size: tuple[int, int], fade: int, layout: Layout, *, at_end: bool
+) -> tuple[tuple[int, int, int, int], Image.Image]:
+    """The strip of a veil that fades, and how much of the bare picture shows in it."""
+    eased = _eased(fade)
+    bare = eased if at_end else eased[::-1]
+    width, height = size
+    if layout.sideways:
+        left = width - fade if at_end else 0
+        row = Image.frombytes("L", (fade, 1), bare)
+        mask = row.resize((fade, height), Image.Resampling.NEAREST)
+        return (left, 0, left + fade, height), mask
+    top = height - fade if at_end else 0
+    column = Image.frombytes("L", (1, fade), bare)
+    mask = column.resize((width, fade), Image.Resampling.NEAREST)
+    return (0, top, width, top + fade), mask
+
+
+def _eased(fade: int) -> bytes:
     """From nothing to all over `fade` steps, with no visible edge at either end."""
-    steps = np.clip((np.arange(length) + 1) / max(fade + 1, 1), 0, 1) if fade else np.ones(length)
+    steps = (np.arange(fade) + 1) / (fade + 1)
     eased = steps**3 * (steps * (steps * 6 - 15) + 10)
     return np.rint(eased * 255).astype(np.uint8).tobytes()
 
