@@ -10,6 +10,7 @@ from tests.support.visitor import Visitor
 
 _RUN = secrets.token_hex(3)
 _ADDRESSES = itertools.count(2)
+_NAMES = itertools.count()  # counted at once: some tests meet people on several threads
 ALL: list[Visitor] = []
 
 
@@ -22,7 +23,7 @@ def new_address() -> str:
 def new_visitor(cloud: LocalCloud) -> Visitor:
     """Somebody who was never here before."""
     address = new_address()
-    email = f"v{len(ALL)}-{_RUN}@example.com"
+    email = f"v{next(_NAMES)}-{_RUN}@example.com"
     visitor = Visitor(cloud.base_url, cloud.mail, address, email)
     ALL.append(visitor)
     return visitor

@@ -37,7 +37,7 @@ _trace: ContextVar[str] = ContextVar("trace", default="")
 
 @contextmanager
 def traced(trace: str) -> Iterator[None]:
-    """All visitors' calls of this thread are made under a trace, by which faults meet them alone."""
+    """Calls of this thread are made under a trace meanwhile, by which faults meet them alone."""
     token = _trace.set(trace)
     try:
         yield
@@ -146,6 +146,19 @@ class Visitor:
         created: dict[str, Any] = answer.json()
         self.secrets.add(created["key"])
         self.key = self.key or created
+        return created
+
+    def webhook(self, **fields: Any) -> dict[str, Any]:
+        """Make a webhook endpoint, by default one where nobody listens."""
+        answer = self.call(
+            "POST",
+            "/v1/organization/webhooks",
+            token=self.access_token,
+            json={"url": "http://127.0.0.1:9/", **fields},
+        )
+        assert answer.status_code == 201, answer.text
+        created: dict[str, Any] = answer.json()
+        self.secrets.add(created["secret"])
         return created
 
     def make_brand(self) -> dict[str, Any]:
