@@ -48,14 +48,15 @@ build: $(DEV) $(SAM) ## Build layers and functions for Lambda (ARCHITECTURE=arm6
 .PHONY: test
 test: lint $(CLOUD) $(OPENAI) ## Everything CI runs: lint, then every test and the promises they prove
 	@rm -f .promises.json
-	@# The crash matrix mostly waits, so it runs on a cloud of its own beside the tests that need none.
-	@$(PY) -m pytest -s -p no:cacheprovider $(MATRIX) >crash-matrix.log 2>&1 & matrix=$$!; failed=0; \
+	@# What mostly waits runs on a cloud of its own beside the tests that need none.
+	@$(PY) -m pytest -s -p no:cacheprovider $(WAITING) $(LAST) >waiting.log 2>&1 & waiting=$$!; failed=0; \
 	  $(PY) -m pytest -n auto tests/unit tests/template tests/contract tests/integration || failed=1; \
-	  wait $$matrix || failed=1; cat crash-matrix.log; exit $$failed
-	@$(PY) -m pytest tests/browser tests/local_cloud --ignore tests/local_cloud/test_crash_matrix.py
+	  wait $$waiting || failed=1; cat waiting.log; exit $$failed
+	@$(PY) -m pytest tests/browser tests/local_cloud $(WAITING:%=--ignore=%)
 	@$(LAYER_PATH) $(PY) -m dev.promises check
 
-MATRIX = tests/local_cloud/test_crash_matrix.py tests/local_cloud/test_zz_no_secret_left.py
+WAITING = tests/local_cloud/test_slow_provider.py tests/local_cloud/test_crash_matrix.py
+LAST = tests/local_cloud/test_zz_no_secret_left.py
 
 .PHONY: lint
 lint: $(DEV) $(SAM) ## Style, types, template and API description

@@ -22,11 +22,13 @@ from imagelayer.email_policy import address_hash
 from imagelayer.ids import new_id
 from imagelayer.link_tokens import LinkToken
 from tests.local_cloud import people
+from tests.local_cloud.shops import new_trace
 from tests.local_cloud.visitors import new_address, new_visitor
-from tests.support.visitor import PASSWORD, Visitor
+from tests.support.visitor import PASSWORD, Visitor, traced
 
 NEW_PASSWORD = "seven copper kettles whistling"
 READS = {"GetItem", "Query", "GetSecretValue"}
+ROUNDS = 3
 
 
 @dataclass
@@ -508,29 +510,47 @@ def revoke_a_key_with_its_sessions(cloud: LocalCloud) -> Attempt:
     return Attempt(send, 204, holds)
 
 
+@dataclass(frozen=True)
+class Cell:
+    """One call of one flow and what happens to it."""
+
+    flow: str
+    service: str
+    operation: str
+    number: int  # among its service's calls
+    error: str
+
+    def faults(self, trace: str) -> list[dict[str, object]]:
+        """The fault, for the call and for the second attempt at it."""
+        return [
+            {"service": self.service, "nth": nth, "error": self.error, "trace": trace}
+            for nth in (self.number, self.number + 1)
+        ]
+
+
 @dataclass
 class Matrix:
-    """What was tried, for the table that is printed."""
+    """The cells that held, and what was answered first."""
 
-    cells: list[tuple[str, str, str, int]] = field(default_factory=list)
+    cells: dict[Cell, int] = field(default_factory=dict)
 
 
 @pytest.fixture(scope="module")
 def matrix() -> Iterator[Matrix]:
+    """Prints the table of cells that held."""
     filled = Matrix()
     yield filled
     print(f"\n{len(filled.cells)} cells of identity's fault matrix:")
     for name in FLOWS:
-        cells = [cell for cell in filled.cells if cell[0] == name]
-        calls = len({cell[1] for cell in cells})
-        recovered = sum(cell[3] < 500 for cell in cells)
+        cells = {cell: status for cell, status in filled.cells.items() if cell.flow == name}
+        calls = len({(cell.service, cell.number) for cell in cells})
+        recovered = sum(status < 500 for status in cells.values())
         print(f"  {name:58} {calls:3} calls {len(cells):3} cells {recovered:3} answered at once")
 
 
-def calls_of(cloud: LocalCloud, prepare: Prepare) -> list[tuple[str, str, int]]:
-    """Service, operation and number among its service's calls, of each call of a flow."""
-    attempt = prepare(cloud)
-    people.settle(cloud)  # what the preparation asked for is out
+def cells_of(cloud: LocalCloud, name: str) -> list[Cell]:
+    """Run a flow without faults and list its calls, each with what may happen to it."""
+    attempt = FLOWS[name](cloud)
     answer = attempt.send()
     assert answer.status_code == attempt.status, answer.text
     made = [each for each in cloud.calls(answer.headers["x-request-id"]) if each["attempt"] == 1]
@@ -538,9 +558,28 @@ def calls_of(cloud: LocalCloud, prepare: Prepare) -> list[tuple[str, str, int]]:
     seen: dict[str, int] = {}
     found = []
     for each in made:
-        seen[each["service"]] = seen.get(each["service"], 0) + 1
-        found.append((each["service"], each["operation"], seen[each["service"]]))
+        service, operation = each["service"], each["operation"]
+        seen[service] = seen.get(service, 0) + 1
+        errors = ["500"] if operation in READS else ["500", "drop-after-write"]
+        found += [Cell(name, service, operation, seen[service], error) for error in errors]
     return found
+
+
+def run(cloud: LocalCloud, cell: Cell) -> int | None:
+    """What a cell is answered first; None when its fault met no call or another one."""
+    trace, attempt = new_trace(), FLOWS[cell.flow](cloud)
+    people.settle(cloud)  # what the preparation asked for is out
+    with cloud.faults(cell.faults(trace)), traced(trace):
+        answer = attempt.send()
+    first = answer.status_code
+    assert first in (attempt.status, 503), (cell, answer.text)
+    if first == 503:
+        assert people.half_made(cloud) == [], cell
+        answer = attempt.send()
+        assert answer.status_code == attempt.status, (cell, answer.text)
+    attempt.holds(answer)
+    met = [each["operation"] for each in cloud.calls_under(trace) if each["fault"]]
+    return first if met and met[0] == cell.operation else None
 
 
 @pytest.mark.promise("email-unique")
@@ -549,32 +588,21 @@ def calls_of(cloud: LocalCloud, prepare: Prepare) -> list[tuple[str, str, int]]:
 def test_a_fault_at_any_call_leaves_nothing_half_made_and_the_call_again_succeeds(
     cloud: LocalCloud, matrix: Matrix, name: str
 ) -> None:
-    prepare = FLOWS[name]
-    # Twice: a process that starts fetches secrets and public keys first, and only then.
-    calls_of(cloud, prepare)
-    calls = calls_of(cloud, prepare)
-    assert calls
-    for service, operation, number in calls:
-        errors = ["500"] if operation in READS else ["500", "drop-after-write"]
-        for error in errors:
-            cell = f"{number} {service}:{operation} {error}"
-            attempt = prepare(cloud)
-            people.settle(cloud)
-            faults = [
-                {"service": service, "nth": nth, "error": error} for nth in (number, number + 1)
-            ]
-            with cloud.faults(faults):
-                answer = attempt.send()
-            matrix.cells.append(
-                (name, f"{number} {service}:{operation}", error, answer.status_code)
-            )
-            assert answer.status_code in (attempt.status, 503), (cell, answer.text)
-            if answer.status_code == 503:
-                assert people.half_made(cloud) == [], cell
-                answer = attempt.send()
-                assert answer.status_code == attempt.status, (cell, answer.text)
-            attempt.holds(answer)
+    # Twice, and again when a cell met no call: a process that starts fetches secrets and public
+    # keys first, and only then, so that its calls have other numbers.
+    met: dict[Cell, int] = {}
+    cells_of(cloud, name)
+    cells: list[Cell] = []
+    for _ in range(ROUNDS):
+        cells = [cell for cell in cells_of(cloud, name) if cell not in met]
+        if met and not cells:
+            break
+        first = {cell: run(cloud, cell) for cell in cells}
+        met |= {cell: status for cell, status in first.items() if status is not None}
+    else:
+        pytest.fail(f"the faults met other calls than those of {cells}")
     assert people.half_made(cloud) == []
+    matrix.cells |= met
 
 
 # ── The mail function, whose calls no request waits for ─────────────────────────────────────────
