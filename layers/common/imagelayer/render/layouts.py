@@ -107,8 +107,8 @@ _GUTTER: Final = 1
 _SHORT: Final = 8
 _WORTH_BREAKING: Final = 0.7
 # A headline stays on fewer lines while that leaves it this share of its size, a longer one more.
-_WORTH_A_LINE: Final = 0.7
-_WORTH_A_LINE_OF_MANY: Final = 0.85
+_WORTH_A_LINE: Final = 0.78
+_WORTH_A_LINE_OF_MANY: Final = 0.9
 _MANY: Final = 3
 _DESCENT: Final = 0.22
 _LATIN_TOP: Final = 0x0530
