@@ -37,7 +37,9 @@ ACTOR = "operator"
 OVERRIDABLE = frozenset(
     name
     for name in POLICIES
-    if name.startswith(("key-", "brand-", "generation-", "asset-", "end-user-session-", "usage-"))
+    if name.startswith(
+        ("key-", "brand-", "generation-", "asset-", "end-user-session-", "usage-", "webhook-")
+    )
 ) | {"organization-generations"}
 
 

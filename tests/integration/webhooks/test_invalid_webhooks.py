@@ -8,11 +8,17 @@ import pytest
 
 from imagelayer.settings import Settings
 from tests.integration.webhooks.endpoints import URL, call
-from tests.support.product import Account, Product
+from tests.support.product import PASSWORD, Account, Product
 from tests.unit.test_webhook_targets import REFUSED
 
 # In the local stage this machine is a receiver as well.
-LOCAL = {"localhost", "loopback", "loopback with a dot behind it", "IPv6 loopback"}
+LOCAL = {
+    "localhost",
+    "loopback",
+    "loopback with a dot behind it",
+    "IPv6 loopback",
+    "mapped loopback",
+}
 
 
 def without_loopback(product: Product) -> None:
@@ -46,9 +52,12 @@ def test_in_the_local_stage_only_this_machine_is_a_receiver_besides(
     product: Product, owner: Account
 ) -> None:
     assert call(product, owner, "POST", body={"url": "http://127.0.0.1:9/x"}).status == 201
-    for kind in set(REFUSED) - LOCAL:
+    for number, kind in enumerate(sorted(set(REFUSED) - LOCAL)):
+        if number % 20 == 0:  # as many as one session may make at once
+            known = {"email": owner.email, "password": PASSWORD}
+            owner.token = product.call("POST", "/v1/auth/login", body=known).json["access_token"]
         refused = call(product, owner, "POST", body={"url": REFUSED[kind]})
-        assert refused.status in (422, 429), kind
+        assert refused.status == 422, kind
     assert Settings.read({"STAGE": "prod", "BASE_URL": "https://x"}).webhook_loopback is False
 
 

@@ -62,6 +62,7 @@ def live(product: Product) -> Life:
         for value in json.loads(
             secrets.get_secret_value(SecretId=each["ARN"])["SecretString"]
         ).values()
+        if value  # of a provider that is not set up there is none
     ]
     life.secrets |= {f"stored secret {number}": value for number, value in enumerate(stored)}
     life.tables = product.dump()
