@@ -234,6 +234,28 @@ def test_a_logo_on_a_busy_ground_gets_a_plate_however_well_it_reads() -> None:
     assert placed.plate
 
 
+def test_the_weaker_a_logo_reads_the_less_detail_it_bears() -> None:
+    """The same shallow stripes behind ink that stands out and ink that barely does."""
+    stripes = np.full((1024, 1024, 3), 250, dtype=np.uint8)
+    stripes[:, ::12] = 190
+    picture = Image.fromarray(stripes)
+    strong, weak = (
+        compose(picture, palette=(), logos={"logo": logo(ink)}).report.logo
+        for ink in ("#101020", "#858585")
+    )
+    assert strong is not None
+    assert weak is not None
+    assert not strong.plate
+    assert weak.plate
+
+
+def test_a_logo_is_large_enough_on_a_skyscraper() -> None:
+    wide = Image.new("RGBA", (400, 60), "#101020")
+    placed = compose(flat("#FFFFFF", (320, 1200)), palette=(), logos={"logo": wide}).report.logo
+    assert placed is not None
+    assert placed.width == 160
+
+
 def test_the_given_picture_is_left_alone() -> None:
     picture = flat("#808080")
     compose(picture, palette=PALETTE, logos={"logo": DARK_INK}, watermark=True)

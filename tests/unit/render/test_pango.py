@@ -104,6 +104,54 @@ def test_a_face_that_is_not_bundled_is_refused() -> None:
             draw(("x",), face, 20, colour=BLACK)
 
 
+def lift(first: str, word: str) -> int:
+    """How many pixels higher a word ends behind another script than behind Latin, at 100 px."""
+
+    def below_capitals(text: str) -> int:
+        shown = mask(ink(text, size=100)) > 0
+        width, space = ink(word, size=100).width, 20
+        last, before = shown[:, -width:], shown[:, -width - space - 60 : -width - space]
+        return int(np.nonzero(last.any(axis=1))[0][-1] - np.nonzero(before.any(axis=1))[0][-1])
+
+    return below_capitals(f"HHH {word}") - below_capitals(f"{first} HHH {word}")
+
+
+@pytest.mark.parametrize("word", ["ไทย", "عرب"])
+@pytest.mark.parametrize("first", ["커피", "日本", "コーヒー"])
+def test_every_script_stands_on_one_baseline(
+    monkeypatch: pytest.MonkeyPatch, first: str, word: str
+) -> None:
+    assert abs(lift(first, word)) <= 2
+    # The control: what Pango does by itself.
+    monkeypatch.setattr(pango, "_stands_on_ideographs", lambda text: False)
+    assert lift(first, word) > 5
+
+
+def uneven(family: str) -> float:
+    """How far figures differ in where they begin and end, in ems."""
+    face = Face(family, FAMILIES[family][-1])
+    drawn = [draw((figure,), face, 200, colour=BLACK) for figure in "0123456789"]
+    tops = [figure.y for figure in drawn]
+    bottoms = [figure.y + figure.image.height for figure in drawn]
+    return max(max(tops) - min(tops), max(bottoms) - min(bottoms)) / 200
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_figures_are_of_one_height_and_stand_on_the_line(family: str) -> None:
+    assert uneven(family) <= 0.07
+
+
+def test_without_lining_figures_they_would_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deliberately wrong control."""
+    markup = pango._markup
+    monkeypatch.setattr(
+        pango,
+        "_markup",
+        lambda *given, **more: markup(*given, **more).replace("lnum=1", "lnum=0"),
+    )
+    assert uneven("Playfair Display") > 0.15
+
+
 def test_lines_stand_at_equal_distances() -> None:
     one, two, three = (
         draw(("Hg",) * count, INTER, 50, colour=BLACK, leading=1.3).image.height

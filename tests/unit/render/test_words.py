@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from dev.settings import ROOT
-from imagelayer.render import studio, words
+from imagelayer.render import layouts, studio, words
 from imagelayer.render.colour import contrast_ratio, relative_luminance
 from imagelayer.render.compositor import (
     BrandReport,
@@ -218,6 +218,30 @@ def test_without_a_veil_the_same_words_would_not_read(monkeypatch: pytest.Monkey
     assert any(text.contrast < 4.5 for text in report.texts)
 
 
+@pytest.mark.parametrize(
+    ("size", "insets", "least"),
+    [
+        ((540, 540), (0.0, 0.0, 0.0, 0.0), 0.45),
+        ((540, 675), (0.0, 0.0, 0.0, 0.0), 0.38),
+        ((540, 960), (0.14, 0.06, 0.35, 0.06), 0.45),
+    ],
+    ids=["square", "portrait", "reel"],
+)
+def test_much_of_an_upright_picture_is_left_as_it_was(
+    size: tuple[int, int], insets: tuple[float, float, float, float], least: float
+) -> None:
+    palette = PALETTES["sunrise"]
+    picture = studio_picture(size, palette, "sunrise")
+    text = {"headline": "Wake up somewhere higher", "cta": "Taste it first"}
+    made = compose(picture, palette=palette, logos={}, insets=insets, text=text)
+    before, after = np.asarray(picture), np.asarray(made.image)
+    rows = (before == after).all(axis=(1, 2))
+    assert rows.mean() >= least
+    # Above what the platform covers with its controls, and below it too.
+    assert rows[0]
+    assert rows[-1] == (insets[2] > 0)
+
+
 @pytest.mark.parametrize("dark", [True, False])
 @pytest.mark.parametrize("name", PALETTES)
 def test_a_theme_reads_on_its_own_ground(name: str, dark: bool) -> None:
@@ -351,6 +375,25 @@ def test_a_text_that_cannot_be_set_legibly_is_refused(word: str) -> None:
         compose(Image.new("RGB", (480, 480)), palette=(), logos={}, text={"headline": word})
 
 
+def test_a_headline_takes_no_line_that_gains_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    typography = {"heading": {"family": "Playfair Display", "weight": 900}}
+
+    def headline() -> TextReport:
+        text = {"headline": "Свежий кофе каждое утро"}
+        picture = Image.new("RGB", (1200, 630))
+        return compose(
+            picture, palette=(), logos={}, text=text, typography=typography
+        ).report.texts[0]
+
+    few = headline()
+    assert few.lines == 2
+    # The control: as large as the words can be, they take a line more.
+    monkeypatch.setattr(layouts, "_on_fewer_lines", lambda found, *_: found)
+    many = headline()
+    assert many.lines == 3
+    assert few.size < many.size <= few.size / 0.78 + 1
+
+
 def test_a_longer_text_is_set_smaller() -> None:
     def size_of(headline: str) -> int:
         report = compose(
@@ -397,6 +440,24 @@ def test_a_brands_name_reads_on_any_ground(ground: str) -> None:
     for kind in (Image.new("RGB", (480, 480), ground), hostile("noise", (480, 480))):
         text = compose(kind, palette=PALETTES["mixed"], logos={}, brandmark="Solstice").report.texts
         assert text[0].contrast >= 4.5
+
+
+def test_a_name_on_busy_ground_has_a_plate_with_room_around_it() -> None:
+    picture = studio_picture((1200, 630), PALETTES["mixed"], "bauhaus")
+    made = compose(picture, palette=PALETTES["mixed"], logos={}, brandmark="Civic")
+    name = made.report.texts[0]
+    changed = (np.asarray(made.image) != np.asarray(picture)).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    room = name.height // 2
+    assert rows.min() <= name.y - room
+    assert rows.max() >= name.y + name.height + room - 1
+    assert columns.min() <= name.x - room
+    assert columns.max() >= name.x + name.width + room - 1
+    # On calm ground there is none.
+    black = Image.new("RGB", (1200, 630))
+    calm = compose(black, palette=PALETTES["mixed"], logos={}, brandmark="Civic")
+    calm.image.paste("black", box_of(calm.report.texts[0]))
+    assert calm.image.getbbox() is None
 
 
 def test_a_treatment_moves_a_picture_to_the_palette() -> None:
