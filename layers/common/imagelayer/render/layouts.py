@@ -394,9 +394,12 @@ def place(size: tuple[int, int], blocks: Sequence[Block], layout: Layout) -> lis
 def _on_fewer_lines(
     found: list[Placed], blocks: Sequence[Block], layout: Layout, unit: float
 ) -> list[Placed]:
-    """Take lines off a headline while what it loses in size is little."""
+    """Take lines off a headline while what it loses in size is little.
+
+    Not of one without spaces, such as a Japanese one: it is broken best where it was broken first.
+    """
     headline = next((item for item in found if item.block.ratio == 1.0 and item.lines), None)
-    if headline is None:
+    if headline is None or not any(map(str.isspace, headline.block.text)):
         return found
     size = headline.size
     for count in range(len(headline.lines) - 1, 0, -1):
