@@ -102,7 +102,7 @@ def test_500_racing_sign_ups_with_one_email_make_one_account(cloud: LocalCloud) 
     email = f"{name}@example.com"
     spellings = [email, email.upper(), f" {email}", f"{name.title()}@Example.Com.", f"{email}."]
     tagged = [f"{name}+news@example.com", f"{name.upper()}+NEWS@example.com"]
-    # Five a client: an address may register ten a day, and on a busy machine some are counted twice.
+    # Five a client: an address may register ten a day, and a busy machine counts some twice.
     visitors = [new_visitor(cloud) for _ in range(SIGN_UPS // 5)]
 
     def sign_up(number: int) -> int:
