@@ -324,15 +324,15 @@ def sweep(cloud: LocalCloud) -> Attempt:
     Each is in an index partition of its own, so that the order of the calls is always the same.
     """
     shop = new_shop(cloud)
-    lost = shop.edit(shop.accept(), sweep_shard="0", sweep_at=now() - 1)
-    dead = shop.accept()
+    lost, dead, old = shop.accept(), shop.accept(), shop.accept()
     assert shop.generations.claim(shop.org_id, dead["id"], "dead", now(), now() + 150)
-    dead = shop.edit(dead, sweep_shard="1", sweep_at=now() - 1, requeues=MAX_REQUEUES)
-    old = shop.accept()
     assert deliver(cloud, old)
     assert len(shop.objects()) == 1
-    old = shop.edit(shop.job(old["id"]), sweep_shard="2", sweep_at=now() - 1, expires_at=now() - 1)
     user = unconfirmed(cloud)
+    # Due at last, all at once: the scheduled sweep may come at any moment.
+    shop.edit(lost, sweep_shard="0", sweep_at=now() - 1)
+    shop.edit(dead, sweep_shard="1", sweep_at=now() - 1, requeues=MAX_REQUEUES)
+    shop.edit(shop.job(old["id"]), sweep_shard="2", sweep_at=now() - 1, expires_at=now() - 1)
 
     def send(trace: str) -> None:
         invoke(cloud, "CleanupFunction", {}, trace)
