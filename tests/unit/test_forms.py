@@ -169,3 +169,20 @@ def test_json_stays_strict_where_forms_are_taken() -> None:
     with pytest.raises(Problem) as refused:
         body.parse(event, Shape, 10_000, forms=True)
     assert refused.value.code == "validation_failed"
+
+
+@pytest.mark.parametrize("charset", ["nope", "hex", "unicode_escape", "utf-7", "punycode"])
+@pytest.mark.parametrize("text", ["plain", "\\ud800", "+2AA-"])
+def test_a_parts_charset_names_no_codec_and_makes_no_lone_surrogate(
+    charset: str, text: str
+) -> None:
+    part = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="prompt"\r\n'
+        f"Content-Type: text/plain; charset={charset}\r\n\r\n{text}\r\n--{BOUNDARY}--\r\n"
+    )
+    assert parse(part.encode(), TYPE) == {"prompt": text}
+
+
+def test_text_that_is_no_utf_8_is_refused() -> None:
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="prompt"\r\n\r\n'.encode()
+    assert refusal(head + b"\xff\xfe" + f"\r\n--{BOUNDARY}--\r\n".encode()) == (400, "bad_request")

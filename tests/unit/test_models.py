@@ -137,6 +137,14 @@ def test_an_adopters_models_are_added_and_replace_ours_by_id() -> None:
     assert merged.find("studio", TODAY).max_prompt == 9
 
 
+def test_no_vendors_model_takes_the_place_of_the_built_in_one() -> None:
+    """Test keys' images are made by it, and cost nothing."""
+    with pytest.raises(ValueError, match="built-in"):
+        registry(
+            ("openai",), '[{"id": "studio", "provider": "openai", "vendor_id": "gpt-image-2"}]'
+        )
+
+
 @pytest.mark.parametrize("custom", ["{}", "[{}]", '[{"id": "x", "provider": "elsewhere"}]', "no"])
 def test_custom_models_of_another_shape_are_refused(custom: str) -> None:
     with pytest.raises(msgspec.DecodeError):

@@ -103,7 +103,8 @@ class Cleanup:
             requeues = job.get("requeues", 0)
             if requeues < MAX_REQUEUES and job["expires_at"] > now:
                 if self.store.requeue(job, now + REQUEUE_SECONDS * 2**requeues):
-                    self.queue.send({"org_id": job["org_id"], "generation_id": job["id"]})
+                    message = {"org_id": job["org_id"], "generation_id": job["id"]}
+                    self.queue.send(message, group=job["org_id"])
                     swept.requeued += 1
                 return
             ended = self.webhooks.job_ended(job, "generation.failed", now, error="timed_out")

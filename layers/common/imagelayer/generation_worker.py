@@ -6,6 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from imagelayer.render.compositor import TextDoesNotFit, compose
 from imagelayer.stores.credits import CreditStore, Usage
 from imagelayer.stores.generations import GenerationStore
 from imagelayer.stores.objects import ObjectStore
-from imagelayer.stores.table import Action, Item
+from imagelayer.stores.table import Action, Item, StoreUnavailable
 from imagelayer.webhook_outbox import WebhookOutbox
 
 # How long the provider may take for all images of a job, which are asked for at the same time. The
@@ -92,6 +93,10 @@ class GenerationWorker:
         except ClaimLost:
             self._remove(made)
             return "lost"
+        except Exception:
+            with suppress(StoreUnavailable):
+                self._remove(made)  # nothing refers to them, and another attempt makes its own
+            raise
         if not made:
             return self._fail(job, failures[0][1])
         return self._finish(job, made, failures)
@@ -128,9 +133,10 @@ class GenerationWorker:
         )
         if self.store.succeed(job, made, told, [*settle, *ended.actions], now):
             ended.send()
-        elif not self._settled_before(job):
+        elif not self._settled_before(job, made):
             self._remove(made)
             return "lost"
+        self._remove_earlier(job)
         if job.get("draws"):
             self.quota_alerts.settled(job["org_id"], list(job["draws"]), now)
         return "succeeded"
@@ -142,16 +148,25 @@ class GenerationWorker:
         release += ended.actions
         if self.store.fail(job, refusal.code, refusal.message, release, now):
             ended.send()
+            self._remove_earlier(job)
         return "failed"
 
     def _remove(self, assets: Sequence[Item]) -> None:
         for asset in assets:
             self.media.delete(asset["object_key"])
 
-    def _settled_before(self, job: Item) -> bool:
-        """Whether it was this very claim that settled, in an attempt whose answer was lost."""
+    def _remove_earlier(self, job: Item) -> None:
+        """Remove what earlier attempts of this claim left when they died. Their settlement would be
+        refused by now, so whoever of them is still alive removes the same."""
+        with suppress(StoreUnavailable):
+            for attempt in range(1, job["attempts"]):
+                for index in range(job["n"]):
+                    self.media.delete(_object_key(job, _asset_id(job, attempt, index)))
+
+    def _settled_before(self, job: Item, made: Sequence[Item]) -> bool:
+        """Whether it was this very attempt that settled, and the answer was lost."""
         current = self.store.get(job["org_id"], job["id"]) or {}
-        return current.get("status") == "succeeded" and current.get("claim") == job["claim"]
+        return current.get("asset_ids") == [asset["id"] for asset in made]
 
     def _paint_all(self, job: Item, look: Look) -> list[Painted]:
         """A picture for each image of the job, or why there is none."""
@@ -209,10 +224,11 @@ class GenerationWorker:
         except TextDoesNotFit:
             raise GenerationRefused("text_does_not_fit") from None
         data = encode.encode(branded.image, job["output_format"], quality=job.get("quality"))
-        # Ids are drawn from the claim, so a repeated attempt of one claim writes the same objects.
-        asset_id = new_id("ast", job["created_at"], _draw(job["claim"], index))
+        # A message may be delivered twice at once: each attempt writes objects of its own, so that
+        # the one that does not settle cannot touch what the other was paid for.
+        asset_id = _asset_id(job, job["attempts"], index)
         content_type = encode.CONTENT_TYPES[job["output_format"]]
-        key = f"{job['org_id']}/{job['id']}/{asset_id}.{job['output_format']}"
+        key = _object_key(job, asset_id)
         self.media.put(
             key,
             data,
@@ -284,8 +300,14 @@ def _seed(job: Item, index: int) -> int:
     return int((job["seed"] + index) % 2**32)
 
 
-def _draw(claim: str, index: int) -> Callable[[int], bytes]:
-    return lambda size: hashlib.sha256(f"{claim}#{index}".encode()).digest()[:size]
+def _asset_id(job: Item, attempt: int, index: int) -> str:
+    """The id of an image, the same whenever it is asked for."""
+    digest = hashlib.sha256(f"{job['claim']}#{attempt}#{index}".encode()).digest()
+    return new_id("ast", job["created_at"], lambda size: digest[:size])
+
+
+def _object_key(job: Item, asset_id: str) -> str:
+    return f"{job['org_id']}/{job['id']}/{asset_id}.{job['output_format']}"
 
 
 def read_message(message: Mapping[str, Any]) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ CANCEL_ATTEMPTS = 4
 UNSENT_SECONDS = 2
 # The gateway gives up after 30 seconds (API Gateway, HTTP API quotas).
 MAX_WAIT_SECONDS = 25
+# Lambda answers 6 MB at most; beside the prompts a job is small.
+MAX_PAGE_BYTES = 4_000_000
 # The first look comes soon, for the built-in model; then less and less often.
 _PAUSES = (0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
 
@@ -68,9 +71,15 @@ class Generations:
             output_format=body.output_format,
             quality=body.quality,
         )
-        job, replayed = self.accept(principal, origin, now, wish, claim)
-        job = self.wait(job, wait)
-        return Made(self.view(job, self.clock() if wait else now), replayed)
+        accepted, replayed = self.accept(principal, origin, now, wish, claim)
+        if not wait:
+            return Made(self.view(accepted, now), replayed)
+        try:
+            return Made(self.view(self.wait(accepted, wait), self.clock()), replayed)
+        except StoreUnavailable as fault:
+            # The job is accepted, and a caller without a key who is told otherwise pays twice.
+            self.warn(f"a job is not waited for: {fault.reason}")
+            return Made(self.view(accepted, now), replayed)
 
     def accept(
         self, principal: Principal, origin: Origin, now: float, wish: Wish, claim: Claim | None
@@ -105,7 +114,9 @@ class Generations:
 
     def _send(self, job: Item) -> None:
         try:
-            self.queue.send({"org_id": job["org_id"], "generation_id": job["id"]})
+            # By organization: the jobs of one must not keep those of the others waiting.
+            message = {"org_id": job["org_id"], "generation_id": job["id"]}
+            self.queue.send(message, group=job["org_id"])
         except StoreUnavailable as fault:
             self.warn(f"a job waits for the sweep: {fault.reason}")
 
@@ -180,11 +191,14 @@ class Generations:
     def page(
         self, principal: Principal, *, limit: int, after: str | None, now: float
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """A page of jobs, newest first, and the id to go on from; images are read one by one."""
+        """A page of jobs, newest first, and the id to go on from; images are read one by one.
+
+        It is shorter than `limit` where long prompts would not fit an answer.
+        """
         jobs = self.store.page(principal.org_id, limit=limit + 1, after=after)
-        page = jobs[:limit]
+        page = jobs[: min(limit, _fitting(jobs))]
         shown = [view(job, []) for job in page if job["expires_at"] > now]
-        return shown, page[-1]["id"] if len(jobs) > limit else None
+        return shown, page[-1]["id"] if len(jobs) > len(page) else None
 
     def view(self, job: Item, now: float) -> dict[str, Any]:
         """What the API shows of a job, with fresh links to its images."""
@@ -198,6 +212,16 @@ class Generations:
         if job is None or job["expires_at"] <= now or not principal.sees(job):
             raise not_found("generation")
         return job
+
+
+def _fitting(jobs: Sequence[Item]) -> int:
+    """How many of the jobs fit an answer, one at least."""
+    room = MAX_PAGE_BYTES
+    for count, job in enumerate(jobs):
+        room -= len(json.dumps(job["prompt"]))  # what is not ASCII is longer here than on the wire
+        if room < 0:
+            return max(1, count)
+    return len(jobs)
 
 
 def objects_of(job: Item, store: GenerationStore) -> list[str]:

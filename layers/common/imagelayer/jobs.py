@@ -44,7 +44,7 @@ class Wish:
 def new_job(registry: Registry, principal: Principal, now: float, wish: Wish) -> Item:
     """A queued job. Raises Problem 404 or 422."""
     model = registry.find(wish.model, datetime.fromtimestamp(now, UTC).date())
-    width, height = _size(wish)
+    width, height = size_of(wish)
     model.check_size(width, height)
     _check(wish, model)
     if principal.mode == "test":
@@ -108,7 +108,8 @@ def view(job: Mapping[str, Any], assets: list[dict[str, Any]]) -> dict[str, Any]
         "output_format": job["output_format"],
         "seed": job["seed"],
         "mode": job["mode"],
-        "credits": job["credits"],
+        # What did not come to be costs nothing, whatever was held for it.
+        "credits": 0 if job["status"] in ("failed", "canceled") else job["credits"],
         "progress": {"completed": job.get("completed", 0), "total": job["n"]},
         "created_at": rfc3339(job["created_at"]),
         "expires_at": rfc3339(job["expires_at"]),
@@ -144,7 +145,8 @@ def _check(wish: Wish, model: Model) -> None:
     check_design(branded.text, branded.template)
 
 
-def _size(wish: Wish) -> tuple[int, int]:
+def size_of(wish: Wish) -> tuple[int, int]:
+    """Width and height in pixels. Raises Problem 422."""
     preset = wish.branded.preset
     if preset is not None:
         if wish.size is not None:

@@ -113,7 +113,11 @@ def read(text: str | bytes) -> tuple[Model, ...]:
 def registry(providers: Iterable[str], custom: str = "") -> Registry:
     """The registry of a deployment: what we know, then what the adopter says.
 
-    Raises msgspec.ValidationError for custom models of another shape.
+    Raises msgspec.ValidationError for custom models of another shape, ValueError for one that takes
+    the built-in model's place.
     """
     models = {model.id: model for model in (*known(), *read(custom or "[]"))}
+    if models[DEFAULT].provider != "studio":
+        # What costs nothing, such as the images of test keys, must not reach a vendor.
+        raise ValueError(f"{DEFAULT} is the built-in model")
     return Registry(models, frozenset(providers) | {"studio"})

@@ -8,7 +8,6 @@ client that loses patience repeats its request and finds the job it already has 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from urllib.parse import urlencode
 
 from imagelayer.errors import CATALOGUE, Problem, invalid, not_found
 from imagelayer.generations import Generations
-from imagelayer.jobs import DONE, Wish
+from imagelayer.jobs import DONE, Wish, size_of
 from imagelayer.models import DEFAULT, Model
 from imagelayer.principals import Origin, Principal
 from imagelayer.schemas import ImageEditsRequest, ImagesRequest
@@ -70,7 +69,7 @@ class OpenAiImages:
         if body.background == "transparent":
             raise invalid("body.background", "transparent pictures cannot be made")
         form = Form(body.response_format, bool(body.stream))
-        wish = _wish(body)
+        wish = self._wish(body)
         job, _ = self.generations.accept(principal, origin, now, wish, claim)
         return self._answer(self.generations.wait(job, HOLD_SECONDS), form, hop=0)
 
@@ -91,6 +90,19 @@ class OpenAiImages:
             if model.id == model_id:
                 return _model(model)
         raise not_found("model")
+
+    def _wish(self, body: ImagesRequest) -> Wish:
+        """What is asked for. Raises Problem 422."""
+        source = _source(body) if isinstance(body, ImageEditsRequest) else None
+        size = None if body.size == "auto" else body.size
+        if size is None and body.preset is None and source is not None:
+            models = self.generations.models.models
+            model = models.get(body.model or DEFAULT, models[DEFAULT])
+            size = _size_of(source, model.min_side, model.max_side)
+        wish = _wish(body, source, size)
+        if body.response_format == "b64_json":
+            _check_room(wish)
+        return wish
 
     def _answer(
         self, job: Item, form: Form, hop: int
@@ -122,11 +134,11 @@ class OpenAiImages:
         return Redirect(f"/v1/images/jobs/{job['id']}?{urlencode(query)}")
 
     def _images(self, job: Item, form: Form) -> dict[str, Any]:
-        view = self.generations.view(job, self.clock())
         records = self.generations.store.assets(job["org_id"], job["asset_ids"])
         room = MAX_ANSWER_BYTES
         data = []
-        for asset, record in zip(view["assets"], records, strict=True):
+        for record in records:
+            asset = self.generations.assets.view(record, self.clock())
             size = record["size_bytes"] * 4 // 3 + 4
             bytes_fit = form.images_as != "url" and size <= room
             room -= size if bytes_fit else 0
@@ -150,7 +162,7 @@ class OpenAiImages:
             "generation_id": job["id"],
             "credits": job["credits"],
             "brand_id": job.get("brand_id"),
-            "brand_version": view["brand_version"],
+            "brand_version": (job.get("brand") or {}).get("version"),
         }
 
     def _bytes(self, record: Item) -> str:
@@ -160,12 +172,19 @@ class OpenAiImages:
         return base64.b64encode(data).decode()
 
 
-def _wish(body: ImagesRequest) -> Wish:
-    source = _source(body) if isinstance(body, ImageEditsRequest) else None
-    size = None if body.size == "auto" else body.size
-    if size is None and body.preset is None and source is not None:
-        size = _size_of(source)
-    wish = Wish(
+def _check_room(wish: Wish) -> None:
+    """Refuse bytes that may not fit an answer, before they are paid for. Raises Problem 422."""
+    width, height = size_of(wish)
+    pixels = width * height * wish.n
+    if pixels * _BYTES_PER_PIXEL[wish.output_format] * 4 / 3 > MAX_ANSWER_BYTES:
+        raise invalid(
+            "body.response_format",
+            "so many bytes may not fit an answer; ask for url, jpeg, or fewer images",
+        )
+
+
+def _wish(body: ImagesRequest, source: bytes | None, size: str | None) -> Wish:
+    return Wish(
         prompt=body.prompt,
         branded=body,
         model=body.model or DEFAULT,
@@ -175,15 +194,6 @@ def _wish(body: ImagesRequest) -> Wish:
         quality=max(1, body.output_compression) if body.output_compression is not None else None,
         source=source,
     )
-    if body.response_format == "b64_json" and size:
-        width, _, height = size.partition("x")
-        pixels = int(width) * int(height) * wish.n
-        if pixels * _BYTES_PER_PIXEL[wish.output_format] * 4 / 3 > MAX_ANSWER_BYTES:
-            raise invalid(
-                "body.response_format",
-                "so many bytes may not fit an answer; ask for url, jpeg, or fewer images",
-            )
-    return wish
 
 
 def _source(body: ImageEditsRequest) -> bytes:
@@ -207,12 +217,12 @@ def _data_url(url: str) -> bytes:
         raise invalid("body.images.0.image_url", "must be a data: URL in base64")
     try:
         return base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise invalid("body.images.0.image_url", "is not valid base64") from None
 
 
-def _size_of(source: bytes) -> str:
-    """The picture's own size, brought within what can be made. Raises Problem 422."""
+def _size_of(source: bytes, smallest: int, largest: int) -> str:
+    """The picture's own size, with sides brought within what can be made. Raises Problem 422."""
     from io import BytesIO
 
     import imagesize
@@ -220,7 +230,6 @@ def _size_of(source: bytes) -> str:
     width, height = imagesize.get(BytesIO(source))
     if width < 1 or height < 1:
         raise invalid("body.image", "must be a PNG, a JPEG or a WebP")
-    smallest, largest = 256, 2048
     scale = max(min(1.0, largest / max(width, height)), smallest / min(width, height))
     sides = (min(largest, max(smallest, round(side * scale))) for side in (width, height))
     return "x".join(str(side) for side in sides)

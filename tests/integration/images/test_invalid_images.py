@@ -69,6 +69,10 @@ def test_a_broken_rule_names_its_field_and_holds_nothing(
     [
         ({"size": "1024x1024"}, True),
         ({"size": "1024x1024", "n": 2}, False),
+        ({"size": None}, True),
+        ({"size": None, "n": 2}, False),
+        ({"size": "auto", "n": 4}, False),
+        ({"size": None, "preset": "youtube-banner"}, False),
         ({"size": "2048x2048"}, False),
         ({"size": "2048x1024", "output_format": "jpeg"}, True),
         ({"size": "2048x2048", "output_format": "jpeg"}, False),
@@ -101,6 +105,7 @@ def test_bytes_that_may_not_fit_an_answer_are_refused_before_they_are_paid_for(
         "data:image/png,plain",
         "data:image/png;base64",
         "data:image/png;base64,%%%",
+        "data:image/png;base64,é",
         "data:image/png;base64,iVBOR\nw0KGgo=",
         "",
     ],

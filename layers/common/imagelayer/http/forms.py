@@ -34,7 +34,10 @@ def parse(data: bytes, content_type: str) -> dict[str, Any]:
             memory_limit=len(data) + 1,
         )
         for part in parser:
-            _put(fields, part.name or "", part.raw if part.filename is not None else part.value)
+            # Text is UTF-8 whatever a part says (RFC 7578 §5.1.2): a charset could name any of
+            # Python's codecs, and some of them take quadratic time or make what is no text.
+            raw = part.raw
+            _put(fields, part.name or "", raw if part.filename is not None else raw.decode())
     except (MultipartError, ValueError):
         raise Problem("bad_request", "The body is not valid multipart/form-data.") from None
     return fields

@@ -105,9 +105,9 @@ class GenerationStore:
         SQS delivers at least once, and a worker may die. Of several claimants of a queued job one
         sets `claim` and the others' condition fails. A running job whose deadline has passed may
         be claimed by another: its worker is dead or will fail to settle, because its claim is
-        gone. The same message delivered again keeps its claim: both runs make the same objects,
-        and the first to settle wins. `attempts` counts every claim, because each may cost a call of
-        a provider.
+        gone. The same message delivered again keeps its claim, so that a worker that died is made
+        up for at once; of two that run at the same time the first to settle wins. `attempts` counts
+        every claim, because each may cost a call of a provider, and names its objects.
         """
         try:
             return self._table.update(

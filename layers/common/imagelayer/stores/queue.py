@@ -55,6 +55,7 @@ class Queue:
                 "receive_message",
                 MaxNumberOfMessages=10,
                 VisibilityTimeout=30,
+                WaitTimeSeconds=1,  # without, only some of the servers are asked
                 MessageSystemAttributeNames=["SentTimestamp"],
             )
             letters = [_letter(message) for message in answer.get("Messages", [])]

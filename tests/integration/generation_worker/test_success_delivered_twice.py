@@ -1,0 +1,97 @@
+"""A message that is delivered twice at once: one run settles, and the other leaves it alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from imagelayer.providers.models import Order
+from tests.integration.administration.books import held
+from tests.integration.generation.asking import create
+from tests.support.product import Account, Product
+
+
+@pytest.mark.promise("quota-org")
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_run_that_comes_second_removes_nothing_that_is_paid_for(
+    product: Product, owner: Account, n: int
+) -> None:
+    job = create(product, owner.headers, n=n).json["id"]
+    worker = product.wiring("generation_worker").generation_worker
+    runs: list[str] = []
+
+    class Overtaken:
+        """Paints; meanwhile the same message is worked off by another process."""
+
+        def generate(self, order: Order) -> Any:
+            if not runs:
+                runs.append(worker.work(owner.org_id, job, "m-1"))
+            return worker.providers["studio"].generate(order)
+
+    slow = replace(worker, providers={"studio": Overtaken()})
+    assert slow.work(owner.org_id, job, "m-1") == "lost"
+    assert runs == ["succeeded"]
+    assert held(product) == (n, 0)
+    answer = product.call("GET", f"/v1/generations/{job}", headers=owner.headers).json
+    assert answer["status"] == "succeeded"
+    stored = product.items("GenerationsTable")
+    keys = sorted(item["object_key"] for item in stored if item["sk"].startswith("AST#"))
+    assert sorted(product.objects("MediaBucket")) == keys
+    assert len(keys) == n
+
+
+def test_what_an_attempt_left_that_died_is_removed_by_the_next(
+    product: Product, owner: Account
+) -> None:
+    job = create(product, owner.headers, n=2).json["id"]
+    worker = product.wiring("generation_worker").generation_worker
+
+    class Dies(BaseException):
+        """As a process does: nothing is cleaned up."""
+
+    class DyingModel:
+        """Paints one picture and takes the process with it at the second."""
+
+        def generate(self, order: Order) -> Any:
+            if product.objects("MediaBucket"):
+                raise Dies
+            return worker.providers["studio"].generate(order)
+
+    class OneByOne(type(worker)):  # type: ignore[misc]
+        """Brands each picture before the next is painted."""
+
+        def _paint_all(self, job: Any, look: Any) -> Any:
+            source = self._source(job)
+            for index in range(job["n"]):
+                model = self.models.models[job["model"]]
+                yield self.providers["studio"].generate(
+                    self._order(job, look, model, source, index)
+                )
+
+    dying = OneByOne(**{**vars(worker), "providers": {"studio": DyingModel()}})
+    with pytest.raises(Dies):
+        dying.work(owner.org_id, job, "m-1")
+    (left,) = product.objects("MediaBucket")
+    assert worker.work(owner.org_id, job, "m-1") == "succeeded"
+    assert left not in product.objects("MediaBucket")
+    assert len(product.objects("MediaBucket")) == 2
+
+
+def test_what_a_failing_attempt_made_is_removed_at_once(product: Product, owner: Account) -> None:
+    job = create(product, owner.headers, n=2).json["id"]
+    worker = product.wiring("generation_worker").generation_worker
+
+    class Broken:
+        """Makes the store's progress fail after the first image."""
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "progress":
+                raise RuntimeError
+            return getattr(worker.store, name)
+
+    with pytest.raises(RuntimeError):
+        replace(worker, store=Broken()).work(owner.org_id, job, "m-1")  # type: ignore[arg-type]
+    assert product.objects("MediaBucket") == []
+    assert held(product) == (0, 2)
