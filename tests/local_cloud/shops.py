@@ -55,7 +55,7 @@ def new_trace() -> str:
 class NoQueue:
     """A queue that loses every message: nobody but the test works these jobs off."""
 
-    def send(self, message: Mapping[str, Any]) -> None:
+    def send(self, message: Mapping[str, Any], **_: Any) -> None:
         """Lose it."""
 
 
