@@ -62,6 +62,7 @@ LAST = tests/local_cloud/test_zz_no_secret_left.py
 lint: $(DEV) $(SAM) ## Style, types, template and API description
 	@echo "  · ruff";            $(PY) -m ruff check --quiet . && $(PY) -m ruff format --check --quiet .
 	@echo "  · mypy";            $(PY) -m mypy
+	@echo "  · imports";         $(LAYER_PATH) .venv/bin/lint-imports >.imports.log || { cat .imports.log; exit 1; }
 	@echo "  · sam validate";    .tools/sam/bin/sam validate --lint --region us-east-1 2>&1 | { said=$$(cat); grep -q "is a valid SAM" <<<"$$said" || { echo "$$said"; exit 1; }; }
 	@echo "  · openapi";         $(LAYER_PATH) $(PY) -m dev.openapi --check
 	@echo "  · security page";   $(LAYER_PATH) $(PY) -m dev.promises page --check

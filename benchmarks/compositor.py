@@ -72,7 +72,7 @@ SIZE_PROMISED = "1200x630"
 
 
 @dataclass(frozen=True)
-class Made:
+class Created:
     """One banner: wall and CPU time in milliseconds, how much of it was spent on the last step
     (encoding; Chromium's screenshot), and the file."""
 
@@ -90,13 +90,13 @@ class Key(NamedTuple):
     output_format: OutputFormat
 
 
-type Measured = dict[Key, list[Made]]
+type Measured = dict[Key, list[Created]]
 
 
 class Engine(Protocol):
     """Makes banners."""
 
-    def draw(self, scene: Scene, number: int, output_format: OutputFormat) -> Made:
+    def draw(self, scene: Scene, number: int, output_format: OutputFormat) -> Created:
         """Make the banner of a round."""
 
 
@@ -110,7 +110,7 @@ class Ours:
         self._files = {name: path.read_bytes() for name, path in LOGOS.items()}
         self._logos = logos()
 
-    def draw(self, scene: Scene, number: int, output_format: OutputFormat) -> Made:
+    def draw(self, scene: Scene, number: int, output_format: OutputFormat) -> Created:
         """Make one and time both steps."""
         cpu, began = time.process_time(), time.perf_counter()
         picture, marks = self._busy.get(scene.name, scene.decoded), self._logos
@@ -122,7 +122,7 @@ class Ours:
         data = encode(made.image, output_format)
         ended = time.perf_counter()
         cpu_ms = 1000 * (time.process_time() - cpu)
-        return Made(1000 * (ended - began), cpu_ms, 1000 * (ended - composed), data)
+        return Created(1000 * (ended - began), cpu_ms, 1000 * (ended - composed), data)
 
 
 class Satori:
@@ -131,7 +131,7 @@ class Satori:
     def __init__(self, kind: str, node: subprocess.Popen[str], folder: Path) -> None:
         self._kind, self._node, self._out = kind, node, folder / "satori.out"
 
-    def draw(self, scene: Scene, number: int, output_format: OutputFormat) -> Made:
+    def draw(self, scene: Scene, number: int, output_format: OutputFormat) -> Created:
         """Have one drawn."""
         order = {
             "engine": self._kind,
@@ -141,7 +141,7 @@ class Satori:
             "out": str(self._out),
         }
         told = ask(self._node, order)
-        return Made(told["ms"], told["cpu_ms"], told["last_ms"], self._out.read_bytes())
+        return Created(told["ms"], told["cpu_ms"], told["last_ms"], self._out.read_bytes())
 
 
 class Chromium:
@@ -150,7 +150,7 @@ class Chromium:
     def __init__(self, page: Page, processes: Sequence[psutil.Process]) -> None:
         self._page, self._processes = page, processes
 
-    def draw(self, scene: Scene, number: int, output_format: OutputFormat) -> Made:
+    def draw(self, scene: Scene, number: int, output_format: OutputFormat) -> Created:
         """Time both steps; building the HTML is not timed."""
         html = page_of(scene, scene.designs[number])
         quality = {"quality": 90} if output_format == "jpeg" else {}
@@ -161,7 +161,7 @@ class Chromium:
         data = self._page.screenshot(type=output_format, **quality)  # type: ignore[arg-type]
         ended = time.perf_counter()
         cpu_ms = 1000 * (self._cpu() - cpu)
-        return Made(1000 * (ended - began), cpu_ms, 1000 * (ended - shown), data)
+        return Created(1000 * (ended - began), cpu_ms, 1000 * (ended - shown), data)
 
     def _cpu(self) -> float:
         spent = 0.0
@@ -302,7 +302,7 @@ def told(made: Measured, far: Mapping[Key, float], size: str) -> list[str]:
     return missed
 
 
-def figures(drawn: Sequence[Made]) -> str:
+def figures(drawn: Sequence[Created]) -> str:
     """Time, spread, and size of an engine's banners."""
     kept = drawn[WARM_UP:]
     times = [each.ms for each in kept]
@@ -314,17 +314,17 @@ def figures(drawn: Sequence[Made]) -> str:
     )
 
 
-def ratios(ours: Sequence[Made], theirs: Sequence[Made]) -> str:
+def ratios(ours: Sequence[Created], theirs: Sequence[Created]) -> str:
     """Our share of their time, by the clock and by the CPU."""
     return f"{wall_ms(ours) / wall_ms(theirs):.2f} | {cpu_ms(ours) / cpu_ms(theirs):.2f}"
 
 
-def wall_ms(drawn: Sequence[Made]) -> float:
+def wall_ms(drawn: Sequence[Created]) -> float:
     """The median, without the warm-up."""
     return statistics.median(each.ms for each in drawn[WARM_UP:])
 
 
-def cpu_ms(drawn: Sequence[Made]) -> float:
+def cpu_ms(drawn: Sequence[Created]) -> float:
     """The mean, without the warm-up: a browser's processes are counted in hundredths of seconds."""
     return statistics.mean(each.cpu_ms for each in drawn[WARM_UP:])
 

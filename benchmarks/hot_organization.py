@@ -17,16 +17,16 @@ from random import Random
 from statistics import quantiles
 from typing import Any
 
-from imagelayer.credits import plan_draws
-from imagelayer.rate_limits import Branch, Policy, advance, branch
-from imagelayer.stores.credits import allowance_name, split
-from imagelayer.stores.table import (
+from imagelayer.credits.store import allowance_name, split
+from imagelayer.credits.wallet import plan_draws
+from imagelayer.limits.rate_limits import Branch, Policy, advance, branch
+from imagelayer.platform.table import (
     ATTEMPTS,
     CONFLICT_ATTEMPTS,
     CONFLICT_PAUSE_SECONDS,
     RETRY_PAUSE_SECONDS,
 )
-from imagelayer.times import utc_month
+from imagelayer.platform.times import utc_month
 
 SHARDS = (1, 2, 4, 8, 16, 32)
 # Of one item, and of one partition (DynamoDB developer guide, "bp-partition-key-design").

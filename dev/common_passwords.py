@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from dev.settings import ROOT
-from imagelayer.passwords import MIN_LENGTH, common_digest
+from imagelayer.identity.passwords import MIN_LENGTH, common_digest
 
 TARGET = ROOT / "layers/common/imagelayer/static/common-passwords.bin"
 

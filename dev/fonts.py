@@ -29,7 +29,7 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 from dev.settings import ROOT
-from imagelayer.fonts import FALLBACKS, FAMILIES
+from imagelayer.design.fonts import FALLBACKS, FAMILIES
 
 FONTS: Final = ROOT / "layers/render/fonts"
 COVERAGE: Final = ROOT / "layers/common/imagelayer/static/font_coverage.json"

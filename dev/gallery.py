@@ -15,9 +15,9 @@ from PIL import Image
 
 from dev.progress import Progress
 from dev.settings import ROOT
-from imagelayer.designs import Treatment
-from imagelayer.fonts import FAMILIES
-from imagelayer.presets import PRESETS, SAFE_INSETS
+from imagelayer.design.designs import Treatment
+from imagelayer.design.fonts import FAMILIES
+from imagelayer.design.presets import PRESETS, SAFE_INSETS
 from imagelayer.render import studio
 from imagelayer.render.compositor import Composition, Corner, compose
 from imagelayer.render.pango import Face, draw

@@ -11,14 +11,17 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from dev.settings import ROOT
-from imagelayer import schemas
-from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, Endpoint
-from imagelayer.errors import CATALOGUE
-from imagelayer.generations import MAX_WAIT_SECONDS
-from imagelayer.idempotency import REPLAYED
-from imagelayer.models import DEFAULT
-from imagelayer.openai_images import MAX_HOPS
-from imagelayer.usage import GROUPS
+from imagelayer.access.permissions import ENROLMENT_SCOPES
+from imagelayer.api.route import Route
+from imagelayer.api.schemas import ProblemAnswer
+from imagelayer.credits.usage import GROUPS
+from imagelayer.generations.generations import MAX_WAIT_SECONDS
+from imagelayer.image_models.registry import DEFAULT
+from imagelayer.openai_api.images import MAX_HOPS
+from imagelayer.openai_api.schemas import ImagesAnswer
+from imagelayer.platform.errors import CATALOGUE
+from imagelayer.platform.idempotency import REPLAYED
+from imagelayer.routes import ROUTES
 
 TARGET = ROOT / "layers/common/imagelayer/static/openapi.json"
 Schema = dict[str, Any]
@@ -51,32 +54,32 @@ _WAITING: Mapping[str, Schema] = {
 _END_USER: list[dict[str, list[str]]] = [{"sessionToken": []}]
 
 
-def problem_codes(endpoint: Endpoint) -> set[str]:
+def problem_codes(row: Route) -> set[str]:
     """Every error code an endpoint can answer with, by what it does."""
     codes = {"rate_limited", "limiter_unavailable", "dependency_unavailable", "internal_error"}
-    codes |= {"edge_required", *endpoint.problems, *_caller_codes(endpoint)}
-    if endpoint.body is not None:
+    codes |= {"edge_required", *row.problems, *_caller_codes(row)}
+    if row.body is not None:
         codes |= {"body_too_large", "validation_failed"}
-        if not endpoint.signed:
+        if not row.signed:
             codes |= {"malformed_json", "unsupported_media_type"}
-    if endpoint.query:
+    if row.query:
         codes.add("validation_failed")
-    if "{" in endpoint.path or endpoint.operation == "revokeEndUserSessions":
+    if "{" in row.path or row.operation == "revokeEndUserSessions":
         codes.add("not_found")
-    if endpoint.idempotent:
+    if row.idempotent:
         # not_found: what an earlier request made is gone.
         codes |= {"bad_request", "idempotency_in_flight", "idempotency_mismatch", "not_found"}
     return codes
 
 
-def _caller_codes(endpoint: Endpoint) -> set[str]:
+def _caller_codes(row: Route) -> set[str]:
     """What a credential can be refused with."""
-    if endpoint.auth == "none":
+    if row.auth == "none":
         return set()
     # A session token is recognised, and held to its origins, before it is refused or not; a key is
     # held to its networks likewise.
     codes = {"unauthenticated", "insufficient_scope", "origin_not_allowed", "address_not_allowed"}
-    if endpoint.auth != "key" and endpoint.scope not in ENROLMENT_SCOPES:
+    if row.auth != "key" and row.scope not in ENROLMENT_SCOPES:
         codes.add("second_factor_required")
     return codes
 
@@ -84,15 +87,15 @@ def _caller_codes(endpoint: Endpoint) -> set[str]:
 def build() -> Schema:
     """The whole description, OpenAPI 3.1."""
     shapes = {
-        _struct(shape) for each in ENDPOINTS.values() for shape in (each.body, each.answer) if shape
+        _struct(shape()) for each in ROUTES.values() for shape in (each.body, each.answer) if shape
     }
     _, components = msgspec.json.schema_components(
-        sorted({*shapes, schemas.ProblemAnswer}, key=lambda shape: shape.__name__),
+        sorted({*shapes, ProblemAnswer}, key=lambda shape: shape.__name__),
         ref_template="#/components/schemas/{name}",
     )
     paths: dict[str, Any] = {}
-    for endpoint in ENDPOINTS.values():
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    for row in ROUTES.values():
+        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -128,38 +131,35 @@ def build() -> Schema:
     }
 
 
-def _operation(endpoint: Endpoint) -> Schema:
+def _operation(row: Route) -> Schema:
     operation: Schema = {
-        "operationId": endpoint.operation,
-        "summary": endpoint.summary,
-        "tags": [endpoint.function],
-        "security": _AUTH[endpoint.auth] + (_END_USER if endpoint.end_user else []),
+        "operationId": row.operation,
+        "summary": row.summary,
+        "tags": [row.function],
+        "security": _AUTH[row.auth] + (_END_USER if row.end_user else []),
         "x-rate-limit": {
-            "policy": endpoint.policy.name,
-            "quota": endpoint.policy.quota,
-            "window_seconds": endpoint.policy.window,
-            "burst": endpoint.policy.burst,
-            "per": "address" if endpoint.auth == "none" else "credential",
-            **({"shared": list(endpoint.shared)} if endpoint.shared else {}),
+            "policy": row.policy.name,
+            "quota": row.policy.quota,
+            "window_seconds": row.policy.window,
+            "burst": row.policy.burst,
+            "per": "address" if row.auth == "none" else "credential",
+            **({"shared": list(row.shared)} if row.shared else {}),
         },
         "responses": {
-            **{
-                str(status): _success(endpoint, status)
-                for status in sorted((endpoint.status, *endpoint.also))
-            },
-            **_problems(endpoint),
+            **{str(status): _success(row, status) for status in sorted((row.status, *row.also))},
+            **_problems(row),
         },
     }
-    if endpoint.scope:
-        operation["x-scope"] = endpoint.scope
-    parameters = _parameters(endpoint)
+    if row.scope:
+        operation["x-scope"] = row.scope
+    parameters = _parameters(row)
     if parameters:
         operation["parameters"] = parameters
-    if endpoint.body is not None:
-        kinds = ["application/json", *(["multipart/form-data"] if endpoint.forms else [])]
+    if row.body is not None:
+        kinds = ["application/json", *(["multipart/form-data"] if row.forms else [])]
         operation["requestBody"] = {
             "required": True,
-            "content": {kind: {"schema": _ref(endpoint.body)} for kind in kinds},
+            "content": {kind: {"schema": _ref(row.body())} for kind in kinds},
         }
     return operation
 
@@ -169,7 +169,7 @@ def _example(name: str) -> str:
     return DEFAULT if name == "model_id" else f"{_ID_PREFIXES[name]}_{'0' * 26}"
 
 
-def _parameters(endpoint: Endpoint) -> list[Schema]:
+def _parameters(row: Route) -> list[Schema]:
     found: list[Schema] = [
         {
             "name": name,
@@ -177,9 +177,9 @@ def _parameters(endpoint: Endpoint) -> list[Schema]:
             "required": True,
             "schema": {"type": "string", "examples": [_example(name)]},
         }
-        for name in re.findall(r"{(\w+)}", endpoint.path)
+        for name in re.findall(r"{(\w+)}", row.path)
     ]
-    if "limit" in endpoint.query:
+    if "limit" in row.query:
         found.append(
             {
                 "name": "limit",
@@ -187,14 +187,14 @@ def _parameters(endpoint: Endpoint) -> list[Schema]:
                 "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
             }
         )
-    if "cursor" in endpoint.query:
+    if "cursor" in row.query:
         found.append({"name": "cursor", "in": "query", "schema": {"type": "string"}})
     for name in ("start", "end"):
-        if name in endpoint.query:
+        if name in row.query:
             found.append(
                 {"name": name, "in": "query", "schema": {"type": "string", "format": "date"}}
             )
-    if "group_by" in endpoint.query:
+    if "group_by" in row.query:
         found.append(
             {
                 "name": "group_by",
@@ -206,9 +206,9 @@ def _parameters(endpoint: Endpoint) -> list[Schema]:
     found += [
         {"name": name, "in": "query", "schema": schema}
         for name, schema in _WAITING.items()
-        if name in endpoint.query
+        if name in row.query
     ]
-    if endpoint.operation == "createGeneration":
+    if row.operation == "createGeneration":
         found.append(
             {
                 "name": "Prefer",
@@ -218,12 +218,12 @@ def _parameters(endpoint: Endpoint) -> list[Schema]:
                 "schema": {"type": "string", "examples": ["wait=20"]},
             }
         )
-    if endpoint.signed:
+    if row.signed:
         found += [
             {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
             for name in ("Github-Public-Key-Identifier", "Github-Public-Key-Signature")
         ]
-    if endpoint.idempotent:
+    if row.idempotent:
         found.append(
             {
                 "name": "Idempotency-Key",
@@ -235,31 +235,31 @@ def _parameters(endpoint: Endpoint) -> list[Schema]:
     return found
 
 
-def _success(endpoint: Endpoint, status: int) -> Schema:
-    response: Schema = {"description": endpoint.summary, "headers": _headers("RateLimit")}
+def _success(row: Route, status: int) -> Schema:
+    response: Schema = {"description": row.summary, "headers": _headers("RateLimit")}
     if status == 303:
         response["description"] = "Not done yet: wait at Location"
-    elif endpoint.answer is not None:
-        response["content"] = {endpoint.content_type: {"schema": _ref(endpoint.answer)}}
-        if endpoint.answer is schemas.ImagesAnswer:
+    elif row.answer is not None:
+        response["content"] = {row.content_type: {"schema": _ref(row.answer())}}
+        if row.answer() is ImagesAnswer:
             # With `stream`: an event for each image.
             response["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     elif status == 200:
-        kind = "object" if endpoint.content_type == "application/json" else "string"
-        response["content"] = {endpoint.content_type: {"schema": {"type": kind}}}
-    if endpoint.idempotent:
+        kind = "object" if row.content_type == "application/json" else "string"
+        response["content"] = {row.content_type: {"schema": {"type": kind}}}
+    if row.idempotent:
         response["headers"]["Idempotent-Replayed"] = {
             "description": "Sent when an earlier request made it.",
             "schema": {"type": "string", "enum": list(REPLAYED.values())},
         }
-    if status in (302, 303) or endpoint.operation == "createGeneration":
+    if status in (302, 303) or row.operation == "createGeneration":
         response["headers"] |= _headers("Location")
     return response
 
 
-def _problems(endpoint: Endpoint) -> dict[str, Schema]:
+def _problems(row: Route) -> dict[str, Schema]:
     by_status: dict[int, list[str]] = {}
-    for code in sorted(problem_codes(endpoint)):
+    for code in sorted(problem_codes(row)):
         by_status.setdefault(CATALOGUE[code][0], []).append(code)
     return {
         str(status): {
@@ -270,7 +270,7 @@ def _problems(endpoint: Endpoint) -> dict[str, Schema]:
                 *(["WWW-Authenticate"] if status == 401 else []),
             ),
             "content": {
-                "application/problem+json": {"schema": _ref(schemas.ProblemAnswer)},
+                "application/problem+json": {"schema": _ref(ProblemAnswer)},
             },
         }
         for status, codes in sorted(by_status.items())

@@ -4,14 +4,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from imagelayer.administration import administer
-from imagelayer.errors import Problem
-from imagelayer.wiring import current
+from imagelayer.operations.administration import administer
+from imagelayer.operations.wiring import OperationsWiring
+from imagelayer.platform.errors import Problem
+from imagelayer.platform.wiring import current
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """The action's result, or `{"error": {"code", "message"}}`."""
     try:
-        return administer(current().operator, event, time.time())
+        return administer(current().part(OperationsWiring).operator, event, time.time())
     except Problem as problem:
         return {"error": {"code": problem.code, "message": problem.detail}}

@@ -1,17 +1,19 @@
 """Finished images: their records and signed links."""
 
+from imagelayer.generations.routes import ROUTES
+from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.http import App, Call, Reply
 
-app = App("asset_delivery")
+app = App("asset_delivery", GenerationsWiring, ROUTES)
 
 
 @app.route("GET /v1/assets/{asset_id}")
-def get(call: Call) -> Reply:
+def get(call: Call[GenerationsWiring]) -> Reply:
     return Reply(call.wiring.assets.get(call.principal, call.path["asset_id"], call.now))
 
 
 @app.route("GET /v1/assets/{asset_id}/content")
-def content(call: Call) -> Reply:
+def content(call: Call[GenerationsWiring]) -> Reply:
     asset = call.wiring.assets.get(call.principal, call.path["asset_id"], call.now)
     return Reply(headers={"Location": asset["url"]})
 

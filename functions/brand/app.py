@@ -1,31 +1,33 @@
 """Brands and the files uploaded for them."""
 
+from imagelayer.brands.routes import ROUTES
+from imagelayer.brands.wiring import BrandsWiring
 from imagelayer.http import App, Call, Reply, made
 from imagelayer.http.body import given
 from imagelayer.http.paging import page, page_request
 
-app = App("brand")
+app = App("brand", BrandsWiring, ROUTES)
 
 
 @app.route("POST /v1/brands")
-def create(call: Call) -> Reply:
+def create(call: Call[BrandsWiring]) -> Reply:
     brand = call.wiring.brands.create(call.principal, call.now, given(call.body), call.claim)
     return made(brand)
 
 
 @app.route("GET /v1/brands")
-def list_brands(call: Call) -> Reply:
+def list_brands(call: Call[BrandsWiring]) -> Reply:
     limit, after = page_request(call.query, "brd")
     return Reply(page(*call.wiring.brands.page(call.principal, limit=limit, after=after)))
 
 
 @app.route("GET /v1/brands/{brand_id}")
-def get(call: Call) -> Reply:
+def get(call: Call[BrandsWiring]) -> Reply:
     return Reply(call.wiring.brands.get(call.principal, call.path["brand_id"]))
 
 
 @app.route("PATCH /v1/brands/{brand_id}")
-def change(call: Call) -> Reply:
+def change(call: Call[BrandsWiring]) -> Reply:
     changed = call.wiring.brands.change(
         call.principal, call.now, call.path["brand_id"], given(call.body)
     )
@@ -33,13 +35,13 @@ def change(call: Call) -> Reply:
 
 
 @app.route("DELETE /v1/brands/{brand_id}")
-def delete(call: Call) -> Reply:
+def delete(call: Call[BrandsWiring]) -> Reply:
     call.wiring.brands.delete(call.principal, call.path["brand_id"])
     return Reply()
 
 
 @app.route("POST /v1/brands/{brand_id}/assets")
-def announce(call: Call) -> Reply:
+def announce(call: Call[BrandsWiring]) -> Reply:
     upload = call.wiring.brands.announce(
         call.principal, call.now, call.path["brand_id"], claim=call.claim, **given(call.body)
     )
@@ -47,7 +49,7 @@ def announce(call: Call) -> Reply:
 
 
 @app.route("GET /v1/brands/{brand_id}/assets/{upload_id}")
-def get_upload(call: Call) -> Reply:
+def get_upload(call: Call[BrandsWiring]) -> Reply:
     upload = call.wiring.brands.get_upload(
         call.principal, call.path["brand_id"], call.path["upload_id"]
     )

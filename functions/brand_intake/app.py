@@ -4,10 +4,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from imagelayer.wiring import current
+from imagelayer.brands.wiring import BrandsWiring
+from imagelayer.platform.wiring import current
 
 
 def handler(event: Mapping[str, Any], context: object) -> None:
     for record in event["Records"]:
-        outcome = current().brand_intake.receive(record["s3"]["object"]["key"], time.time())
+        outcome = (
+            current()
+            .part(BrandsWiring)
+            .brand_intake.receive(record["s3"]["object"]["key"], time.time())
+        )
         current().count(f"Upload{outcome.title()}")

@@ -4,11 +4,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from imagelayer.wiring import current
+from imagelayer.operations.wiring import OperationsWiring
+from imagelayer.platform.wiring import current
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
-    wiring = current()
-    swept = wiring.cleanup.sweep(time.time())
-    wiring.log.info("swept", extra=dict(swept))
+    platform = current()
+    swept = platform.part(OperationsWiring).sweep.sweep(time.time())
+    platform.log.info("swept", extra=dict(swept))
     return swept

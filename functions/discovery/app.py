@@ -1,43 +1,45 @@
 """What anybody may read: health, the API's description, signing keys, how to report."""
 
-from imagelayer import discovery
+from imagelayer.discovery import discovery
+from imagelayer.discovery.routes import ROUTES
 from imagelayer.http import App, Call, Reply
+from imagelayer.identity.wiring import IdentityWiring
 
-app = App("discovery")
+app = App("discovery", IdentityWiring, ROUTES)
 
 
 @app.route("GET /v1/health")
-def health(call: Call) -> Reply:
-    return Reply({"status": "ok", "stage": call.wiring.settings.stage})
+def health(call: Call[IdentityWiring]) -> Reply:
+    return Reply({"status": "ok", "stage": call.wiring.platform.settings.stage})
 
 
 @app.route("GET /openapi.json")
-def openapi(call: Call) -> Reply:
+def openapi(call: Call[IdentityWiring]) -> Reply:
     return Reply(discovery.openapi_text(), headers=discovery.CACHEABLE)
 
 
 @app.route("GET /.well-known/jwks.json")
-def jwks(call: Call) -> Reply:
-    return Reply({"keys": call.wiring.sessions.public_keys()}, headers=discovery.CACHEABLE)
+def jwks(call: Call[IdentityWiring]) -> Reply:
+    return Reply({"keys": call.wiring.session_store.public_keys()}, headers=discovery.CACHEABLE)
 
 
 @app.route("GET /.well-known/security.txt")
-def security_txt(call: Call) -> Reply:
-    return Reply(discovery.security_txt(call.wiring.settings, call.now))
+def security_txt(call: Call[IdentityWiring]) -> Reply:
+    return Reply(discovery.security_txt(call.wiring.platform.settings, call.now))
 
 
 @app.route("GET /v1/fonts")
-def fonts(call: Call) -> Reply:
+def fonts(call: Call[IdentityWiring]) -> Reply:
     return Reply({"data": discovery.fonts()}, headers=discovery.CACHEABLE)
 
 
 @app.route("GET /v1/presets")
-def presets(call: Call) -> Reply:
+def presets(call: Call[IdentityWiring]) -> Reply:
     return Reply({"data": discovery.presets()}, headers=discovery.CACHEABLE)
 
 
 @app.route("GET /security")
-def security_page(call: Call) -> Reply:
+def security_page(call: Call[IdentityWiring]) -> Reply:
     return Reply(discovery.security_page(), headers=discovery.PAGE_HEADERS)
 
 

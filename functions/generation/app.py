@@ -1,14 +1,19 @@
 """Asking for images and reading the jobs."""
 
+from collections.abc import Mapping
+
+from imagelayer.generations.jobs import DONE
+from imagelayer.generations.routes import ROUTES
+from imagelayer.generations.waiting import asked_wait, preferred_wait
+from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.http import App, Call, Reply, made
 from imagelayer.http.paging import page, page_request
-from imagelayer.http.waiting import asked_wait, awaited, preferred_wait
 
-app = App("generation")
+app = App("generation", GenerationsWiring, ROUTES)
 
 
 @app.route("POST /v1/generations")
-def create(call: Call) -> Reply:
+def create(call: Call[GenerationsWiring]) -> Reply:
     wait = preferred_wait(call.headers)
     job = call.wiring.generations.create(
         call.principal, call.origin, call.now, call.body, call.claim, wait
@@ -17,14 +22,14 @@ def create(call: Call) -> Reply:
 
 
 @app.route("GET /v1/generations")
-def list_generations(call: Call) -> Reply:
+def list_generations(call: Call[GenerationsWiring]) -> Reply:
     limit, after = page_request(call.query, "gen")
     jobs = call.wiring.generations.page(call.principal, limit=limit, after=after, now=call.now)
     return Reply(page(*jobs))
 
 
 @app.route("GET /v1/generations/{generation_id}")
-def get(call: Call) -> Reply:
+def get(call: Call[GenerationsWiring]) -> Reply:
     wait = asked_wait(call.query)
     return Reply(
         call.wiring.generations.get(call.principal, call.path["generation_id"], call.now, wait)
@@ -32,15 +37,25 @@ def get(call: Call) -> Reply:
 
 
 @app.route("POST /v1/generations/{generation_id}/cancel")
-def cancel(call: Call) -> Reply:
+def cancel(call: Call[GenerationsWiring]) -> Reply:
     job = call.wiring.generations.cancel(call.principal, call.path["generation_id"], call.now)
     return Reply(job)
 
 
 @app.route("DELETE /v1/generations/{generation_id}")
-def delete(call: Call) -> Reply:
+def delete(call: Call[GenerationsWiring]) -> Reply:
     call.wiring.generations.delete(call.principal, call.path["generation_id"], call.now)
     return Reply()
+
+
+def awaited(reply: Reply, seconds: int) -> Reply:
+    """The reply to a request that was ready to wait: 200 for a job that is done by now, and the
+    preference as it was applied (RFC 7240 §3)."""
+    if not seconds:
+        return reply
+    headers = {**reply.headers, "Preference-Applied": f"wait={seconds}"}
+    done = isinstance(reply.body, Mapping) and reply.body["status"] in DONE
+    return Reply(reply.body, headers=headers, status=200 if done else None)
 
 
 handler = app.handler

@@ -3,15 +3,17 @@
 from typing import Any
 
 from imagelayer.http import App, Call, Reply
-from imagelayer.http.openai import event_stream, wait_request
-from imagelayer.openai_images import Redirect
+from imagelayer.openai_api.images import Redirect
+from imagelayer.openai_api.routes import ROUTES
+from imagelayer.openai_api.wire import event_stream, wait_request
+from imagelayer.openai_api.wiring import OpenAiWiring
 
-app = App("images")
+app = App("images", OpenAiWiring, ROUTES)
 
 
 @app.route("POST /v1/images/generations")
 @app.route("POST /v1/images/edits")
-def create(call: Call) -> Reply:
+def create(call: Call[OpenAiWiring]) -> Reply:
     return answer(
         call.wiring.openai_images.create(
             call.principal, call.origin, call.now, call.body, call.claim
@@ -20,7 +22,7 @@ def create(call: Call) -> Reply:
 
 
 @app.route("GET /v1/images/jobs/{generation_id}")
-def wait(call: Call) -> Reply:
+def wait(call: Call[OpenAiWiring]) -> Reply:
     form, hop = wait_request(call.query)
     job = call.path["generation_id"]
     return answer(call.wiring.openai_images.wait(call.principal, job, call.now, form, hop))
@@ -29,16 +31,19 @@ def wait(call: Call) -> Reply:
 def answer(images: dict[str, Any] | list[dict[str, Any]] | Redirect) -> Reply:
     if isinstance(images, Redirect):
         return Reply(status=303, headers={"Location": images.location})
-    return event_stream(images) if isinstance(images, list) else Reply(images)
+    if isinstance(images, list):
+        headers = {"Content-Type": "text/event-stream; charset=utf-8"}
+        return Reply(event_stream(images), headers=headers)
+    return Reply(images)
 
 
 @app.route("GET /v1/models")
-def list_models(call: Call) -> Reply:
+def list_models(call: Call[OpenAiWiring]) -> Reply:
     return Reply({"object": "list", "data": call.wiring.openai_images.list_models(call.now)})
 
 
 @app.route("GET /v1/models/{model_id}")
-def get_model(call: Call) -> Reply:
+def get_model(call: Call[OpenAiWiring]) -> Reply:
     return Reply(call.wiring.openai_images.get_model(call.path["model_id"], call.now))
 
 

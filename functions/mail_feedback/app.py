@@ -5,12 +5,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from imagelayer.wiring import current
+from imagelayer.mail.wiring import MailWiring
+from imagelayer.platform.wiring import current
 
 
 def handler(event: Mapping[str, Any], context: object) -> None:
-    wiring = current()
+    platform = current()
     for record in event["Records"]:
-        stopped = wiring.mail_feedback.receive(json.loads(record["Sns"]["Message"]), time.time())
+        stopped = platform.part(MailWiring).mail_feedback.receive(
+            json.loads(record["Sns"]["Message"]), time.time()
+        )
         if stopped:
-            wiring.count("MailSuppressed")
+            platform.count("MailSuppressed")

@@ -4,8 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from imagelayer.wiring import current
+from imagelayer.image_models.wiring import ImageModelsWiring
+from imagelayer.platform.wiring import current
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
-    return current().model_probe.probe(time.time())
+    return current().part(ImageModelsWiring).model_probe.probe(time.time())

@@ -1,31 +1,36 @@
 """The organization: its settings, members, invitations and security events."""
 
+from imagelayer.audit.routes import ROUTES as AUDIT
+from imagelayer.credits.routes import ROUTES as CREDITS
+from imagelayer.credits.wiring import CreditsWiring
 from imagelayer.http import App, Call, Reply, made
 from imagelayer.http.body import given
 from imagelayer.http.paging import page, page_request
+from imagelayer.identity.routes import ROUTES as IDENTITY
+from imagelayer.identity.wiring import IdentityWiring
 
-app = App("organization")
+app = App("organization", IdentityWiring, IDENTITY, AUDIT, CREDITS)
 
 
 @app.route("GET /v1/organization")
-def get(call: Call) -> Reply:
+def get(call: Call[IdentityWiring]) -> Reply:
     return Reply(call.wiring.members.organization(call.principal))
 
 
 @app.route("PATCH /v1/organization")
-def change(call: Call) -> Reply:
+def change(call: Call[IdentityWiring]) -> Reply:
     changed = call.wiring.members.change_organization(call.principal, call.origin, given(call.body))
     return Reply(changed)
 
 
 @app.route("GET /v1/organization/members")
-def list_members(call: Call) -> Reply:
+def list_members(call: Call[IdentityWiring]) -> Reply:
     limit, after = page_request(call.query, "usr")
     return Reply(page(*call.wiring.members.page(call.principal, limit=limit, after=after)))
 
 
 @app.route("PATCH /v1/organization/members/{user_id}")
-def change_role(call: Call) -> Reply:
+def change_role(call: Call[IdentityWiring]) -> Reply:
     member = call.wiring.members.change_role(
         call.principal, call.origin, call.path["user_id"], call.body.role
     )
@@ -33,13 +38,13 @@ def change_role(call: Call) -> Reply:
 
 
 @app.route("DELETE /v1/organization/members/{user_id}")
-def remove_member(call: Call) -> Reply:
+def remove_member(call: Call[IdentityWiring]) -> Reply:
     call.wiring.members.remove(call.principal, call.origin, call.path["user_id"])
     return Reply()
 
 
 @app.route("POST /v1/organization/invitations")
-def invite(call: Call) -> Reply:
+def invite(call: Call[IdentityWiring]) -> Reply:
     invitation = call.wiring.members.invite(
         call.principal,
         call.origin,
@@ -52,20 +57,20 @@ def invite(call: Call) -> Reply:
 
 
 @app.route("GET /v1/organization/invitations")
-def list_invitations(call: Call) -> Reply:
+def list_invitations(call: Call[IdentityWiring]) -> Reply:
     limit, after = page_request(call.query, "inv")
     found = call.wiring.members.invitations(call.principal, limit=limit, after=after, now=call.now)
     return Reply(page(*found))
 
 
 @app.route("DELETE /v1/organization/invitations/{invitation_id}")
-def withdraw(call: Call) -> Reply:
+def withdraw(call: Call[IdentityWiring]) -> Reply:
     call.wiring.members.withdraw(call.principal, call.origin, call.path["invitation_id"])
     return Reply()
 
 
 @app.route("GET /v1/organization/security-events")
-def list_security_events(call: Call) -> Reply:
+def list_security_events(call: Call[IdentityWiring]) -> Reply:
     limit, after = page_request(call.query, "evt")
     found = call.wiring.members.security_events(
         call.principal, limit=limit, after=after, now=call.now
@@ -74,8 +79,8 @@ def list_security_events(call: Call) -> Reply:
 
 
 @app.route("GET /v1/organization/usage")
-def usage(call: Call) -> Reply:
-    return Reply(call.wiring.usage.report(call.principal, call.now, call.query))
+def usage(call: Call[IdentityWiring]) -> Reply:
+    return Reply(call.wiring.part(CreditsWiring).usage.report(call.principal, call.now, call.query))
 
 
 handler = app.handler

@@ -1,25 +1,27 @@
 """New passwords: forgotten, reset, changed."""
 
 from imagelayer.http import App, Call, Reply
-from imagelayer.pages import page
-from imagelayer.schemas import ForgotPasswordAnswer
+from imagelayer.identity.pages import page
+from imagelayer.identity.routes import ROUTES
+from imagelayer.identity.schemas import ForgotPasswordAnswer
+from imagelayer.identity.wiring import IdentityWiring
 
-app = App("password")
+app = App("password", IdentityWiring, ROUTES)
 
 
 @app.route("GET /reset-password")
-def show_reset_page(call: Call) -> Reply:
+def show_reset_page(call: Call[IdentityWiring]) -> Reply:
     return Reply(*page("reset-password"))
 
 
 @app.route("POST /v1/auth/password/forgot")
-def forgot(call: Call) -> Reply:
+def forgot(call: Call[IdentityWiring]) -> Reply:
     call.wiring.password_changes.forgot(call.origin, call.now, call.body.email)
     return Reply(ForgotPasswordAnswer())
 
 
 @app.route("POST /v1/auth/password/reset")
-def reset(call: Call) -> Reply:
+def reset(call: Call[IdentityWiring]) -> Reply:
     call.wiring.password_changes.reset(
         call.origin, call.now, token=call.body.token, password=call.body.password
     )
@@ -27,7 +29,7 @@ def reset(call: Call) -> Reply:
 
 
 @app.route("POST /v1/auth/password/change")
-def change(call: Call) -> Reply:
+def change(call: Call[IdentityWiring]) -> Reply:
     call.wiring.password_changes.change(
         call.principal,
         call.origin,

@@ -1,14 +1,16 @@
 """Sign-up, email verification, invitations that are accepted."""
 
 from imagelayer.http import App, Call, Reply
-from imagelayer.pages import page
-from imagelayer.schemas import AcceptInvitationAnswer, RegisterAnswer
+from imagelayer.identity.pages import page
+from imagelayer.identity.routes import ROUTES
+from imagelayer.identity.schemas import AcceptInvitationAnswer, RegisterAnswer
+from imagelayer.identity.wiring import IdentityWiring
 
-app = App("registration")
+app = App("registration", IdentityWiring, ROUTES)
 
 
 @app.route("POST /v1/auth/register")
-def register(call: Call) -> Reply:
+def register(call: Call[IdentityWiring]) -> Reply:
     call.wiring.registration.register(
         call.origin,
         call.now,
@@ -22,28 +24,28 @@ def register(call: Call) -> Reply:
 
 
 @app.route("GET /verify-email")
-def show_verification_page(call: Call) -> Reply:
+def show_verification_page(call: Call[IdentityWiring]) -> Reply:
     return Reply(*page("verify-email"))
 
 
 @app.route("POST /v1/auth/verify-email")
-def verify_email(call: Call) -> Reply:
+def verify_email(call: Call[IdentityWiring]) -> Reply:
     return Reply(call.wiring.registration.verify(call.origin, call.now, call.body.token))
 
 
 @app.route("POST /v1/auth/verify-email/resend")
-def resend_verification(call: Call) -> Reply:
+def resend_verification(call: Call[IdentityWiring]) -> Reply:
     call.wiring.registration.resend(call.origin, call.now, call.body.email)
     return Reply(RegisterAnswer())
 
 
 @app.route("GET /accept-invitation")
-def show_invitation_page(call: Call) -> Reply:
+def show_invitation_page(call: Call[IdentityWiring]) -> Reply:
     return Reply(*page("accept-invitation"))
 
 
 @app.route("POST /v1/auth/invitations/accept")
-def accept_invitation(call: Call) -> Reply:
+def accept_invitation(call: Call[IdentityWiring]) -> Reply:
     call.wiring.registration.accept_invitation(
         call.origin,
         call.now,

@@ -1,12 +1,14 @@
 """The second factor: set up, renewed, removed."""
 
 from imagelayer.http import App, Call, Reply
+from imagelayer.identity.routes import ROUTES
+from imagelayer.identity.wiring import IdentityWiring
 
-app = App("second_factor")
+app = App("second_factor", IdentityWiring, ROUTES)
 
 
 @app.route("POST /v1/auth/totp")
-def start(call: Call) -> Reply:
+def start(call: Call[IdentityWiring]) -> Reply:
     enrolment = call.wiring.second_factor.start(
         call.principal, call.origin, call.now, password=call.body.password
     )
@@ -14,7 +16,7 @@ def start(call: Call) -> Reply:
 
 
 @app.route("POST /v1/auth/totp/confirm")
-def confirm(call: Call) -> Reply:
+def confirm(call: Call[IdentityWiring]) -> Reply:
     codes = call.wiring.second_factor.confirm(
         call.principal, call.origin, call.now, totp_code=call.body.totp_code
     )
@@ -22,7 +24,7 @@ def confirm(call: Call) -> Reply:
 
 
 @app.route("POST /v1/auth/totp/recovery-codes")
-def renew_recovery_codes(call: Call) -> Reply:
+def renew_recovery_codes(call: Call[IdentityWiring]) -> Reply:
     codes = call.wiring.second_factor.renew_recovery_codes(
         call.principal,
         call.origin,
@@ -35,7 +37,7 @@ def renew_recovery_codes(call: Call) -> Reply:
 
 
 @app.route("POST /v1/auth/totp/disable")
-def disable(call: Call) -> Reply:
+def disable(call: Call[IdentityWiring]) -> Reply:
     call.wiring.second_factor.disable(
         call.principal,
         call.origin,

@@ -1,12 +1,14 @@
 """Session tokens for the customers' own users."""
 
+from imagelayer.access.routes import ROUTES
+from imagelayer.access.wiring import AccessWiring
 from imagelayer.http import App, Call, Reply, made
 
-app = App("session")
+app = App("session", AccessWiring, ROUTES)
 
 
 @app.route("POST /v1/auth/session")
-def mint(call: Call) -> Reply:
+def mint(call: Call[AccessWiring]) -> Reply:
     session = call.wiring.end_users.mint(
         call.principal,
         call.origin,
@@ -22,7 +24,7 @@ def mint(call: Call) -> Reply:
 
 
 @app.route("POST /v1/auth/session/revoke")
-def revoke(call: Call) -> Reply:
+def revoke(call: Call[AccessWiring]) -> Reply:
     revoked = call.wiring.end_users.revoke(
         call.principal,
         call.origin,

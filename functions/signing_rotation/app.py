@@ -4,10 +4,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from imagelayer.wiring import current
+from imagelayer.identity.wiring import IdentityWiring
+from imagelayer.platform.wiring import current
 
 
 def handler(event: Mapping[str, Any], context: object) -> None:
-    current().signing_rotation.step(
+    current().part(IdentityWiring).signing_rotation.step(
         event["Step"], event["SecretId"], event["ClientRequestToken"], time.time()
     )

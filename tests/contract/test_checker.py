@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from imagelayer.errors import Problem
 from imagelayer.http.app import SECURITY_HEADERS
 from imagelayer.http.problems import render
+from imagelayer.platform.errors import Problem
 from tests.support.contract import violations
 
 ROUTE = "GET /v1/auth/me"

@@ -12,16 +12,17 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from dev import openapi
 from dev.settings import ROOT
-from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, ROLE_SCOPES
-from imagelayer.errors import CATALOGUE
+from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
+from imagelayer.access.schemas import Scope
 from imagelayer.http import App
-from imagelayer.schemas import Scope
-from imagelayer.settings import Settings
-from imagelayer.wiring import Wiring
+from imagelayer.platform.errors import CATALOGUE
+from imagelayer.platform.settings import Settings
+from imagelayer.platform.wiring import Platform
+from imagelayer.routes import ROUTES
 from tests.support import aws, contract
 
-HTTP_FUNCTIONS = sorted({endpoint.function for endpoint in ENDPOINTS.values()})
-EVERY_ENDPOINT = pytest.mark.parametrize("route", ENDPOINTS)
+HTTP_FUNCTIONS = sorted({row.function for row in ROUTES.values()})
+EVERY_ENDPOINT = pytest.mark.parametrize("route", ROUTES)
 
 
 def operations() -> dict[str, dict[str, Any]]:
@@ -47,7 +48,7 @@ def template_routes() -> dict[str, str]:
     return found
 
 
-def app(function: str) -> App:
+def app(function: str) -> App[Any]:
     module = importlib.import_module(f"functions.{function}.app")
     assert isinstance(module.app, App)
     return module.app
@@ -63,21 +64,21 @@ def test_the_served_description_is_the_one_that_the_endpoints_make() -> None:
 
 
 def test_description_template_and_endpoints_have_the_same_routes() -> None:
-    assert set(operations()) == set(ENDPOINTS)
-    assert set(template_routes()) == set(ENDPOINTS)
+    assert set(operations()) == set(ROUTES)
+    assert set(template_routes()) == set(ROUTES)
 
 
 @EVERY_ENDPOINT
 def test_the_template_gives_each_route_to_its_function(route: str) -> None:
-    logical = "".join(part.title() for part in ENDPOINTS[route].function.split("_")) + "Function"
+    logical = "".join(part.title() for part in ROUTES[route].function.split("_")) + "Function"
     assert template_routes()[route] == logical
     properties = aws.DOCUMENT["Resources"][logical]["Properties"]
-    assert properties["CodeUri"] == f"functions/{ENDPOINTS[route].function}/"
+    assert properties["CodeUri"] == f"functions/{ROUTES[route].function}/"
 
 
 @pytest.mark.parametrize("function", HTTP_FUNCTIONS)
 def test_a_handler_binds_its_functions_routes_and_no_other(function: str) -> None:
-    expected = {route for route, each in ENDPOINTS.items() if each.function == function}
+    expected = {route for route, each in ROUTES.items() if each.function == function}
     assert app(function).routes == expected
 
 
@@ -90,58 +91,58 @@ def test_a_handler_cannot_bind_a_route_of_another_function() -> None:
 
 @EVERY_ENDPOINT
 def test_an_operation_documents_its_body_scope_limit_and_credentials(route: str) -> None:
-    endpoint, operation = ENDPOINTS[route], operations()[route]
-    assert ("requestBody" in operation) == (endpoint.body is not None)
-    assert operation.get("x-scope") == endpoint.scope
-    assert operation["x-rate-limit"]["policy"] == endpoint.limit
-    assert bool(operation["security"]) == (endpoint.auth != "none")
+    row, operation = ROUTES[route], operations()[route]
+    assert ("requestBody" in operation) == (row.body is not None)
+    assert operation.get("x-scope") == row.scope
+    assert operation["x-rate-limit"]["policy"] == row.limit
+    assert bool(operation["security"]) == (row.auth != "none")
     named = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
-    assert named == set(re.findall(r"{(\w+)}", endpoint.path))
+    assert named == set(re.findall(r"{(\w+)}", row.path))
     statuses = {int(status) for status in operation["responses"]}
-    assert {endpoint.status, 429, 500, 503} <= statuses
-    assert (401 in statuses) >= (endpoint.auth != "none")
-    assert (413 in statuses) == (endpoint.body is not None)
+    assert {row.status, 429, 500, 503} <= statuses
+    assert (401 in statuses) >= (row.auth != "none")
+    assert (413 in statuses) == (row.body is not None)
 
 
 @EVERY_ENDPOINT
 def test_an_operation_names_the_kinds_of_credential_that_it_takes(route: str) -> None:
-    endpoint = ENDPOINTS[route]
+    row = ROUTES[route]
     named = {name for each in operations()[route]["security"] for name in each}
     assert named <= set(contract.description()["components"]["securitySchemes"])
-    assert ("apiKey" in named) == (endpoint.auth in ("key", "user_or_key"))
-    assert ("accessToken" in named) == (endpoint.auth in ("user", "user_or_key"))
-    assert ("sessionToken" in named) == endpoint.end_user
+    assert ("apiKey" in named) == (row.auth in ("key", "user_or_key"))
+    assert ("accessToken" in named) == (row.auth in ("user", "user_or_key"))
+    assert ("sessionToken" in named) == row.end_user
 
 
 @EVERY_ENDPOINT
 def test_an_operation_documents_every_way_in_which_it_refuses_a_good_credential(
     route: str,
 ) -> None:
-    endpoint, responses = ENDPOINTS[route], operations()[route]["responses"]
+    row, responses = ROUTES[route], operations()[route]["responses"]
     codes = set(responses.get("403", {}).get("x-codes", []))
     credentialed = {"insufficient_scope", "origin_not_allowed", "address_not_allowed"}
-    assert (codes >= credentialed) == (endpoint.auth != "none")
-    if endpoint.auth in ("user", "user_or_key") and endpoint.scope not in ENROLMENT_SCOPES:
+    assert (codes >= credentialed) == (row.auth != "none")
+    if row.auth in ("user", "user_or_key") and row.scope not in ENROLMENT_SCOPES:
         assert "second_factor_required" in codes
 
 
 @EVERY_ENDPOINT
 def test_an_operation_documents_the_headers_it_takes_and_those_it_always_sends(route: str) -> None:
-    endpoint, operation = ENDPOINTS[route], operations()[route]
+    row, operation = ROUTES[route], operations()[route]
     taken = {each["name"] for each in operation.get("parameters", []) if each["in"] == "header"}
     signed = {"Github-Public-Key-Identifier", "Github-Public-Key-Signature"}
     assert taken == (
-        ({"Idempotency-Key"} if endpoint.idempotent else set())
-        | (signed if endpoint.signed else set())
-        | ({"Prefer"} if endpoint.operation == "createGeneration" else set())
+        ({"Idempotency-Key"} if row.idempotent else set())
+        | (signed if row.signed else set())
+        | ({"Prefer"} if row.operation == "createGeneration" else set())
     )
-    sent = operation["responses"][str(endpoint.status)]["headers"]
-    assert ("Idempotent-Replayed" in sent) == bool(endpoint.idempotent)
+    sent = operation["responses"][str(row.status)]["headers"]
+    assert ("Idempotent-Replayed" in sent) == bool(row.idempotent)
     always = {name for name, header in sent.items() if header.get("required")}
-    assert sent.keys() - always == ({"Idempotent-Replayed"} if endpoint.idempotent else set())
+    assert sent.keys() - always == ({"Idempotent-Replayed"} if row.idempotent else set())
     assert always >= {"x-request-id", "RateLimit"}
     conflicts = set(operation["responses"].get("409", {}).get("x-codes", []))
-    assert ("idempotency_in_flight" in conflicts) == bool(endpoint.idempotent)
+    assert ("idempotency_in_flight" in conflicts) == bool(row.idempotent)
 
 
 def test_operation_ids_are_unique() -> None:
@@ -172,28 +173,28 @@ def test_every_endpoint_but_the_public_ones_asks_for_credentials(route: str) -> 
         "POST /v1/auth/password/reset",
         "POST /v1/leaked-keys",  # its body is signed
     )
-    assert ENDPOINTS[route].signed == (route == "POST /v1/leaked-keys")
-    assert (ENDPOINTS[route].auth == "none") == public
+    assert ROUTES[route].signed == (route == "POST /v1/leaked-keys")
+    assert (ROUTES[route].auth == "none") == public
 
 
 @pytest.mark.promise("keys-scoped")
 @EVERY_ENDPOINT
 def test_every_endpoint_that_takes_credentials_asks_for_a_scope_that_exists(route: str) -> None:
-    endpoint = ENDPOINTS[route]
-    if endpoint.auth == "none":
-        assert endpoint.scope is None
+    row = ROUTES[route]
+    if row.auth == "none":
+        assert row.scope is None
     elif route == "GET /v1/keys/self":
-        assert endpoint.auth == "key"  # what a key may always know: itself
-        assert endpoint.scope is None
+        assert row.auth == "key"  # what a key may always know: itself
+        assert row.scope is None
     else:
-        assert endpoint.scope in ROLE_SCOPES["owner"]
-    if endpoint.auth == "user_or_key" or (endpoint.auth == "key" and endpoint.scope):
-        assert endpoint.scope in Scope.__args__  # type: ignore[attr-defined]
+        assert row.scope in ROLE_SCOPES["owner"]
+    if row.auth == "user_or_key" or (row.auth == "key" and row.scope):
+        assert row.scope in Scope.__args__  # type: ignore[attr-defined]
 
 
 @EVERY_ENDPOINT
 def test_an_endpoint_names_error_codes_of_the_catalogue(route: str) -> None:
-    assert openapi.problem_codes(ENDPOINTS[route]) <= set(CATALOGUE)
+    assert openapi.problem_codes(ROUTES[route]) <= set(CATALOGUE)
 
 
 def test_every_code_that_the_source_raises_is_in_the_catalogue() -> None:
@@ -216,5 +217,5 @@ def test_one_code_means_one_status_everywhere() -> None:
 )
 def test_a_functions_environment_is_a_configuration_that_may_run(function: str) -> None:
     names: dict[str, str] = {name: name for name in aws.DOCUMENT["Resources"]}
-    wiring = Wiring(Settings.read(aws.environment(function, names)))
+    wiring = Platform(Settings.read(aws.environment(function, names)))
     assert wiring.settings.need("FUNCTION") == function

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.ids import new_id
+from imagelayer.platform.ids import new_id
 from tests.support import aws
 from tests.support.product import FRESH_SECONDS, Account, Product
 
@@ -79,7 +79,7 @@ def call_something(product: Product) -> None:
 
 
 def warm_something(product: Product) -> None:
-    product.wiring("mail")
+    product.platform("mail")
 
 
 def set_a_parameter(product: Product) -> None:
@@ -124,12 +124,12 @@ def test_hooks_on_clients_end_with_their_product() -> None:
         seen.append(model.name)
 
     with Product() as product:
-        client = product.wiring("login").client("dynamodb")
+        client = product.platform("login").client("dynamodb")
         client.meta.events.register("before-call.dynamodb", note)
         product.account(OWNER)
         assert "TransactWriteItems" in seen
     seen.clear()
     with Product() as product:
-        assert product.wiring("login").client("dynamodb") is client
+        assert product.platform("login").client("dynamodb") is client
         product.account(OWNER)
         assert seen == []

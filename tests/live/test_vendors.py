@@ -14,18 +14,14 @@ import urllib3
 from botocore.config import Config
 from botocore.session import Session
 
-from imagelayer.model_probe import Lifecycle
-from imagelayer.models import Model, known
-from imagelayer.providers.bedrock import Bedrock
-from imagelayer.providers.calls import Attempts
-from imagelayer.providers.google import Google
-from imagelayer.providers.lifecycles import (
-    BedrockLifecycles,
-    GoogleLifecycles,
-    OpenAiLifecycles,
-)
-from imagelayer.providers.models import GenerationRefused, ImageModel, Order
-from imagelayer.providers.openai import OpenAi
+from imagelayer.image_models.bedrock import Bedrock
+from imagelayer.image_models.calls import Attempts
+from imagelayer.image_models.google import Google
+from imagelayer.image_models.image_model import GenerationRefused, ImageModel, ImageRequest
+from imagelayer.image_models.lifecycles import BedrockLifecycles, GoogleLifecycles, OpenAiLifecycles
+from imagelayer.image_models.openai import OpenAi
+from imagelayer.image_models.probe import Lifecycle
+from imagelayer.image_models.registry import Model, known
 
 MODELS = {model.id: model for model in known()}
 CHOSEN = {
@@ -76,8 +72,8 @@ def lifecycles(vendor: str) -> Callable[[str], Lifecycle]:
     return BedrockLifecycles(lambda: client(10.0, "bedrock"))
 
 
-def order(model: Model) -> Order:
-    return Order(
+def order(model: Model) -> ImageRequest:
+    return ImageRequest(
         model=model,
         prompt="A red paper boat on calm water, flat illustration",
         guidelines="calm, geometric",

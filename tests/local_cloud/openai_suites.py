@@ -14,7 +14,7 @@ from typing import Any
 
 from dev.local_cloud import LocalCloud
 from dev.settings import ROOT
-from imagelayer.stores.table import Item
+from imagelayer.platform.table import Item
 from tests.local_cloud.shops import Shop
 
 SUITE = ROOT / "tests/local_cloud/openai_clients"

@@ -13,15 +13,15 @@ from typing import Any
 import pyotp
 
 from dev.local_cloud import LocalCloud
-from imagelayer.email_policy import address_hash
-from imagelayer.ids import new_id
-from imagelayer.passwords import Peppers, hash_password
-from imagelayer.sealing import seal
-from imagelayer.second_factor import STEP_SECONDS
-from imagelayer.stores.accounts import AccountStore
-from imagelayer.stores.counters import TatMemory
-from imagelayer.stores.sessions import SessionStore
-from imagelayer.stores.table import Item, Table, decode_item
+from imagelayer.identity.email_policy import address_hash
+from imagelayer.identity.passwords import Peppers, hash_password
+from imagelayer.identity.sealing import seal
+from imagelayer.identity.second_factor import STEP_SECONDS
+from imagelayer.identity.session_store import SessionStore
+from imagelayer.identity.store import AccountStore
+from imagelayer.limits.counters import TatMemory
+from imagelayer.platform.ids import new_id
+from imagelayer.platform.table import Item, Table, decode_item
 from tests.local_cloud.visitors import new_visitor
 from tests.support.visitor import PASSWORD, Visitor
 

@@ -13,30 +13,31 @@ from typing import Any
 import httpx
 
 from dev.local_cloud import LocalCloud
-from imagelayer import api_keys
-from imagelayer.acceptance import Acceptance
-from imagelayer.assets import Assets
-from imagelayer.brand_snapshots import BrandMemory, BrandSnapshots
-from imagelayer.credits import Wallet, WalletMemory
-from imagelayer.generations import Generations
-from imagelayer.ids import new_id
-from imagelayer.models import registry
-from imagelayer.outbox import Outbox
-from imagelayer.plans import audit
-from imagelayer.principals import Origin, Principal
-from imagelayer.quota_alerts import QuotaAlerts
-from imagelayer.schemas import CreateGenerationRequest, Mode
-from imagelayer.security_events import SecurityLog
-from imagelayer.stores.brands import BrandStore
-from imagelayer.stores.counters import CounterStore, TatMemory
-from imagelayer.stores.credits import CreditStore
-from imagelayer.stores.end_user_sessions import EndUserSessionStore
-from imagelayer.stores.generations import GenerationStore
-from imagelayer.stores.keys import KeyStore
-from imagelayer.stores.objects import ObjectStore
-from imagelayer.stores.table import Item
-from imagelayer.stores.webhooks import WebhookStore
-from imagelayer.webhook_outbox import WebhookOutbox
+from imagelayer.access import api_keys
+from imagelayer.access.end_user_store import EndUserSessionStore
+from imagelayer.access.key_store import KeyStore
+from imagelayer.api.schemas import Mode
+from imagelayer.audit.security_log import SecurityLog
+from imagelayer.brands.snapshots import BrandMemory, BrandSnapshots
+from imagelayer.brands.store import BrandStore
+from imagelayer.credits.ledger import audit
+from imagelayer.credits.quota_alerts import QuotaAlerts
+from imagelayer.credits.store import CreditStore
+from imagelayer.credits.wallet import Wallet, WalletMemory
+from imagelayer.generations.acceptance import Acceptance
+from imagelayer.generations.assets import Assets
+from imagelayer.generations.generations import Generations
+from imagelayer.generations.schemas import CreateGenerationRequest
+from imagelayer.generations.store import GenerationStore
+from imagelayer.image_models.registry import registry
+from imagelayer.limits.counters import CounterStore, TatMemory
+from imagelayer.platform.ids import new_id
+from imagelayer.platform.mail_outbox import Outbox
+from imagelayer.platform.objects import ObjectStore
+from imagelayer.platform.principals import Origin, Principal
+from imagelayer.platform.table import Item
+from imagelayer.webhooks.outbox import WebhookOutbox
+from imagelayer.webhooks.store import WebhookStore
 from tests.local_cloud import people
 from tests.local_cloud.visitors import new_address
 from tests.support.visitor import ALL_SCOPES, LOGO

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from dev.local_cloud import LocalCloud
-from imagelayer.cleanup import MAX_REQUEUES
-from imagelayer.email_policy import address_hash
-from imagelayer.ids import new_id
-from imagelayer.stores.table import Item
+from imagelayer.identity.email_policy import address_hash
+from imagelayer.operations.sweep import MAX_REQUEUES
+from imagelayer.platform.ids import new_id
+from imagelayer.platform.table import Item
 from tests.local_cloud import people
 from tests.local_cloud.shops import ALLOWANCE, Shop, invoke, new_shop, new_trace
 from tests.local_cloud.visitors import new_visitor

@@ -16,7 +16,7 @@ import pytest
 
 from dev import aws
 from dev.local_cloud import LocalCloud
-from imagelayer.stores.table import Table
+from imagelayer.platform.table import Table
 from tests.local_cloud import people
 from tests.local_cloud.shops import administer, new_shop
 

@@ -18,9 +18,9 @@ import pyotp
 import pytest
 
 from dev.local_cloud import LocalCloud
-from imagelayer.email_policy import address_hash
-from imagelayer.ids import new_id
-from imagelayer.link_tokens import LinkToken
+from imagelayer.identity.email_policy import address_hash
+from imagelayer.identity.link_tokens import LinkToken
+from imagelayer.platform.ids import new_id
 from tests.local_cloud import people
 from tests.local_cloud.shops import new_trace
 from tests.local_cloud.visitors import new_address, new_visitor

@@ -15,7 +15,7 @@ import pyotp
 import pytest
 
 from dev.local_cloud import LocalCloud
-from imagelayer.email_policy import address_hash
+from imagelayer.identity.email_policy import address_hash
 from tests.local_cloud import people
 from tests.local_cloud.visitors import new_address, new_visitor
 from tests.support.visitor import PASSWORD, Visitor

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from dev.local_cloud import LocalCloud
-from imagelayer.endpoints import ENDPOINTS, Endpoint
+from imagelayer.api.route import Route
+from imagelayer.routes import ROUTES
 from tests.local_cloud import people
 from tests.local_cloud.visitors import new_owner
 from tests.support.visitor import CAPTCHA, PASSWORD, Visitor
@@ -37,10 +38,10 @@ def owner(cloud: LocalCloud) -> Visitor:
     return visitor
 
 
-def request_for(endpoint: Endpoint, owner: Visitor) -> tuple[str, dict[str, Any]]:
+def request_for(row: Route, owner: Visitor) -> tuple[str, dict[str, Any]]:
     """A request to the endpoint that would succeed if the limiter answered."""
     job = owner.brand["job"]
-    path = endpoint.path.format(
+    path = row.path.format(
         key_id=owner.key["id"],
         brand_id=owner.brand["id"],
         upload_id=owner.brand["upload"],
@@ -90,9 +91,9 @@ def request_for(endpoint: Endpoint, owner: Visitor) -> tuple[str, dict[str, Any]
         "createGeneration": {"prompt": "denied"},
     }
     token = {"none": None, "user": owner.access_token, "key": owner.key["key"]}.get(
-        endpoint.auth, owner.key["key"]
+        row.auth, owner.key["key"]
     )
-    return path, {"token": token, "json": bodies.get(endpoint.operation)}
+    return path, {"token": token, "json": bodies.get(row.operation)}
 
 
 def dump(cloud: LocalCloud, org_id: str) -> str:
@@ -121,11 +122,11 @@ class Denied:
     seconds: float
 
 
-def ask(owner: Visitor, endpoint: Endpoint) -> Denied:
-    path, parts = request_for(endpoint, owner)
-    answer = owner.call(endpoint.method, path, **parts)
+def ask(owner: Visitor, row: Route) -> Denied:
+    path, parts = request_for(row, owner)
+    answer = owner.call(row.method, path, **parts)
     return Denied(
-        endpoint.operation,
+        row.operation,
         answer.status_code,
         answer.json().get("code", ""),
         answer.headers.get("retry-after", "0"),
@@ -149,7 +150,7 @@ THREADS = 4
 def test_every_endpoint_denies_within_two_seconds_and_does_nothing_when(
     cloud: LocalCloud, owner: Visitor, outage: str
 ) -> None:
-    endpoints = list(ENDPOINTS.values())
+    rows = list(ROUTES.values())
     people.settle(cloud)
     mails = len(cloud.mail())
     before = dump(cloud, owner.org_id)
@@ -157,11 +158,11 @@ def test_every_endpoint_denies_within_two_seconds_and_does_nothing_when(
         cloud.faults([{"service": "dynamodb", **OUTAGES[outage]}]),
         ThreadPoolExecutor(THREADS) as pool,
     ):
-        answers = list(pool.map(partial(ask, owner), endpoints))
+        answers = list(pool.map(partial(ask, owner), rows))
         # A machine that is busy with something else may be slow once.
         late = [each for each in answers if each.seconds > MOST_SECONDS]
-        again = [ask(owner, endpoints[answers.index(each)]) for each in late]
-    assert len(answers) == len(ENDPOINTS) > 50
+        again = [ask(owner, rows[answers.index(each)]) for each in late]
+    assert len(answers) == len(ROUTES) > 50
     wrong = [
         each
         for each in [*answers, *again]

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from dev.local_cloud import LocalCloud
-from imagelayer.api_keys import hash_secret
-from imagelayer.rate_limits import POLICIES
-from imagelayer.times import utc_month
+from imagelayer.access.api_keys import hash_secret
+from imagelayer.limits.rate_limits import POLICIES
+from imagelayer.platform.times import utc_month
 from tests.local_cloud import people
 from tests.local_cloud.openai_suites import COMMANDS, MODEL, SUITE, Run, run, script, words
 from tests.local_cloud.shops import Shop, new_key, new_shop, new_trace

@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dev.local_cloud import LocalCloud
-from imagelayer.cleanup import MAX_REQUEUES
-from imagelayer.link_tokens import LinkToken
-from imagelayer.plans import audit
-from imagelayer.rate_limits import Limited, Policy
-from imagelayer.stores.counters import CounterStore, TatMemory
-from imagelayer.stores.keys import MAX_KEYS
+from imagelayer.access.key_store import MAX_KEYS
+from imagelayer.credits.ledger import audit
+from imagelayer.identity.link_tokens import LinkToken
+from imagelayer.limits.counters import CounterStore, TatMemory
+from imagelayer.limits.rate_limits import Limited, Policy
+from imagelayer.operations.sweep import MAX_REQUEUES
 from tests.local_cloud import people
 from tests.local_cloud.shops import ALLOWANCE, Shop, administer, invoke, new_shop
 from tests.local_cloud.visitors import new_visitor

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dev.local_cloud import LocalCloud
-from imagelayer.openai_images import MAX_HOPS
+from imagelayer.openai_api.images import MAX_HOPS
 from tests.local_cloud import openai_suites
 from tests.local_cloud.openai_suites import MODEL, Run
 from tests.local_cloud.shops import new_shop

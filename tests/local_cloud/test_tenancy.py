@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dev.local_cloud import LocalCloud
-from imagelayer.endpoints import ENDPOINTS
+from imagelayer.routes import ROUTES
 from tests.local_cloud.visitors import new_owner
 
 BODIES: dict[str, dict[str, Any]] = {
@@ -50,24 +50,24 @@ def test_every_route_answers_a_foreign_id_like_a_missing_one(cloud: LocalCloud) 
         ).json()["id"],
     }
     tried = 0
-    for endpoint in ENDPOINTS.values():
-        if "{" not in endpoint.path or "{model_id}" in endpoint.path:  # models are everybody's
+    for route in ROUTES.values():
+        if "{" not in route.path or "{model_id}" in route.path:  # models are everybody's
             continue
         tokens = [stranger.access_token]
-        if endpoint.auth == "user_or_key":
+        if route.auth == "user_or_key":
             tokens.append(stranger.key["key"])
         for token in tokens:
-            body = BODIES.get(endpoint.operation)
+            body = BODIES.get(route.operation)
             foreign = stranger.call(
-                endpoint.method, endpoint.path.format_map(ids), token=token, json=body
+                route.method, route.path.format_map(ids), token=token, json=body
             )
             missing_ids = {
                 name: value.partition("_")[0] + "_" + MISSING for name, value in ids.items()
             }
             missing = stranger.call(
-                endpoint.method, endpoint.path.format_map(missing_ids), token=token, json=body
+                route.method, route.path.format_map(missing_ids), token=token, json=body
             )
-            assert foreign.status_code == missing.status_code == 404, (endpoint.route, foreign.text)
+            assert foreign.status_code == missing.status_code == 404, (route.key, foreign.text)
             answers = [answer.json() for answer in (foreign, missing)]
             for answer in answers:
                 del answer["request_id"]

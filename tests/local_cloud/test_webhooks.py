@@ -23,14 +23,14 @@ import pytest
 from standardwebhooks import Webhook
 
 from dev.local_cloud import LocalCloud
-from imagelayer.ids import new_id
-from imagelayer.providers.webhook_http import WebhookHttp
-from imagelayer.security_events import SecurityLog
-from imagelayer.stores.table import Item
-from imagelayer.stores.webhooks import MAX_WEBHOOKS, WebhookStore
-from imagelayer.webhook_outbox import Order, WebhookOutbox, new_message
-from imagelayer.webhook_signing import RootKeys
-from imagelayer.webhook_worker import WebhookWorker
+from imagelayer.audit.security_log import SecurityLog
+from imagelayer.platform.ids import new_id
+from imagelayer.platform.table import Item
+from imagelayer.webhooks.delivery import WebhookWorker
+from imagelayer.webhooks.outbox import DeliveryTask, WebhookOutbox, new_message
+from imagelayer.webhooks.sender import WebhookHttp
+from imagelayer.webhooks.signing import RootKeys
+from imagelayer.webhooks.store import MAX_WEBHOOKS, WebhookStore
 from tests.local_cloud import people
 from tests.local_cloud.shops import NoQueue, Shop, invoke, new_shop, new_trace
 from tests.local_cloud.visitors import new_owner
@@ -123,25 +123,25 @@ def endpoint(shop: Shop, receiver: Receiver, path: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def waiting_message(cloud: LocalCloud, shop: Shop, webhook_id: str) -> Order:
+def waiting_message(cloud: LocalCloud, shop: Shop, webhook_id: str) -> DeliveryTask:
     """A message with a delivery that no queue message asks for."""
     now = time.time()
     message = new_message(shop.org_id, "generation.failed", {"id": "gen_none"}, now)
     store_of(cloud).add_message_for(message, webhook_id)
-    return Order(shop.org_id, message["id"], webhook_id, int(now))
+    return DeliveryTask(shop.org_id, message["id"], webhook_id, int(now))
 
 
-def deliver(cloud: LocalCloud, order: Order, trace: str = "") -> bool:
+def deliver(cloud: LocalCloud, task: DeliveryTask, trace: str = "") -> bool:
     """Hand a message to the function; whether it was worked off and the queue may forget it."""
-    record = {"messageId": secrets.token_hex(8), "body": json.dumps(order.to_dict())}
+    record = {"messageId": secrets.token_hex(8), "body": json.dumps(task.to_dict())}
     answer = invoke(cloud, "WebhookDeliveryFunction", {"Records": [record]}, trace)
     return answer is not None and not answer["batchItemFailures"]
 
 
-def delivery(cloud: LocalCloud, order: Order) -> Item:
+def delivery(cloud: LocalCloud, task: DeliveryTask) -> Item:
     """A delivery as it stands."""
     table = people.table(cloud, "WebhooksTable")
-    found = table.get(f"ORG#{order.org_id}", f"DLV#{order.message_id}#{order.webhook_id}")
+    found = table.get(f"ORG#{task.org_id}", f"DLV#{task.message_id}#{task.webhook_id}")
     assert found is not None
     return found
 
@@ -205,15 +205,15 @@ def test_a_message_whose_queue_message_was_lost_is_found_by_the_sweep(
     shop = new_shop(cloud)
     path = receiver.new_path()
     webhook = endpoint(shop, receiver, path)
-    order = waiting_message(cloud, shop, webhook["id"])
-    edit(cloud, delivery(cloud, order), sweep_at=int(time.time()) - 1)
+    task = waiting_message(cloud, shop, webhook["id"])
+    edit(cloud, delivery(cloud, task), sweep_at=int(time.time()) - 1)
     deadline = time.monotonic() + 30
     while not receiver.arrived[path]:
         assert time.monotonic() < deadline
         # The scheduled sweep may come first; the index lags.
         assert invoke(cloud, "WebhookDeliveryFunction", {})["failed"] == 0
         time.sleep(0.5)
-    assert [got.id for got in receiver.wait(path)] == [order.message_id]
+    assert [got.id for got in receiver.wait(path)] == [task.message_id]
 
 
 # ── Races ───────────────────────────────────────────────────────────────────────────────────────
@@ -252,8 +252,8 @@ def test_workers_that_race_for_one_delivery_send_it_once(
         done = list(pool.map(partial(deliver, cloud), [*orders] * RACERS))
     assert all(done)
     assert [len(receiver.arrived[path]) for path in paths] == [1, 1, 1, 1]
-    assert {delivery(cloud, order)["status"] for order in orders} == {"succeeded"}
-    assert {delivery(cloud, order)["attempts"] for order in orders} == {1}
+    assert {delivery(cloud, task)["status"] for task in orders} == {"succeeded"}
+    assert {delivery(cloud, task)["attempts"] for task in orders} == {1}
 
 
 class CarelessStore(WebhookStore):
@@ -316,12 +316,12 @@ def race_in_process(cloud: LocalCloud, receiver: Receiver, store: type[WebhookSt
             "updated_at": int(time.time()),
         }
     )
-    order = waiting_message(cloud, shop, webhook_id)
+    task = waiting_message(cloud, shop, webhook_id)
     together = threading.Barrier(RACERS)
 
     def send(_: int) -> str:
         together.wait()
-        return worker.work(order)
+        return worker.work(task)
 
     with ThreadPoolExecutor(RACERS) as pool:
         list(pool.map(send, range(RACERS)))
@@ -409,21 +409,21 @@ def test_a_fault_at_any_call_of_a_delivery_loses_no_message_and_changes_no_id(
 
     def flow(trace: str) -> Callable[[], None]:
         webhook = next(spare)
-        order = waiting_message(cloud, shop, webhook["id"])
-        deliver(cloud, order, trace)
+        task = waiting_message(cloud, shop, webhook["id"])
+        deliver(cloud, task, trace)
 
         def go_on() -> None:
             for _ in range(6):
-                if delivery(cloud, order)["status"] == "succeeded":
+                if delivery(cloud, task)["status"] == "succeeded":
                     break
-                if "claim" in delivery(cloud, order):
-                    edit(cloud, delivery(cloud, order), claim_until=int(time.time()) - 1)
-                deliver(cloud, order)
-            stands = delivery(cloud, order)
+                if "claim" in delivery(cloud, task):
+                    edit(cloud, delivery(cloud, task), claim_until=int(time.time()) - 1)
+                deliver(cloud, task)
+            stands = delivery(cloud, task)
             assert stands["status"] == "succeeded"
             assert "sweep_at" not in stands
             path = webhook["url"].removeprefix(receiver.base_url)
-            times = [got.id for got in receiver.arrived[path]].count(order.message_id)
+            times = [got.id for got in receiver.arrived[path]].count(task.message_id)
             assert 1 <= times <= 2
             assert times <= stands["attempts"]
 

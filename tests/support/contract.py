@@ -10,8 +10,8 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 
 from dev.settings import ROOT
-from imagelayer.endpoints import ENDPOINTS
 from imagelayer.http.app import SECURITY_HEADERS
+from imagelayer.routes import ROUTES
 
 DESCRIPTION = ROOT / "layers/common/imagelayer/static/openapi.json"
 
@@ -53,8 +53,8 @@ def violations(
     route: str, status: int, headers: dict[str, str], text: str, request_id: str
 ) -> list[str]:
     """Everything about one response that the description does not allow."""
-    endpoint = ENDPOINTS[route]
-    operation = description()["paths"][endpoint.path][endpoint.method.lower()]
+    row = ROUTES[route]
+    operation = description()["paths"][row.path][row.method.lower()]
     documented = operation["responses"].get(str(status))
     if documented is None:
         return [f"{route} answered {status}, which is not documented: {text[:300]}"]
@@ -62,8 +62,8 @@ def violations(
         f"{name} is {headers.get(name.lower())!r}"
         for name, value in SECURITY_HEADERS.items()
         if headers.get(name.lower()) != value
-        and not (name == "Cache-Control" and endpoint.function == "discovery")
-        and not (name == "Content-Security-Policy" and endpoint.content_type == "text/html")
+        and not (name == "Cache-Control" and row.function == "discovery")
+        and not (name == "Content-Security-Policy" and row.content_type == "text/html")
     ]
     if not headers.get("content-security-policy", "").startswith("default-src 'none'; "):
         found.append("Content-Security-Policy is not closed by default")

@@ -6,21 +6,21 @@ import json
 import re
 from typing import Any
 
-from imagelayer.endpoints import ENDPOINTS
+from imagelayer.routes import ROUTES
 
 
 def route_of(method: str, path: str) -> tuple[str, dict[str, str]]:
     """The route that API Gateway would choose: literal segments before variables."""
     found: list[tuple[int, str, dict[str, str]]] = []
-    for endpoint in ENDPOINTS.values():
+    for row in ROUTES.values():
         pattern = re.sub(
             r"{(\w+)}",
             r"(?P<\1>[^/]+)",
-            re.escape(endpoint.path).replace(r"\{", "{").replace(r"\}", "}"),
+            re.escape(row.path).replace(r"\{", "{").replace(r"\}", "}"),
         )
         match = re.fullmatch(pattern, path)
-        if match and endpoint.method == method:
-            found.append((endpoint.path.count("{"), endpoint.route, match.groupdict()))
+        if match and row.method == method:
+            found.append((row.path.count("{"), row.key, match.groupdict()))
     if not found:
         return "$default", {}
     _, route, parameters = min(found, key=lambda each: each[0])

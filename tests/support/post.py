@@ -59,6 +59,6 @@ def watch(product: Product) -> list[Letter]:
             )
         )
 
-    events = product.wiring("mail").client("sesv2").meta.events
+    events = product.platform("mail").client("sesv2").meta.events
     events.register("provide-client-params.sesv2.SendEmail", note)
     return sent

@@ -22,15 +22,15 @@ from moto.ses.models import ses_backends
 from moto.sqs.models import sqs_backends
 
 from dev.secret_scanning import SecretScanner
-from imagelayer.api_keys import hash_secret
-from imagelayer.endpoints import ENDPOINTS
-from imagelayer.leaked_keys import known_keys
-from imagelayer.providers.secret_scanning import ScannerKeys
-from imagelayer.providers.turnstile import Turnstile
-from imagelayer.rate_limits import Policy
-from imagelayer.settings import Settings
-from imagelayer.stores.table import decode_item, encode_item
-from imagelayer.wiring import Wiring
+from imagelayer.access.api_keys import hash_secret
+from imagelayer.access.leaked_keys import known_keys
+from imagelayer.access.secret_scanning import ScannerKeys
+from imagelayer.identity.turnstile import Turnstile
+from imagelayer.limits.rate_limits import Policy
+from imagelayer.platform.settings import Settings
+from imagelayer.platform.table import decode_item, encode_item
+from imagelayer.platform.wiring import Part, Platform
+from imagelayer.routes import ROUTES
 from tests.support import aws, contract
 from tests.support.events import http_event, route_of
 from tests.support.images import logo
@@ -61,7 +61,7 @@ BACKGROUND_FUNCTIONS = (
     "signing_rotation",
     "webhook_delivery",
 )
-HTTP_FUNCTIONS = sorted({endpoint.function for endpoint in ENDPOINTS.values()})
+HTTP_FUNCTIONS = sorted({row.function for row in ROUTES.values()})
 
 
 def bearer(key: dict[str, Any]) -> dict[str, str]:
@@ -161,7 +161,7 @@ class Product:
         )
         self._mock = mock_aws()
         self._mock.start()
-        self._wirings: dict[str, Wiring] = {}
+        self._platforms: dict[str, Platform] = {}
         self._begin(_empty())
         product = self
 
@@ -194,7 +194,7 @@ class Product:
         self.output.truncate()
         self.output.write(beginning.output)
         self._requests = beginning.requests
-        self._wirings.clear()
+        self._platforms.clear()
         self._beginning = beginning
         self._calls = aws.calls()
 
@@ -203,7 +203,7 @@ class Product:
         """Whether it is still as it began: nothing was called, read or set."""
         return (
             self._calls == aws.calls()
-            and not self._wirings
+            and not self._platforms
             and not self.parameters
             and self.siteverify == CAPTCHA_SOLVED
         )
@@ -231,20 +231,24 @@ class Product:
         self._begin(found)
         return replace(found.accounts[-1])
 
-    def wiring(self, function: str) -> Wiring:
-        """One function's wiring, kept as a warm process would."""
-        if function not in self._wirings:
+    def platform(self, function: str) -> Platform:
+        """One function's platform, kept as a warm process would."""
+        if function not in self._platforms:
             environment = aws.environment(function, self.names) | {"AWS_REGION": aws.REGION}
             overrides = {
                 name: value for name, value in self.parameters.items() if name in environment
             }
-            wiring = Wiring(Settings.read(environment | overrides))
-            vars(wiring)["_session"] = aws.SESSION
-            vars(wiring)["_clients"] = _clients(function)
-            vars(wiring)["_clock"] = lambda: time.time() + self._waited
-            vars(wiring)["_sleep"] = self._pause
-            self._wirings[function] = wiring
-        return self._wirings[function]
+            platform = Platform(Settings.read(environment | overrides))
+            vars(platform)["session"] = aws.SESSION
+            vars(platform)["_clients"] = _clients(function)
+            vars(platform)["clock"] = lambda: time.time() + self._waited
+            vars(platform)["sleep"] = self._pause
+            self._platforms[function] = platform
+        return self._platforms[function]
+
+    def part[P: Part](self, function: str, kind: type[P]) -> P:
+        """A domain's wiring in one function."""
+        return self.platform(function).part(kind)
 
     def _pause(self, seconds: float) -> None:
         """What a handler that waits does instead: time passes, and the worker works."""
@@ -255,15 +259,15 @@ class Product:
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
         """Call a function's handler with an event."""
         module = importlib.import_module(f"functions.{function}.app")
-        wired = self.wiring(function)
-        handler = wired.log.registered_handler
+        platform = self.platform(function)
+        handler = platform.log.registered_handler
         assert isinstance(handler, logging.StreamHandler)
         handler.setStream(self.output)
         targets: list[Any] = [importlib.import_module("imagelayer.http.app"), module]
         saved = [(target, target.current) for target in targets if hasattr(target, "current")]
         try:
             for target, _ in saved:
-                target.current = lambda: wired
+                target.current = lambda: platform
             with contextlib.redirect_stdout(self.output):
                 return module.handler(event, object())
         finally:
@@ -275,7 +279,7 @@ class Product:
         self._requests += 1
         parts.setdefault("request_id", f"req-{self._requests}")
         route, _ = route_of(method, path)
-        function = ENDPOINTS[route].function
+        function = ROUTES[route].function
         return self.answer(function, http_event(method, path, **parts))
 
     def answer(self, function: str, event: dict[str, Any]) -> Answer:
@@ -288,7 +292,7 @@ class Product:
             response.get("cookies", []),
         )
         assert answer.status != 500 or self.internal_errors_expected, self.output.getvalue()
-        if event["routeKey"] in ENDPOINTS:
+        if event["routeKey"] in ROUTES:
             broken = contract.violations(
                 event["routeKey"],
                 answer.status,
@@ -499,7 +503,7 @@ class Product:
 
         event = f"before-call.{service}" + (f".{operation}" if operation else "")
         functions = (*HTTP_FUNCTIONS, *BACKGROUND_FUNCTIONS)
-        clients = [self.wiring(name).client(service).meta.events for name in functions]
+        clients = [self.platform(name).client(service).meta.events for name in functions]
         for events in clients:
             events.register(event, fail)
         try:

@@ -26,12 +26,12 @@ from dev.model_servers import (
     ModelServers,
     Rule,
 )
-from imagelayer.models import Model, known
-from imagelayer.providers.bedrock import Bedrock
-from imagelayer.providers.calls import Attempts
-from imagelayer.providers.google import Google
-from imagelayer.providers.models import ImageModel, Order
-from imagelayer.providers.openai import OpenAi
+from imagelayer.image_models.bedrock import Bedrock
+from imagelayer.image_models.calls import Attempts
+from imagelayer.image_models.google import Google
+from imagelayer.image_models.image_model import ImageModel, ImageRequest
+from imagelayer.image_models.openai import OpenAi
+from imagelayer.image_models.registry import Model, known
 from tests.support import aws
 from tests.support.product import Product
 
@@ -181,7 +181,7 @@ MODELS = {model.id: model for model in known()}
 LIVING = {"openai": "gpt-image-2", "google": "gemini-3.1-flash-image", "bedrock": "sd3.5-large"}
 
 
-def order(model: str | Model, **changes: Any) -> Order:
+def order(model: str | Model, **changes: Any) -> ImageRequest:
     """An order of a square picture, unless told otherwise."""
     fields: dict[str, Any] = {
         "model": MODELS[model] if isinstance(model, str) else model,
@@ -193,4 +193,4 @@ def order(model: str | Model, **changes: Any) -> Order:
         "seed": 7,
         "deadline": time.time() + 20,
     }
-    return Order(**{**fields, **changes})
+    return ImageRequest(**{**fields, **changes})

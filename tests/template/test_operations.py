@@ -11,10 +11,10 @@ import pytest
 
 from dev.settings import ROOT
 from dev.template import Resolver
-from imagelayer.secret_rotation import OVERLAP_SECONDS
-from imagelayer.stores.end_user_sessions import MAX_SECONDS
-from imagelayer.stores.secrets import KEEP_SECONDS
-from imagelayer.tokens import ACCESS_SECONDS
+from imagelayer.access.end_user_store import MAX_SECONDS
+from imagelayer.identity.secret_rotation import OVERLAP_SECONDS
+from imagelayer.identity.tokens import ACCESS_SECONDS
+from imagelayer.platform.secrets import KEEP_SECONDS
 from tests.support import aws
 
 RESOURCES = aws.DOCUMENT["Resources"]

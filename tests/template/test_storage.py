@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from dev.template import Resolver
-from imagelayer.providers.webhook_http import TIMEOUT_SECONDS
-from imagelayer.registration import SIGN_UP_SECONDS
-from imagelayer.stores.webhooks import MESSAGE_SECONDS
-from imagelayer.webhook_worker import CLAIM_SECONDS
+from imagelayer.identity.registration import SIGN_UP_SECONDS
+from imagelayer.webhooks.delivery import LEASE_SECONDS
+from imagelayer.webhooks.sender import TIMEOUT_SECONDS
+from imagelayer.webhooks.store import MESSAGE_SECONDS
 from tests.support import aws
 
 TABLES = aws.resources("AWS::DynamoDB::Table")
@@ -219,7 +219,7 @@ def test_a_webhook_gets_time_and_attempts_before_it_is_a_dead_letter() -> None:
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     # One slow receiver holds nobody else's message up, and a claim outlives its worker.
     assert source["BatchSize"] == 1
-    assert TIMEOUT_SECONDS * 2 < sender["Timeout"] < CLAIM_SECONDS < queue["VisibilityTimeout"]
+    assert TIMEOUT_SECONDS * 2 < sender["Timeout"] < LEASE_SECONDS < queue["VisibilityTimeout"]
 
 
 def test_a_message_to_an_endpoint_outlives_no_message_of_the_queue() -> None:

@@ -9,8 +9,8 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from imagelayer.rate_limits import Policy
-from imagelayer.stores.table import (
+from imagelayer.limits.rate_limits import Policy
+from imagelayer.platform.table import (
     Action,
     ConditionFailed,
     Item,

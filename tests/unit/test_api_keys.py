@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.api_keys import (
+from imagelayer.access.api_keys import (
     Kind,
     Mode,
     allows,

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from dev.settings import ROOT
-from imagelayer import clients, link_tokens, login, members, second_factor, tokens
-from imagelayer.passwords import MAX_LENGTH, MIN_LENGTH, MIN_SCORE, PRODUCT_WORDS
-from imagelayer.rate_limits import POLICIES
-from imagelayer.sessions import MAX_SESSIONS
+from imagelayer.identity import link_tokens, login, members, places, second_factor, tokens
+from imagelayer.identity.passwords import MAX_LENGTH, MIN_LENGTH, MIN_SCORE, PRODUCT_WORDS
+from imagelayer.identity.sessions import MAX_SESSIONS
+from imagelayer.limits.rate_limits import POLICIES
 
 PAGE = ROOT / "docs/security/asvs.md"
 SESSIONS = ROOT / "docs/security/sessions.md"
@@ -155,7 +155,7 @@ def of(seconds: int, unit: str) -> str:
         f"{second_factor.STEP_SECONDS}-second steps",
         f"A user may have {MAX_SESSIONS} dashboard sessions.",
         f"within {of(login.REUSE_GRACE_SECONDS, 'second')}: answered again",
-        f"within {of(clients.PLACE_SECONDS, 'day')}",
+        f"within {of(places.PLACE_SECONDS, 'day')}",
         f"`{tokens.ACCESS_TYPE}` | `{tokens.ACCESS_AUDIENCE}`",
         f"`{tokens.END_USER_TYPE}` | `{tokens.END_USER_AUDIENCE}`",
         f"At least {MIN_LENGTH} characters, at most {MAX_LENGTH}",

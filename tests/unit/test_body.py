@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from imagelayer import schemas
-from imagelayer.errors import Problem
+from imagelayer.access.schemas import CreateKeyRequest, RotateKeyRequest
+from imagelayer.brands.schemas import CreateBrandRequest, CreateUploadRequest, UpdateBrandRequest
+from imagelayer.generations.schemas import CreateGenerationRequest
 from imagelayer.http.body import convert, given, parse
+from imagelayer.identity.schemas import RegisterRequest, VerifyEmailRequest
+from imagelayer.platform.errors import Problem
 
 LIMIT = 4096
 JSON = {"content-type": "application/json"}
@@ -22,8 +25,8 @@ def event(body: str | None, **changes: Any) -> dict[str, Any]:
     return {"headers": JSON, "body": body, "isBase64Encoded": False, **changes}
 
 
-def read(body: str | None, **changes: Any) -> schemas.CreateGenerationRequest:
-    return parse(event(body, **changes), schemas.CreateGenerationRequest, LIMIT)
+def read(body: str | None, **changes: Any) -> CreateGenerationRequest:
+    return parse(event(body, **changes), CreateGenerationRequest, LIMIT)
 
 
 def refusal(body: str | None, **changes: Any) -> Problem:
@@ -148,7 +151,7 @@ def test_an_absent_body_is_told_what_is_missing(body: str | None) -> None:
 def test_every_broken_field_is_reported_at_once() -> None:
     errors = broken(
         {"scopes": ["assets:read", "nope"], "mode": 1, "expires_at": 5, "colour": "red", "b": 1},
-        schemas.CreateKeyRequest,
+        CreateKeyRequest,
     )
     assert set(errors) == {
         "body.name",
@@ -165,59 +168,59 @@ def test_every_broken_field_is_reported_at_once() -> None:
 @pytest.mark.parametrize(
     ("shape", "field", "value"),
     [
-        (schemas.CreateKeyRequest, "scopes", ["assets:read"] * 17),
-        (schemas.CreateKeyRequest, "scopes", "assets:read"),
-        (schemas.CreateKeyRequest, "scopes", ["*"]),
-        (schemas.CreateKeyRequest, "scopes", ["keys:write"]),
-        (schemas.CreateKeyRequest, "mode", "LIVE"),
-        (schemas.CreateKeyRequest, "mode", None),
-        (schemas.CreateKeyRequest, "name", ""),
-        (schemas.CreateKeyRequest, "name", "x" * 101),
-        (schemas.CreateKeyRequest, "name", "<script>"),
-        (schemas.CreateKeyRequest, "name", "two\nlines"),
-        (schemas.CreateKeyRequest, "name", "trailing\n"),
-        (schemas.CreateKeyRequest, "name", "nul\x00"),
-        (schemas.RotateKeyRequest, "grace_seconds", -1),
-        (schemas.RotateKeyRequest, "grace_seconds", 604_801),
-        (schemas.RotateKeyRequest, "grace_seconds", 1.5),
-        (schemas.RotateKeyRequest, "grace_seconds", True),
-        (schemas.RotateKeyRequest, "grace_seconds", "60"),
-        (schemas.RotateKeyRequest, "grace_seconds", 10**40),
-        (schemas.CreateBrandRequest, "palette", []),
-        (schemas.CreateBrandRequest, "palette", ["#FFF"]),
-        (schemas.CreateBrandRequest, "palette", ["red"]),
-        (schemas.CreateBrandRequest, "palette", ["#12345G"]),
-        (schemas.CreateBrandRequest, "palette", ["#123456\n"]),
-        (schemas.CreateBrandRequest, "palette", ["x#123456"]),
-        (schemas.CreateBrandRequest, "palette", ["#123456"] * 9),
-        (schemas.CreateBrandRequest, "palette", {"0": "#123456"}),
-        (schemas.CreateBrandRequest, "tone", ["x"] * 13),
-        (schemas.CreateBrandRequest, "style", "x" * 2001),
-        (schemas.UpdateBrandRequest, "name", None),
-        (schemas.UpdateBrandRequest, "palette", None),
-        (schemas.CreateUploadRequest, "kind", "favicon"),
-        (schemas.CreateUploadRequest, "content_type", "image/svg+xml"),
-        (schemas.CreateUploadRequest, "size_bytes", 0),
-        (schemas.CreateUploadRequest, "size_bytes", 5_242_881),
-        (schemas.CreateGenerationRequest, "n", 0),
-        (schemas.CreateGenerationRequest, "n", 5),
-        (schemas.CreateGenerationRequest, "seed", -1),
-        (schemas.CreateGenerationRequest, "seed", 2**32),
-        (schemas.CreateGenerationRequest, "seed", 2**70),
-        (schemas.CreateGenerationRequest, "size", "1024"),
-        (schemas.CreateGenerationRequest, "size", "1024x1024\n"),
-        (schemas.CreateGenerationRequest, "size", "0x0"),
-        (schemas.CreateGenerationRequest, "size", "10240x1024"),
-        (schemas.CreateGenerationRequest, "size", "\u0663\u0664\u0665x\u0663\u0664\u0665"),
-        (schemas.CreateGenerationRequest, "output_format", "gif"),
-        (schemas.CreateGenerationRequest, "logo", "middle"),
-        (schemas.CreateGenerationRequest, "prompt", ""),
-        (schemas.CreateGenerationRequest, "prompt", "x" * 32_001),
-        (schemas.CreateGenerationRequest, "apply_brand_guidelines", "yes"),
-        (schemas.VerifyEmailRequest, "token", "short"),
-        (schemas.VerifyEmailRequest, "token", "x" * 201),
-        (schemas.RegisterRequest, "password", "x" * 513),
-        (schemas.RegisterRequest, "turnstile_token", "x" * 2049),
+        (CreateKeyRequest, "scopes", ["assets:read"] * 17),
+        (CreateKeyRequest, "scopes", "assets:read"),
+        (CreateKeyRequest, "scopes", ["*"]),
+        (CreateKeyRequest, "scopes", ["keys:write"]),
+        (CreateKeyRequest, "mode", "LIVE"),
+        (CreateKeyRequest, "mode", None),
+        (CreateKeyRequest, "name", ""),
+        (CreateKeyRequest, "name", "x" * 101),
+        (CreateKeyRequest, "name", "<script>"),
+        (CreateKeyRequest, "name", "two\nlines"),
+        (CreateKeyRequest, "name", "trailing\n"),
+        (CreateKeyRequest, "name", "nul\x00"),
+        (RotateKeyRequest, "grace_seconds", -1),
+        (RotateKeyRequest, "grace_seconds", 604_801),
+        (RotateKeyRequest, "grace_seconds", 1.5),
+        (RotateKeyRequest, "grace_seconds", True),
+        (RotateKeyRequest, "grace_seconds", "60"),
+        (RotateKeyRequest, "grace_seconds", 10**40),
+        (CreateBrandRequest, "palette", []),
+        (CreateBrandRequest, "palette", ["#FFF"]),
+        (CreateBrandRequest, "palette", ["red"]),
+        (CreateBrandRequest, "palette", ["#12345G"]),
+        (CreateBrandRequest, "palette", ["#123456\n"]),
+        (CreateBrandRequest, "palette", ["x#123456"]),
+        (CreateBrandRequest, "palette", ["#123456"] * 9),
+        (CreateBrandRequest, "palette", {"0": "#123456"}),
+        (CreateBrandRequest, "tone", ["x"] * 13),
+        (CreateBrandRequest, "style", "x" * 2001),
+        (UpdateBrandRequest, "name", None),
+        (UpdateBrandRequest, "palette", None),
+        (CreateUploadRequest, "kind", "favicon"),
+        (CreateUploadRequest, "content_type", "image/svg+xml"),
+        (CreateUploadRequest, "size_bytes", 0),
+        (CreateUploadRequest, "size_bytes", 5_242_881),
+        (CreateGenerationRequest, "n", 0),
+        (CreateGenerationRequest, "n", 5),
+        (CreateGenerationRequest, "seed", -1),
+        (CreateGenerationRequest, "seed", 2**32),
+        (CreateGenerationRequest, "seed", 2**70),
+        (CreateGenerationRequest, "size", "1024"),
+        (CreateGenerationRequest, "size", "1024x1024\n"),
+        (CreateGenerationRequest, "size", "0x0"),
+        (CreateGenerationRequest, "size", "10240x1024"),
+        (CreateGenerationRequest, "size", "\u0663\u0664\u0665x\u0663\u0664\u0665"),
+        (CreateGenerationRequest, "output_format", "gif"),
+        (CreateGenerationRequest, "logo", "middle"),
+        (CreateGenerationRequest, "prompt", ""),
+        (CreateGenerationRequest, "prompt", "x" * 32_001),
+        (CreateGenerationRequest, "apply_brand_guidelines", "yes"),
+        (VerifyEmailRequest, "token", "short"),
+        (VerifyEmailRequest, "token", "x" * 201),
+        (RegisterRequest, "password", "x" * 513),
+        (RegisterRequest, "turnstile_token", "x" * 2049),
     ],
 )
 def test_a_value_that_breaks_its_rule_is_named(
@@ -245,11 +248,11 @@ SECRET = "SeKrEtVaLuE"
 )
 def test_no_value_is_echoed(fields: dict[str, Any]) -> None:
     for shape in (
-        schemas.CreateKeyRequest,
-        schemas.CreateUploadRequest,
-        schemas.RegisterRequest,
-        schemas.CreateBrandRequest,
-        schemas.CreateGenerationRequest,
+        CreateKeyRequest,
+        CreateUploadRequest,
+        RegisterRequest,
+        CreateBrandRequest,
+        CreateGenerationRequest,
     ):
         with pytest.raises(Problem) as refused:
             convert(fields, shape)
@@ -258,11 +261,11 @@ def test_no_value_is_echoed(fields: dict[str, Any]) -> None:
 
 
 def test_a_long_unknown_name_is_cut() -> None:
-    (location,) = broken({"prompt": "x", "y" * 5000: 1}, schemas.CreateGenerationRequest)
+    (location,) = broken({"prompt": "x", "y" * 5000: 1}, CreateGenerationRequest)
     assert len(location) <= 80
 
 
 def test_fields_left_out_of_a_change_are_absent_from_it() -> None:
-    change = convert({"style": ""}, schemas.UpdateBrandRequest)
+    change = convert({"style": ""}, UpdateBrandRequest)
     assert given(change) == {"style": ""}
-    assert given(convert({}, schemas.UpdateBrandRequest)) == {}
+    assert given(convert({}, UpdateBrandRequest)) == {}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.errors import Problem
 from imagelayer.http.client_address import canonical, client_address
+from imagelayer.platform.errors import Problem
 
 SECRET = "edge-secret-of-the-distribution"
 DIGEST = hashlib.sha256(SECRET.encode()).hexdigest()

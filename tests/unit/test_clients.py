@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.clients import describe, network, place_id
+from imagelayer.http.user_agent import describe
+from imagelayer.identity.places import network, place_id
 
 USER = "usr_01m85g9mspnb132tnphwa9cytt"
 MOZILLA = "Mozilla/5.0"

@@ -6,19 +6,19 @@ from functools import partial
 
 import pytest
 
-from imagelayer.rate_limits import POLICIES, Limited, Policy
-from imagelayer.stores import counters
-from imagelayer.stores.counters import (
+from imagelayer.limits import counters
+from imagelayer.limits.counters import (
     REMEMBER_MS,
     REMEMBERED_SUBJECTS,
     CounterStore,
     Guard,
     GuardFailed,
     Meter,
+    RateLimitAttempt,
     TatMemory,
-    Turn,
 )
-from imagelayer.stores.table import Item, StoreUnavailable, TransactionRefused
+from imagelayer.limits.rate_limits import POLICIES, Limited, Policy
+from imagelayer.platform.table import Item, StoreUnavailable, TransactionRefused
 from tests.unit.limiter import START_MS, FakeTable
 
 PUBLIC = POLICIES["public-read"]  # 240 in 60 s, 120 at once: one each 500 ms
@@ -263,7 +263,7 @@ def test_limits_of_one_item_do_not_count_each_other() -> None:
 # ── Inside a transaction ────────────────────────────────────────────────────────────────────────
 
 
-def turn(process: CounterStore, now_ms: int = START_MS) -> Turn:
+def turn(process: CounterStore, now_ms: int = START_MS) -> RateLimitAttempt:
     return process.turn(ADDRESS, SLOW, now_ms)
 
 
@@ -303,17 +303,17 @@ def test_guesses_are_counted_by_the_table_alone_and_a_right_one_takes_them_back(
     table = FakeTable()
     here, there = store(table), store(table)
     for _ in range(SLOW.burst):
-        here.guess("ada", SLOW, START_MS)
+        here.record_attempt("ada", SLOW, START_MS)
     for process in (here, there):
         with pytest.raises(Limited):
-            process.guess("ada", SLOW, START_MS)
-    there.forgive("ada", SLOW)
-    here.guess("ada", SLOW, START_MS)  # at once, in the process that was refused
+            process.record_attempt("ada", SLOW, START_MS)
+    there.reset_attempts("ada", SLOW)
+    here.record_attempt("ada", SLOW, START_MS)  # at once, in the process that was refused
 
 
 def test_forgiving_where_nothing_was_guessed_makes_no_item() -> None:
     table = FakeTable()
-    store(table).forgive("ada", SLOW)
+    store(table).reset_attempts("ada", SLOW)
     assert table.items == {}
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.credits import (
+from imagelayer.credits.store import allowance_name, balance_name, pool_of, split, until_of
+from imagelayer.credits.wallet import (
     MAX_DRAWS,
     REMEMBER_SECONDS,
     REMEMBERED_ORGANIZATIONS,
@@ -20,14 +21,7 @@ from imagelayer.credits import (
     allowance_of,
     plan_draws,
 )
-from imagelayer.stores.credits import (
-    allowance_name,
-    balance_name,
-    pool_of,
-    split,
-    until_of,
-)
-from imagelayer.stores.table import Item
+from imagelayer.platform.table import Item
 
 NOW = 1_800_000_000.0  # 2027-01-15
 MONTH = "2027-01"

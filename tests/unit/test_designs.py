@@ -7,17 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from imagelayer.designs import (
-    BODY,
-    HEADING,
-    Template,
-    Text,
-    Typography,
-    check_design,
-    check_typography,
-)
-from imagelayer.errors import Problem
-from imagelayer.fonts import FAMILIES, covers
+from imagelayer.design.designs import Template, Text, Typography, check_design, check_typography
+from imagelayer.design.fonts import BODY, FAMILIES, HEADING, covers
+from imagelayer.platform.errors import Problem
 from imagelayer.render.layouts import blocks_of
 
 FULL: list[dict[str, Any]] = [

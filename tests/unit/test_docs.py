@@ -12,14 +12,22 @@ import pytest
 from msgspec import inspect
 
 from dev.settings import ROOT
-from imagelayer import api_keys, idempotency, leaked_keys, schemas, usage
-from imagelayer.administration import AnyAction
-from imagelayer.endpoints import ENDPOINTS, MAX_BODY_BYTES, MAX_PICTURE_BYTES, Endpoint
-from imagelayer.errors import CATALOGUE, DO_NOT_RETRY
-from imagelayer.plans import OVERRIDABLE
-from imagelayer.rate_limits import POLICIES
-from imagelayer.security_events import EVENTS
-from imagelayer.stores import accounts, counters, credits, keys
+from imagelayer.access import api_keys, leaked_keys
+from imagelayer.access import key_store as keys
+from imagelayer.access.schemas import Cidrs, Scope
+from imagelayer.api.route import MAX_BODY_BYTES, Route
+from imagelayer.audit.security_log import EVENTS
+from imagelayer.credits import store as credits
+from imagelayer.credits import usage
+from imagelayer.identity import store as accounts
+from imagelayer.limits import counters
+from imagelayer.limits.rate_limits import POLICIES
+from imagelayer.openai_api.routes import MAX_PICTURE_BYTES
+from imagelayer.operations.administration import AnyAction
+from imagelayer.operations.plans import OVERRIDABLE
+from imagelayer.platform import idempotency
+from imagelayer.platform.errors import CATALOGUE, DO_NOT_RETRY
+from imagelayer.routes import ROUTES
 from tests.support.tables import rows
 
 DOCS = ROOT / "docs"
@@ -56,12 +64,12 @@ def test_every_limit_is_documented_with_its_numbers() -> None:
 
 def test_every_endpoint_is_listed_with_the_limits_that_count_it() -> None:
     listed = {row[0].strip("`"): (row[4], row[6]) for row in LIMITS}
-    for endpoint in ENDPOINTS.values():
-        counted = {endpoint.limit: "client address" if endpoint.auth == "none" else "credential"}
-        counted |= {limit: SHARED[limit] for limit in endpoint.shared}
+    for row in ROUTES.values():
+        counted = {row.limit: "client address" if row.auth == "none" else "credential"}
+        counted |= {limit: SHARED[limit] for limit in row.shared}
         for limit, per in counted.items():
             assert listed[limit][0] == per
-            assert f"`{endpoint.route}`" in listed[limit][1]
+            assert f"`{row.key}`" in listed[limit][1]
 
 
 def test_the_limits_an_organization_may_have_otherwise_are_marked() -> None:
@@ -73,26 +81,26 @@ def test_the_limits_an_organization_may_have_otherwise_are_marked() -> None:
 def test_a_scope_of_keys_is_listed_with_all_that_it_opens() -> None:
     def opened(scope: str) -> list[str]:
         return [
-            f"`{each.route}`"
-            for each in ENDPOINTS.values()
+            f"`{each.key}`"
+            for each in ROUTES.values()
             if each.scope == scope and each.auth != "user"
         ]
 
     assert rows(DOCS / "keys.md", "| scope | opens |") == [
         [f"`{scope}`", ", ".join(opened(scope))]
-        for scope in schemas.Scope.__args__  # type: ignore[attr-defined]
+        for scope in Scope.__args__  # type: ignore[attr-defined]
     ]
 
 
 def test_every_route_that_takes_an_idempotency_key_is_listed_with_who_shares_it() -> None:
     header = "| route | shared by | a repetition is answered |"
 
-    def shared_by(endpoint: Endpoint) -> str:
-        return "the one who asks" if endpoint.idempotent == "actor" else "the organization"
+    def shared_by(row: Route) -> str:
+        return "the one who asks" if row.idempotent == "actor" else "the organization"
 
-    assert [row[:2] for row in rows(DOCS / "idempotency.md", header)] == [
-        [f"`{each.route}`", shared_by(each)] for each in ENDPOINTS.values() if each.idempotent
-    ]
+    assert sorted(row[:2] for row in rows(DOCS / "idempotency.md", header)) == sorted(
+        [f"`{each.key}`", shared_by(each)] for each in ROUTES.values() if each.idempotent
+    )
 
 
 def test_what_is_not_worth_a_retry_is_named() -> None:
@@ -130,7 +138,7 @@ def length(shape: object) -> int | None:
     [
         f"| API keys | {keys.MAX_KEYS} | organization |",
         f"| secrets of a key that work at once | {keys.LIVING_SECRETS}, the current one included |",
-        f"| networks of a key (`allowed_cidrs`) | {length(schemas.Cidrs)}; of IPv6 a "
+        f"| networks of a key (`allowed_cidrs`) | {length(Cidrs)}; of IPv6 a "
         f"/{api_keys.LONGEST_IPV6_PREFIX} or wider |",
         f"| leaked keys in one report | {leaked_keys.MAX_REPORTED} |",
         f"| days in one usage report | {usage.MAX_DAYS} |",
@@ -154,9 +162,9 @@ def test_usage_is_documented_with_its_groups_and_its_longest_range() -> None:
 
 def test_the_documented_body_limit_is_the_one_in_force() -> None:
     larger = {
-        endpoint.route: endpoint.max_body_bytes
-        for endpoint in ENDPOINTS.values()
-        if endpoint.max_body_bytes != MAX_BODY_BYTES
+        row.key: row.max_body_bytes
+        for row in ROUTES.values()
+        if row.max_body_bytes != MAX_BODY_BYTES
     }
     assert larger == {"POST /v1/images/edits": MAX_PICTURE_BYTES}
     documented = (DOCS / "limits.md").read_text("utf-8")

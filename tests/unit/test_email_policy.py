@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.email_policy import (
+from imagelayer.identity.email_policy import (
     DomainLists,
     address_hash,
     canonical_address,
     lookup_address,
     refuse_disposable,
 )
-from imagelayer.errors import Problem
+from imagelayer.platform.errors import Problem
 
 NO_LISTS = DomainLists()
 SPELLINGS = [

@@ -10,8 +10,8 @@ from fontTools.ttLib import TTFont
 
 from dev import fonts as source
 from dev.settings import ROOT
-from imagelayer.errors import Problem
-from imagelayer.fonts import FALLBACKS, FAMILIES, check_text, covers, find_family
+from imagelayer.design.fonts import FALLBACKS, FAMILIES, check_text, covers, find_family
+from imagelayer.platform.errors import Problem
 
 FOLDER = ROOT / "layers/render/fonts"
 FACES = [

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.errors import Problem
 from imagelayer.http import body
 from imagelayer.http.forms import MAX_PARTS, parse
+from imagelayer.platform.errors import Problem
 
 Parts = list[tuple[str, Any]]
 BOUNDARY = "x-boundary"

@@ -10,9 +10,9 @@ from msgspec import inspect
 
 from dev import gallery
 from dev.settings import ROOT
-from imagelayer.designs import Template, Treatment
-from imagelayer.fonts import FAMILIES
-from imagelayer.presets import PRESETS
+from imagelayer.design.designs import Template, Treatment
+from imagelayer.design.fonts import FAMILIES
+from imagelayer.design.presets import PRESETS
 from imagelayer.render.studio import STYLES
 
 FOLDER = ROOT / "docs/images/gallery"

@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.errors import Problem
-from imagelayer.idempotency import claim, made_before, read_key, telling_twins
-from imagelayer.principals import EndUser, Principal
-from imagelayer.schemas import CreateBrandRequest, CreateGenerationRequest
-from imagelayer.stores.idempotency import Claim
-from imagelayer.stores.table import TransactionContended
+from imagelayer.brands.schemas import CreateBrandRequest
+from imagelayer.generations.schemas import CreateGenerationRequest
+from imagelayer.platform.errors import Problem
+from imagelayer.platform.idempotency import (
+    IdempotencyRecord,
+    claim,
+    concurrent_duplicate,
+    read_key,
+    replayed_ids,
+)
+from imagelayer.platform.principals import EndUser, Principal
+from imagelayer.platform.table import TransactionContended
 
 NOW = 1_800_000_000.7
 KEY = Principal("key", "org_1", "key_1", frozenset())
@@ -30,7 +36,7 @@ def end_user(name: str, session: str = "eus_1") -> Principal:
 
 def made(
     principal: Principal = KEY, headers: dict[str, str] | None = None, **changes: Any
-) -> Claim | None:
+) -> IdempotencyRecord | None:
     """The claim of a request."""
     request: dict[str, Any] = {
         "operation": "createGeneration",
@@ -42,7 +48,7 @@ def made(
     return claim(headers or {"idempotency-key": "abc"}, principal, NOW, **request)
 
 
-def named(*args: Any, **changes: Any) -> Claim:
+def named(*args: Any, **changes: Any) -> IdempotencyRecord:
     """The claim of a request that must have one."""
     found = made(*args, **changes)
     assert found is not None
@@ -148,9 +154,9 @@ def test_a_claim_tells_when_it_ends_and_never_shows_its_key() -> None:
 
 def test_another_request_under_the_same_key_is_refused() -> None:
     record = {"fingerprint": named().fingerprint, "made": {"generation_id": "gen_1"}}
-    assert made_before(named(), record) == {"generation_id": "gen_1"}
+    assert replayed_ids(named(), record) == {"generation_id": "gen_1"}
     with pytest.raises(Problem) as refused:
-        made_before(named(body=None), record)
+        replayed_ids(named(body=None), record)
     assert (refused.value.status, refused.value.code) == (422, "idempotency_mismatch")
 
 
@@ -192,8 +198,11 @@ def test_attempts_are_the_callers_own_and_only_where_they_are_taken() -> None:
 )
 def test_only_who_met_the_record_itself_is_told_of_a_twin(met: list[bool], told: bool) -> None:
     fault = TransactionContended(met)
-    with pytest.raises(Problem if told else TransactionContended) as raised, telling_twins(named()):
+    with (
+        pytest.raises(Problem if told else TransactionContended) as raised,
+        concurrent_duplicate(named()),
+    ):
         raise fault
     assert getattr(raised.value, "code", None) == ("idempotency_in_flight" if told else None)
-    with pytest.raises(TransactionContended), telling_twins(None):
+    with pytest.raises(TransactionContended), concurrent_duplicate(None):
         raise fault

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.ids import PREFIXES, is_id, new_id
+from imagelayer.platform.ids import PREFIXES, is_id, new_id
 
 MILLISECONDS = st.integers(0, 2**48 - 1)
 

@@ -6,10 +6,16 @@ import msgspec
 import pytest
 
 from dev.settings import ROOT
-from imagelayer import cleanup, generation_worker, generations, jobs, openai_images, schemas
-from imagelayer.endpoints import ENDPOINTS, MAX_PICTURE_BYTES
-from imagelayer.errors import CATALOGUE
-from imagelayer.models import DEFAULT, known
+from imagelayer.generations import generations, jobs
+from imagelayer.generations import worker as generation_worker
+from imagelayer.generations.schemas import BrandedRequest
+from imagelayer.image_models.registry import DEFAULT, known
+from imagelayer.openai_api import images as openai_images
+from imagelayer.openai_api.routes import MAX_PICTURE_BYTES
+from imagelayer.openai_api.schemas import ImageData, ImageEditsRequest, ImagesAnswer
+from imagelayer.operations import sweep as cleanup
+from imagelayer.platform.errors import CATALOGUE
+from imagelayer.routes import ROUTES
 from tests.support.tables import rows
 
 OPENAI = ROOT / "docs/openai.md"
@@ -28,9 +34,9 @@ def fields(shape: type[msgspec.Struct]) -> set[str]:
 def test_every_field_of_the_images_routes_is_listed_once() -> None:
     taken = [row[0].strip("`") for row in rows(OPENAI, "| field | here |")]
     added = [row[0].strip("`") for row in rows(OPENAI, "| field | what |")]
-    assert set(added) == fields(schemas.BrandedRequest)
-    assert set(taken) == fields(schemas.ImageEditsRequest) - set(added)
-    assert len(taken) + len(added) == len(fields(schemas.ImageEditsRequest))
+    assert set(added) == fields(BrandedRequest)
+    assert set(taken) == fields(ImageEditsRequest) - set(added)
+    assert len(taken) + len(added) == len(fields(ImageEditsRequest))
 
 
 def test_what_the_answers_have_beyond_openais_is_told() -> None:
@@ -39,13 +45,13 @@ def test_what_the_answers_have_beyond_openais_is_told() -> None:
     said = (
         text("openai.md").partition("more than OpenAI's: ")[2].partition(". Links")[0].split("`")
     )[1::2]
-    answers = fields(schemas.ImagesAnswer) | fields(schemas.ImageData)
+    answers = fields(ImagesAnswer) | fields(ImageData)
     assert set(said) == answers - openais
 
 
 def test_the_routes_of_the_client_are_listed() -> None:
     listed = [row[0].strip("`") for row in rows(OPENAI, "| route | what |")]
-    ours = [route for route, each in ENDPOINTS.items() if each.function == "images"]
+    ours = [route for route, each in ROUTES.items() if each.function == "images"]
     assert listed == [route for route in ours if "/jobs/" not in route]
 
 

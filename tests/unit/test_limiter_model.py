@@ -30,8 +30,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from imagelayer.rate_limits import POLICIES, Admission, Branch, Limited, Policy, branch, denial
-from imagelayer.stores.counters import (
+from imagelayer.access.key_store import KeyStore
+from imagelayer.credits.store import CreditStore
+from imagelayer.limits.counters import (
     REMEMBER_MS,
     CounterStore,
     Guard,
@@ -40,9 +41,16 @@ from imagelayer.stores.counters import (
     Subject,
     TatMemory,
 )
-from imagelayer.stores.credits import CreditStore
-from imagelayer.stores.keys import KeyStore
-from imagelayer.stores.table import Item, StoreUnavailable, TransactionRefused
+from imagelayer.limits.rate_limits import (
+    POLICIES,
+    Admission,
+    Branch,
+    Limited,
+    Policy,
+    branch,
+    denial,
+)
+from imagelayer.platform.table import Item, StoreUnavailable, TransactionRefused
 from tests.unit.limiter import (
     START_MS,
     Bucket,

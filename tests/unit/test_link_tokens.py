@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.ids import new_id
-from imagelayer.link_tokens import LinkToken
+from imagelayer.identity.link_tokens import LinkToken
+from imagelayer.platform.ids import new_id
 
 NOW = time.time()
 USER = new_id("usr", NOW)

@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from imagelayer.settings import Settings
-from imagelayer.wiring import Wiring
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.platform.settings import Settings
+from imagelayer.platform.wiring import Platform
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-central-1", "ap-southeast-3"])
@@ -24,7 +25,7 @@ def test_links_and_upload_forms_go_to_the_regional_host(
         "AWS_REGION": region,
         "MEDIA_BUCKET": "media",
     }
-    media = Wiring(Settings.read(environment)).media
+    media = Platform(Settings.read(environment)).part(GenerationsWiring).media
     link = media.link("a/b.png", seconds=60, content_type="image/png", filename="b.png")
     form = media.upload_form("a/b", content_type="image/png", size_bytes=1, seconds=60)
     host = "media.s3.amazonaws.com" if region == "us-east-1" else f"media.s3.{region}.amazonaws.com"

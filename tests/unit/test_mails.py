@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from imagelayer import mails
-from imagelayer.endpoints import ENDPOINTS
-from imagelayer.mails import Mail, Occasion
+from imagelayer.mail import letters as mails
+from imagelayer.mail.letters import Mail, Occasion
+from imagelayer.routes import ROUTES
 
 BASE = "https://imagelayer.example"
 TOKEN = "01jabcdefghjkmnpqrstvwxyz0.s3cr3t-part_of_the_token"
@@ -238,7 +238,7 @@ def test_links_lead_to_a_page_of_the_configured_address(write: Writer) -> None:
     for link in links(write().text):
         assert link.startswith(BASE)
         path = urlsplit(link.removeprefix(BASE).rstrip(".")).path
-        assert f"GET {path}" in ENDPOINTS
+        assert f"GET {path}" in ROUTES
 
 
 @EVERY_LINK

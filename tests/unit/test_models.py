@@ -7,9 +7,9 @@ from datetime import date, timedelta
 import msgspec
 import pytest
 
-from imagelayer.errors import Problem
-from imagelayer.models import DEFAULT, registry
-from imagelayer.presets import PRESETS
+from imagelayer.design.presets import PRESETS
+from imagelayer.image_models.registry import DEFAULT, registry
+from imagelayer.platform.errors import Problem
 
 MODELS = registry(()).models
 STUDIO = MODELS["studio"]

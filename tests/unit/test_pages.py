@@ -9,9 +9,9 @@ import re
 
 import pytest
 
-from imagelayer import passwords
-from imagelayer.endpoints import ENDPOINTS
-from imagelayer.pages import page
+from imagelayer.identity import passwords
+from imagelayer.identity.pages import page
+from imagelayer.routes import ROUTES
 
 POSTS = {
     "verify-email": {"/v1/auth/verify-email", "/v1/auth/password/reset"},
@@ -116,9 +116,9 @@ def test_a_page_posts_to_its_own_routes_alone_and_only_when_a_form_is_submitted(
 
 @EVERY_PAGE
 def test_a_page_and_the_routes_it_posts_to_exist(name: str) -> None:
-    assert ENDPOINTS[f"GET /{name}"].content_type == "text/html"
+    assert ROUTES[f"GET /{name}"].content_type == "text/html"
     for path in POSTS[name]:
-        assert ENDPOINTS[f"POST {path}"].auth == "none"
+        assert ROUTES[f"POST {path}"].auth == "none"
 
 
 @EVERY_PAGE
@@ -126,9 +126,9 @@ def test_every_field_of_a_form_is_one_of_the_request_it_makes(name: str) -> None
     fields = set(re.findall(r'<input\b[^>]* name="(\w+)"', page(name)[0]))
     taken: set[str] = set()
     for path in POSTS[name]:
-        body = ENDPOINTS[f"POST {path}"].body
+        body = ROUTES[f"POST {path}"].body
         assert body is not None
-        taken |= set(body.__annotations__)
+        taken |= set(body().__annotations__)
     assert fields | {"token"} == taken
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.errors import Problem
 from imagelayer.http.paging import DEFAULT_LIMIT, MAX_LIMIT, page, page_request
-from imagelayer.ids import new_id
+from imagelayer.platform.errors import Problem
+from imagelayer.platform.ids import new_id
 
 CURSOR = new_id("brd", 1_800_000_000, bytes)
 

@@ -8,7 +8,7 @@ import unicodedata
 import bcrypt
 import pytest
 
-from imagelayer.passwords import (
+from imagelayer.identity.passwords import (
     MAX_LENGTH,
     MIN_LENGTH,
     Peppers,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dev.settings import ROOT
-from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, ROLE_SCOPES
-from imagelayer.members import MANAGES, may_manage
-from imagelayer.schemas import EndUserScope, Role, Scope
+from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
+from imagelayer.access.schemas import EndUserScope, Scope
+from imagelayer.identity.members import MANAGES, may_manage
+from imagelayer.identity.schemas import Role
+from imagelayer.routes import ROUTES
 from tests.support.tables import rows
 
 PAGE = ROOT / "docs" / "permissions.md"
@@ -33,31 +35,32 @@ def test_every_role_is_listed_with_whom_it_manages() -> None:
 
 
 def test_every_route_is_listed_with_what_it_asks_for_and_of_whom() -> None:
-    assert rows(PAGE, "| route | permission | dashboard | API key | end user |") == [
+    header = "| route | permission | dashboard | API key | end user |"
+    assert sorted(rows(PAGE, header)) == sorted(
         [
-            f"`{each.route}`",
+            f"`{each.key}`",
             f"`{each.scope}`" if each.scope else "none",
             said(each.auth != "key"),
             said(each.auth != "user"),
             said(each.end_user),
         ]
-        for each in ENDPOINTS.values()
+        for each in ROUTES.values()
         if each.auth != "none"
-    ]
+    )
 
 
 def test_every_permission_is_asked_for_somewhere() -> None:
-    asked = {each.scope for each in ENDPOINTS.values() if each.scope}
+    asked = {each.scope for each in ROUTES.values() if each.scope}
     assert asked | {"security:write"} == frozenset().union(*ROLE_SCOPES.values())
 
 
 def test_a_key_can_have_the_permissions_of_the_routes_it_can_call_and_no_other() -> None:
-    asked = {each.scope for each in ENDPOINTS.values() if each.auth != "user" and each.scope}
+    asked = {each.scope for each in ROUTES.values() if each.auth != "user" and each.scope}
     assert asked == set(Scope.__args__)  # type: ignore[attr-defined]
 
 
 def test_an_end_user_can_have_the_permissions_of_the_routes_open_to_them_and_no_other() -> None:
-    asked = {each.scope for each in ENDPOINTS.values() if each.end_user}
+    asked = {each.scope for each in ROUTES.values() if each.end_user}
     assert asked == set(EndUserScope.__args__)  # type: ignore[attr-defined]
 
 

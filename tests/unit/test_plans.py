@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.endpoints import ENDPOINTS
-from imagelayer.plans import OVERRIDABLE, audit, pools_of
-from imagelayer.stores.credits import KEPT_SECONDS, balance_name
-from imagelayer.stores.table import Item
+from imagelayer.credits.ledger import audit
+from imagelayer.credits.pools import pools_of
+from imagelayer.credits.store import KEPT_SECONDS, balance_name
+from imagelayer.operations.plans import OVERRIDABLE
+from imagelayer.platform.table import Item
+from imagelayer.routes import ROUTES
 
 END = 1_800_000_000
 NAME = balance_name(END, "crg_a")
@@ -21,7 +23,7 @@ NUMBERS = ("amount", "used", "reserved", "available")
 
 def test_limits_that_count_api_keys_can_be_overridden_and_the_organizations_own() -> None:
     counted_per_key = {
-        each.policy.name for each in ENDPOINTS.values() if each.auth in ("key", "user_or_key")
+        each.policy.name for each in ROUTES.values() if each.auth in ("key", "user_or_key")
     }
     dashboard_only = {"key-read", "key-write"}
     assert counted_per_key | dashboard_only | {"organization-generations"} == OVERRIDABLE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.models import DEFAULT, known
-from imagelayer.presets import PRESETS, SAFE_INSETS
+from imagelayer.design.presets import PRESETS, SAFE_INSETS
+from imagelayer.image_models.registry import DEFAULT, known
 
 STUDIO = next(model for model in known() if model.id == DEFAULT)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.errors import (
+from imagelayer.http.problems import render
+from imagelayer.platform.errors import (
     CATALOGUE,
     DO_NOT_RETRY,
     FieldError,
@@ -12,7 +13,6 @@ from imagelayer.errors import (
     invalid,
     not_found,
 )
-from imagelayer.http.problems import render
 
 # The error classes of openai-python by status; anything else is an APIStatusError.
 OPENAI_TYPES = {

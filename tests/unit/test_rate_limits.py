@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagelayer.endpoints import ENDPOINTS
-from imagelayer.rate_limits import (
+from imagelayer.limits.rate_limits import (
     POLICIES,
     Admission,
     Branch,
@@ -20,6 +19,7 @@ from imagelayer.rate_limits import (
     denial,
     seconds,
 )
+from imagelayer.routes import ROUTES
 from tests.unit.limiter import arrivals, busiest_window, interval_of
 
 # Limits that nobody chose with round numbers in mind.
@@ -239,6 +239,6 @@ def test_shards_that_are_all_flooded_admit_no_more_than_the_quota_in_any_window(
 
 
 @pytest.mark.promise("limits-fail-closed")
-@pytest.mark.parametrize("route", ENDPOINTS)
+@pytest.mark.parametrize("route", ROUTES)
 def test_every_endpoint_names_a_limit(route: str) -> None:
-    assert ENDPOINTS[route].policy.name in POLICIES
+    assert ROUTES[route].policy.name in POLICIES

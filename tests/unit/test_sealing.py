@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from imagelayer.passwords import Peppers
-from imagelayer.sealing import NONCE_BYTES, Unreadable, seal, unseal
+from imagelayer.identity.passwords import Peppers
+from imagelayer.identity.sealing import NONCE_BYTES, Unreadable, seal, unseal
 
 PEPPERS = Peppers.of("pepper-one")
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.passwords import Peppers
-from imagelayer.sealing import seal
-from imagelayer.second_factor import (
+from imagelayer.identity.passwords import Peppers
+from imagelayer.identity.sealing import seal
+from imagelayer.identity.second_factor import (
     RECOVERY_CODES,
     STEP_SECONDS,
     WINDOW_STEPS,
@@ -23,7 +23,7 @@ from imagelayer.second_factor import (
     matching_step,
     new_recovery_codes,
 )
-from imagelayer.stores.counters import CounterStore
+from imagelayer.limits.counters import CounterStore
 
 # RFC 6238 appendix B; the appendix shows eight digits, of which authenticators show the last six.
 RFC_SECRET = base64.b32encode(b"12345678901234567890").decode()

@@ -14,15 +14,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from imagelayer.leaked_keys import is_signed, known_keys
-from imagelayer.providers.secret_scanning import (
+from imagelayer.access.leaked_keys import is_signed, known_keys
+from imagelayer.access.secret_scanning import (
     ASK_AGAIN_SECONDS,
     KEEP_SECONDS,
     MAX_BYTES,
     PAUSE_SECONDS,
     ScannerKeys,
 )
-from imagelayer.stores.table import StoreUnavailable
+from imagelayer.platform.table import StoreUnavailable
 
 URL = "https://keys.example/secret_scanning"
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from dev.settings import ROOT
-from imagelayer.principals import Origin
-from imagelayer.security_events import EVENTS, SecurityLog
-from imagelayer.webhook_outbox import TEST_EVENT
+from imagelayer.audit.security_log import EVENTS, SecurityLog
+from imagelayer.platform.principals import Origin
+from imagelayer.webhooks.outbox import TEST_EVENT
 
 
 def recorder() -> tuple[SecurityLog, list[Mapping[str, Any]]]:

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.settings import (
-    SECRET_SCANNING_URL,
-    TURNSTILE_URL,
-    Misconfigured,
-    Settings,
-)
+from imagelayer.platform.settings import SECRET_SCANNING_URL, TURNSTILE_URL, Misconfigured, Settings
 
 PROD = {"STAGE": "prod", "BASE_URL": "https://imagelayer.example", "AWS_REGION": "eu-west-1"}
 

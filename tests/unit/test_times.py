@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.times import (
+from imagelayer.platform.times import (
     end_of_utc_day,
     end_of_utc_month,
     parse_rfc3339,

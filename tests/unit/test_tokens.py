@@ -19,11 +19,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.ids import new_id
-from imagelayer.stores.counters import TatMemory
-from imagelayer.stores.sessions import KEEP_KEYS_SECONDS, SessionStore
-from imagelayer.stores.table import Item, Table
-from imagelayer.tokens import (
+from imagelayer.identity.session_store import KEEP_KEYS_SECONDS, SessionStore
+from imagelayer.identity.tokens import (
     ACCESS_SECONDS,
     CLOCK_SKEW_SECONDS,
     AccessClaims,
@@ -37,6 +34,9 @@ from imagelayer.tokens import (
     verify_access,
     verify_end_user,
 )
+from imagelayer.limits.counters import TatMemory
+from imagelayer.platform.ids import new_id
+from imagelayer.platform.table import Item, Table
 
 NOW = 1_800_000_000
 ISSUER = "https://imagelayer.example"

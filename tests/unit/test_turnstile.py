@@ -11,12 +11,7 @@ from typing import Any, cast
 import pytest
 import urllib3
 
-from imagelayer.providers.turnstile import (
-    ATTEMPTS,
-    CaptchaRefused,
-    CaptchaUnavailable,
-    Turnstile,
-)
+from imagelayer.identity.turnstile import ATTEMPTS, CaptchaRefused, CaptchaUnavailable, Turnstile
 
 PASSED = {
     "success": True,

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.principals import Principal
-from imagelayer.stores.table import Item
-from imagelayer.usage import GROUPS, UsageReport
+from imagelayer.credits.usage import GROUPS, UsageReport
+from imagelayer.platform.principals import Principal
+from imagelayer.platform.table import Item
 
 NOW = 1_800_000_000.0  # 2027-01-15
 CALLER = Principal("key", "org_1", "key_1", frozenset())

@@ -10,15 +10,19 @@ import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from dev.settings import ROOT
-from imagelayer.endpoints import ENDPOINTS
-from imagelayer.providers.webhook_http import KINDS, TIMEOUT_SECONDS
-from imagelayer.schemas import WEBHOOK_EVENTS
-from imagelayer.stores.webhooks import ATTEMPT_SECONDS, MAX_WEBHOOKS, MESSAGE_SECONDS
-from imagelayer.webhook_outbox import MAX_BODY_BYTES, WebhookOutbox
-from imagelayer.webhook_signing import RootKeys, sign
-from imagelayer.webhook_targets import FIRST_HIGH_PORT, MAX_URL
-from imagelayer.webhook_worker import DISABLE_AFTER_FAILURES, DISABLE_AFTER_SECONDS, RETRY_SECONDS
-from imagelayer.webhooks import LIVING_SECRETS
+from imagelayer.routes import ROUTES
+from imagelayer.webhooks.delivery import (
+    DISABLE_AFTER_FAILURES,
+    DISABLE_AFTER_SECONDS,
+    RETRY_SECONDS,
+)
+from imagelayer.webhooks.outbox import MAX_BODY_BYTES, WebhookOutbox
+from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
+from imagelayer.webhooks.sender import KINDS, TIMEOUT_SECONDS
+from imagelayer.webhooks.signing import RootKeys, sign
+from imagelayer.webhooks.store import ATTEMPT_SECONDS, MAX_WEBHOOKS, MESSAGE_SECONDS
+from imagelayer.webhooks.targets import FIRST_HIGH_PORT, MAX_URL
+from imagelayer.webhooks.webhooks import LIVING_SECRETS
 from tests.support.tables import rows
 
 PAGE = ROOT / "docs" / "webhooks.md"
@@ -63,7 +67,7 @@ def test_the_schedule_is_the_one_in_force() -> None:
 
 def test_every_route_is_listed() -> None:
     listed = {row[0].strip("`") for row in rows(PAGE, "| route | what |")}
-    assert listed == {each.route for each in ENDPOINTS.values() if each.function == "webhooks"}
+    assert listed == {each.key for each in ROUTES.values() if each.function == "webhooks"}
 
 
 @pytest.mark.parametrize(

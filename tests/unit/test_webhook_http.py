@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import trustme
 
-from imagelayer.providers.webhook_http import (
+from imagelayer.webhooks.sender import (
     ADDRESSES_TRIED,
     KINDS,
     USER_AGENT,

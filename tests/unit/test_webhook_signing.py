@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from imagelayer.webhook_signing import PREFIX, RootKeys, UnknownRoot, sign
+from imagelayer.webhooks.signing import PREFIX, RootKeys, UnknownRoot, sign
 
 ROOTS = RootKeys.of("root-one")
 FIRST = {"root": ROOTS.current, "version": 1}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.webhook_targets import MAX_URL, Refused, is_public, may_reach, parse
+from imagelayer.webhooks.targets import MAX_URL, TargetRefused, is_public, may_reach, parse
 
 NOT_PUBLIC = {
     "unspecified": ["0.0.0.0", "0.1.2.3", "::"],  # noqa: S104 - nothing is bound
@@ -108,7 +108,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_url_is_refused_that_has(kind: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(TargetRefused):
         parse(REFUSED[kind])
 
 
@@ -139,8 +139,8 @@ def test_a_public_url_is_taken_apart(
 def test_in_the_local_stage_this_machine_is_reached_by_plain_http_and_nothing_else_is() -> None:
     for url in ("http://127.0.0.1:8080/x", "http://localhost:80/", "http://[::1]:9/"):
         assert not parse(url, loopback=True).tls
-        with pytest.raises(Refused):
+        with pytest.raises(TargetRefused):
             parse(url)
     for url in ("http://hooks.example.com/", "http://10.0.0.1/", "https://192.168.0.1/"):
-        with pytest.raises(Refused):
+        with pytest.raises(TargetRefused):
             parse(url, loopback=True)

@@ -67,8 +67,8 @@ def audit(product: Product, account: Account) -> list[str]:
 @contextlib.contextmanager
 def another_process(product: Product, function: str = "generation") -> Iterator[None]:
     """Calls meanwhile reach a process of the function that has seen nothing yet."""
-    warm = product._wirings.pop(function, None)
+    warm = product._platforms.pop(function, None)
     yield
-    product._wirings.pop(function, None)
+    product._platforms.pop(function, None)
     if warm is not None:
-        product._wirings[function] = warm
+        product._platforms[function] = warm

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from imagelayer.ids import new_id
-from imagelayer.stores.table import TransactionRefused
-from imagelayer.times import rfc3339
+from imagelayer.credits.wiring import CreditsWiring
+from imagelayer.platform.ids import new_id
+from imagelayer.platform.table import TransactionRefused
+from imagelayer.platform.times import rfc3339
 from tests.integration.administration.books import administer, set_plan
 from tests.integration.generation.asking import create
 from tests.support.product import Account, Product
@@ -114,7 +115,7 @@ def test_a_plan_that_keeps_changing_is_left_alone(
         attempts.append(1)
         raise TransactionRefused([False, True], [None, None])
 
-    store = product.wiring("administration").credits
+    store = product.part("administration", CreditsWiring).credit_store
     for name in ("grant", "set_plan"):
         monkeypatch.setattr(store, name, refuse)
     before = product.dump_of("CreditsTable")

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from imagelayer.ids import is_id
-from imagelayer.stores.credits import KEPT_SECONDS, until_of
-from imagelayer.times import end_of_utc_month, rfc3339, utc_month
+from imagelayer.credits.store import KEPT_SECONDS, until_of
+from imagelayer.credits.wiring import CreditsWiring
+from imagelayer.platform.ids import is_id
+from imagelayer.platform.times import end_of_utc_month, rfc3339, utc_month
 from tests.integration.administration.books import (
     administer,
     audit,
@@ -72,7 +73,7 @@ def test_a_grant_is_given_once_by_its_key_whatever_it_says_and_whenever(
 def test_a_grant_that_meets_a_change_of_the_plan_is_given_by_the_new_one(
     product: Product, owner: Account
 ) -> None:
-    store = product.wiring("administration").credits
+    store = product.part("administration", CreditsWiring).credit_store
     with people.meanwhile(store, "plan_to_change", lambda: set_plan(product, owner, shards=2)):
         given = grant(product, owner, 5, SOON)
     month = utc_month(time.time())
@@ -102,7 +103,7 @@ def test_what_a_shard_counted_that_falls_away_still_counts(
 ) -> None:
     limits = {"organization-generations": {"quota": 16, "window": 86_400, "burst": 8}}
     set_plan(product, owner, shards=4, limits=limits)
-    wallet = product.wiring("generation")._wallet
+    wallet = product.part("generation", CreditsWiring).wallet
     vars(wallet)["choose"] = lambda count: count - 1  # all on the last shard
     assert [create(product, owner.headers).status for _ in range(3)] == [202, 202, 429]
     vars(wallet)["choose"] = lambda count: 0
@@ -198,7 +199,7 @@ def test_a_plan_that_meets_requests_and_other_plans_is_set_on_what_stands_by_the
         else:
             create(product, owner.headers, n=4)
 
-    store = product.wiring("administration").credits
+    store = product.part("administration", CreditsWiring).credit_store
     with people.meanwhile(store, reading, act):
         set_plan(product, owner, monthly_credits=3)
     reserved = 1 if reading == "plan" else 5
@@ -224,10 +225,10 @@ def test_a_month_that_opens_while_a_plan_is_set_has_the_plans_allowance(
         set_plan(product, owner, monthly_credits=3)
 
     if first == "request":
-        store, reading = product.wiring("generation").credits, "plan"
+        store, reading = product.part("generation", CreditsWiring).credit_store, "plan"
         act, go_on = plan, ask
     else:
-        store, reading = product.wiring("administration").credits, "pool"
+        store, reading = product.part("administration", CreditsWiring).credit_store, "pool"
         act, go_on = ask, plan
 
     with people.meanwhile(store, reading, act):
@@ -303,7 +304,7 @@ def test_an_audit_takes_a_request_that_is_under_way_for_no_fault(
     product: Product, owner: Account
 ) -> None:
     create(product, owner.headers)
-    store = product.wiring("administration").credits
+    store = product.part("administration", CreditsWiring).credit_store
     with people.meanwhile(store, "movements", lambda: create(product, owner.headers)) as came_to:
         assert audit(product, owner) == []
     assert came_to[0].status == 202

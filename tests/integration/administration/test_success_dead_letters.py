@@ -8,7 +8,7 @@ import time
 import pytest
 from moto.sqs.models import sqs_backends
 
-from imagelayer.ids import new_id
+from imagelayer.platform.ids import new_id
 from tests.integration.administration.books import held
 from tests.integration.generation.asking import create, job
 from tests.support import aws

@@ -10,16 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imagelayer.acceptance import reservation
-from imagelayer.credits import WalletMemory
-from imagelayer.errors import Problem
-from imagelayer.ids import new_id
-from imagelayer.plans import Plans
-from imagelayer.plans import audit as audit_of
-from imagelayer.principals import Principal
-from imagelayer.schemas import CreateGenerationRequest
-from imagelayer.stores.credits import Usage, pool_of
-from imagelayer.times import rfc3339, utc_month
+from imagelayer.credits.ledger import audit as audit_of
+from imagelayer.credits.store import Usage, pool_of
+from imagelayer.credits.wallet import WalletMemory
+from imagelayer.credits.wiring import CreditsWiring
+from imagelayer.generations.acceptance import reservation
+from imagelayer.generations.schemas import CreateGenerationRequest
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.operations.plans import Plans
+from imagelayer.operations.wiring import OperationsWiring
+from imagelayer.platform.errors import Problem
+from imagelayer.platform.ids import new_id
+from imagelayer.platform.principals import Principal
+from imagelayer.platform.times import rfc3339, utc_month
 from tests.integration.administration.books import balances
 from tests.integration.generation.asking import ORIGIN, moment
 from tests.support.product import Product
@@ -54,16 +57,16 @@ class World:
     def __post_init__(self) -> None:
         self.org_id = new_id("org", 0, secrets.token_bytes)
         self.product.edit("AccountsTable", {"pk": f"ORG#{self.org_id}", "sk": "ORG"})
-        wiring = self.product.wiring("generation")
+        wiring = self.product.part("generation", GenerationsWiring)
         one = wiring.generations
         wallet = replace(one.acceptance.wallet, memory=WalletMemory())
         self.processes = {
             "ask": one,
             "ask_elsewhere": replace(one, acceptance=replace(one.acceptance, wallet=wallet)),
         }
-        self.credits = wiring.credits
+        self.credits = wiring.part(CreditsWiring).credit_store
         self.store = wiring.generation_store
-        self.plans: Plans = self.product.wiring("administration").plans
+        self.plans: Plans = self.product.part("administration", OperationsWiring).plans
 
     def forget(self) -> None:
         """Leave nothing: moto copies all there is for every transaction."""

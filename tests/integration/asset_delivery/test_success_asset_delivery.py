@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from imagelayer.principals import Principal
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.platform.principals import Principal
 from tests.support.product import Account, Product
 
 
@@ -66,7 +67,7 @@ def test_a_link_never_outlives_its_image(product: Product, owner: Account, left:
     # The signature's date is the real clock's, so the image's end is moved instead of the time.
     product.edit("GenerationsTable", asset, expires_at=int(now + left) + 1)
     expires_at = int(now + left) + 1
-    seen = product.wiring("asset_delivery").assets.get(principal, asset["id"], now)
+    seen = product.part("asset_delivery", GenerationsWiring).assets.get(principal, asset["id"], now)
     assert signed_until(seen["url"]) <= expires_at + 1  # the signing second may just have turned
     assert int(query(seen["url"])["X-Amz-Expires"]) <= min(300, expires_at - int(now))
     assert seen["url_expires_at"] <= seen["expires_at"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.cleanup import MAX_REQUEUES
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.operations.sweep import MAX_REQUEUES
 from tests.integration.administration.books import held
 from tests.support.product import Account, Product
 
@@ -174,8 +175,8 @@ def test_a_sweep_that_read_before_a_worker_settled_releases_nothing(
     stale = overdue(product, status="running", claim="m-1")
     product.edit("GenerationsTable", stale, status="queued")
     product.work_queue()
-    wiring = product.wiring("cleanup")
-    assert not wiring.generation_store.fail(stale, "timed_out", "x", [], int(time.time()))
+    store = product.part("cleanup", GenerationsWiring).generation_store
+    assert not store.fail(stale, "timed_out", "x", [], int(time.time()))
     assert product.item("GenerationsTable", "GEN#")["status"] == "succeeded"
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.email_policy import address_hash
+from imagelayer.identity.email_policy import address_hash
+from imagelayer.identity.wiring import IdentityWiring
 from tests.integration.login import people
 from tests.support.product import Account, Product
 
@@ -114,7 +115,7 @@ def test_what_changed_since_a_sweep_looked_is_left_to_whoever_was_first(
     else:
         sign_up(product)
     before = product.dump_of("AccountsTable")
-    accounts = product.wiring("cleanup").accounts
+    accounts = product.part("cleanup", IdentityWiring).account_store
     monkeypatch.setattr(accounts, "due", lambda shard, now: [stale] if shard == 0 else [])
     assert sweep(product) == {}
     assert not accounts.drop_unconfirmed(stale, address_hash(EMAIL), int(time.time()))

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from imagelayer.times import parse_rfc3339
-from imagelayer.tokens import verify_access
+from imagelayer.identity.tokens import verify_access
+from imagelayer.platform.times import parse_rfc3339
 from tests.support import contract
 from tests.support.product import Account, Product
 

@@ -11,21 +11,17 @@ from typing import Any
 
 import pytest
 
-from imagelayer.endpoints import ENDPOINTS
-from imagelayer.ids import new_id
-from imagelayer.stores import table
+from imagelayer.platform import table
+from imagelayer.platform.ids import new_id
+from imagelayer.routes import ROUTES
 from tests.integration.every_endpoint.cases import BODIES, request
 from tests.integration.login import people
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
 # Those that make images are told of in tests/integration/generation and tests/integration/images.
-ROUTES = [
-    route
-    for route, endpoint in ENDPOINTS.items()
-    if endpoint.idempotent and not endpoint.by_attempt
-]
-SHARED = [route for route in ROUTES if ENDPOINTS[route].idempotent == "organization"]
-OWN = [route for route in ROUTES if ENDPOINTS[route].idempotent == "actor"]
+CREATING = [route for route, row in ROUTES.items() if row.idempotent and not row.by_attempt]
+SHARED = [route for route in CREATING if ROUTES[route].idempotent == "organization"]
+OWN = [route for route in CREATING if ROUTES[route].idempotent == "actor"]
 # The same request with something else in its body.
 OTHERWISE: dict[str, dict[str, Any]] = {
     "POST /v1/auth/session": {"end_user_id": "user-2"},
@@ -76,7 +72,7 @@ class Order:
 
 def caller(product: Product, account: Account, route: str) -> dict[str, str]:
     """Headers of one who may send it."""
-    if ENDPOINTS[route].auth == "key":
+    if ROUTES[route].auth == "key":
         return bearer(product.key(account, *ALL_SCOPES))
     return account.headers
 
@@ -95,7 +91,7 @@ def order(product: Product, account: Account, route: str) -> Order:
 
 def colleague(product: Product, account: Account, route: str) -> dict[str, str]:
     """Headers of another one of the same organization who may send it."""
-    if ENDPOINTS[route].auth == "key":
+    if ROUTES[route].auth == "key":
         return bearer(product.key(account, *ALL_SCOPES))
     return people.join(product, account, "colleague@example.com", "admin").headers
 
@@ -128,8 +124,8 @@ def collisions(product: Product, route: str, *, at_the_record: bool) -> Iterator
         error = {"Code": "TransactionCanceledException", "Message": ""}
         return SimpleNamespace(status_code=400), {"Error": error, "CancellationReasons": reasons}
 
-    wiring = product.wiring(ENDPOINTS[route].function)
-    events = wiring.client("dynamodb").meta.events
+    platform = product.platform(ROUTES[route].function)
+    events = platform.client("dynamodb").meta.events
     events.register("before-call.dynamodb.TransactWriteItems", collide)
     try:
         with pytest.MonkeyPatch.context() as patch:

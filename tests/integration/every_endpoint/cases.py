@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from imagelayer.endpoints import ENDPOINTS
-from imagelayer.ids import new_id
+from imagelayer.platform.ids import new_id
+from imagelayer.routes import ROUTES
 from tests.support.product import ALL_SCOPES, CAPTCHA, PASSWORD, Account, Product, bearer
 
 PREFIXES = {
@@ -74,33 +74,29 @@ BODIES: dict[str, Any] = {
     },
 }
 # A signed body is refused for its signature before anything else (`leaked_keys`).
-WITH_BODY = [
-    route for route, endpoint in ENDPOINTS.items() if endpoint.body and not endpoint.signed
-]
-WITH_CREDENTIALS = [route for route, endpoint in ENDPOINTS.items() if endpoint.auth != "none"]
+WITH_BODY = [route for route, row in ROUTES.items() if row.body and not row.signed]
+WITH_CREDENTIALS = [route for route, row in ROUTES.items() if row.auth != "none"]
 # Logging out everywhere comes last: what came after it would be refused whatever it is.
 LOG_OUT = "DELETE /v1/auth/sessions"
 FOR_USERS = sorted(
-    (route for route in WITH_CREDENTIALS if ENDPOINTS[route].auth != "key"), key=LOG_OUT.__eq__
+    (route for route in WITH_CREDENTIALS if ROUTES[route].auth != "key"), key=LOG_OUT.__eq__
 )
 # Those that a key reaches by a scope; what a key may always know of itself asks for none.
 FOR_KEYS = [
-    route
-    for route in WITH_CREDENTIALS
-    if ENDPOINTS[route].auth != "user" and ENDPOINTS[route].scope
+    route for route in WITH_CREDENTIALS if ROUTES[route].auth != "user" and ROUTES[route].scope
 ]
-FOR_END_USERS = [route for route in WITH_CREDENTIALS if ENDPOINTS[route].end_user]
+FOR_END_USERS = [route for route in WITH_CREDENTIALS if ROUTES[route].end_user]
 # Those that name something of an organization's; models are everybody's.
 WITH_ID = [route for route in FOR_USERS if "{" in route and "{model_id}" not in route]
 # Those of the whole organization; what belongs to one thing is asked for by that thing's id.
 LISTS = [
-    route for route in WITH_CREDENTIALS if "cursor" in ENDPOINTS[route].query and "{" not in route
+    route for route in WITH_CREDENTIALS if "cursor" in ROUTES[route].query and "{" not in route
 ]
 
 
 def credentials(product: Product, owner: Account, route: str) -> dict[str, str]:
     """Headers with which a route would serve its organization's owner."""
-    match ENDPOINTS[route].auth:
+    match ROUTES[route].auth:
         case "none":
             return {}
         case "key":

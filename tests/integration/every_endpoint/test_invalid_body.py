@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from imagelayer.endpoints import ENDPOINTS
+from imagelayer.routes import ROUTES
 from tests.integration.every_endpoint.cases import WITH_BODY, credentials, request
 from tests.support.product import Account, Product
 
@@ -40,7 +40,7 @@ def test_a_bad_body_is_refused_in_the_one_shape_and_changes_nothing(
     for number, (bad, (body, headers, status, code)) in enumerate(BAD.items()):
         sent = {**good, **headers}
         ip = f"203.0.113.{number}"
-        too_big = '{"a":"' + "x" * ENDPOINTS[route].max_body_bytes + '"}'
+        too_big = '{"a":"' + "x" * ROUTES[route].max_body_bytes + '"}'
         text = too_big if body is TOO_BIG else body
         answer = product.call(method, path, body=text, headers=sent, ip=ip)
         assert (answer.status, answer.json["code"]) == (status, code), bad
@@ -57,8 +57,9 @@ def test_every_field_of_a_wrong_type_is_named_at_once(
     good = credentials(product, owner, route)
     before = product.counts()
     method, path, _ = request(route)
-    shape = ENDPOINTS[route].body
-    assert shape is not None
+    body_of = ROUTES[route].body
+    assert body_of is not None
+    shape = body_of()
     # A mask may have any shape, because it is refused whatever it is.
     fields = [field.encode_name for field in msgspec.structs.fields(shape) if field.type is not Any]
     for number, wrong in enumerate(([[SECRET]], {SECRET: SECRET}, -1.5)):

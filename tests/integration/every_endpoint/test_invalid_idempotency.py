@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from tests.integration.every_endpoint import again
-from tests.integration.every_endpoint.again import OTHERWISE, ROUTES
+from tests.integration.every_endpoint.again import CREATING, OTHERWISE
 from tests.integration.key_rotation import keys
 from tests.integration.organization import team
 from tests.integration.session import shop
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
-EVERY = pytest.mark.parametrize("route", ROUTES)
+EVERY = pytest.mark.parametrize("route", CREATING)
 NO_KEYS = ["", '""', "two words", "é", "tab\there", "x" * 256]
 
 
@@ -44,7 +44,7 @@ def test_the_same_key_with_another_request_is_refused_and_nothing_is_made(
     assert again.shown(order.send()) == again.shown(first)
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if "{" in route])
+@pytest.mark.parametrize("route", [route for route in CREATING if "{" in route])
 def test_the_same_key_for_another_thing_in_the_path_is_refused(
     product: Product, owner: Account, route: str
 ) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.endpoints import ENDPOINTS
-from imagelayer.rate_limits import Policy
+from imagelayer.limits.rate_limits import Policy
+from imagelayer.routes import ROUTES
 from tests.integration.every_endpoint.cases import (
     FOR_END_USERS,
     FOR_KEYS,
@@ -40,11 +40,11 @@ def call(product: Product, account: Account, route: str, ip: str = "203.0.113.5"
 
 
 @pytest.mark.promise("limits-fail-closed")
-@pytest.mark.parametrize("route", [route for route in ENDPOINTS if ENDPOINTS[route].auth != "key"])
+@pytest.mark.parametrize("route", [route for route in ROUTES if ROUTES[route].auth != "key"])
 def test_an_endpoint_refuses_calls_past_its_limit_and_says_until_when(
     product: Product, owner: Account, route: str
 ) -> None:
-    policy = ENDPOINTS[route].policy
+    policy = ROUTES[route].policy
     product.exhaust(policy, "203.0.113.5", owner)
     before = product.counts()
     refused = call(product, owner, route)
@@ -63,7 +63,7 @@ def test_a_key_past_its_limit_is_refused_until_it_is_told_to_come_again(
     product: Product, owner: Account, route: str
 ) -> None:
     key, other = product.key(owner, *ALL_SCOPES), product.key(owner, *ALL_SCOPES)
-    policy = ENDPOINTS[route].policy
+    policy = ROUTES[route].policy
     spend(product, "KeysTable", product.secret(key["key"]), policy)
     before = product.counts()
     method, path, parts = request(route)
@@ -82,7 +82,7 @@ def test_an_end_user_past_their_limit_is_refused_and_no_other_end_user_is(
 ) -> None:
     key = product.key(owner, *ALL_SCOPES)
     flooder, other = product.session(key, "flooder"), product.session(key, "other")
-    policy = ENDPOINTS[route].policy
+    policy = ROUTES[route].policy
     (item,) = [each for each in product.items("SessionsTable") if each.get("id") == flooder["id"]]
     spend(product, "SessionsTable", item, policy)
     before = product.counts()
@@ -102,14 +102,14 @@ def test_a_flood_of_one_session_does_not_limit_another_of_the_same_user(
     (first, _) = [
         item for item in product.dump_of("SessionsTable") if item["sk"].startswith("SES#")
     ]
-    spend(product, "SessionsTable", first, ENDPOINTS["GET /v1/keys"].policy)
+    spend(product, "SessionsTable", first, ROUTES["GET /v1/keys"].policy)
     assert product.call("GET", "/v1/keys", headers=owner.headers).status == 429
     other = {"authorization": f"Bearer {second}"}
     assert product.call("GET", "/v1/keys", headers=other).status == 200
 
 
 def test_one_callers_flood_does_not_limit_another(product: Product, owner: Account) -> None:
-    policy = ENDPOINTS["GET /v1/health"].policy
+    policy = ROUTES["GET /v1/health"].policy
     product.exhaust(policy, "203.0.113.5", owner)
     assert product.call("GET", "/v1/health", ip="203.0.113.5").status == 429
     assert product.call("GET", "/v1/health", ip="203.0.113.6").status == 200
@@ -120,7 +120,7 @@ def test_a_burst_is_admitted_to_the_last_call_and_counted_down(
     product: Product, owner: Account
 ) -> None:
     """A whole burst through the real handler, and not one call more."""
-    policy = ENDPOINTS["POST /v1/keys"].policy
+    policy = ROUTES["POST /v1/keys"].policy
     seen = []
     for _ in range(policy.burst + 1):
         seen.append(call(product, owner, "POST /v1/keys"))
@@ -134,7 +134,7 @@ def test_a_burst_is_admitted_to_the_last_call_and_counted_down(
 
 
 @pytest.mark.promise("limits-fail-closed")
-@pytest.mark.parametrize("route", ENDPOINTS)
+@pytest.mark.parametrize("route", ROUTES)
 def test_when_the_limiter_cannot_answer_every_endpoint_denies_and_nothing_is_made(
     product: Product, owner: Account, route: str
 ) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.endpoints import ENDPOINTS
-from imagelayer.ids import new_id
+from imagelayer.platform.ids import new_id
+from imagelayer.routes import ROUTES
 from tests.integration.every_endpoint.cases import (
     FOR_KEYS,
     LISTS,
@@ -103,7 +103,7 @@ def test_the_owner_reaches_every_one_of_them(product: Product, owner: Account) -
         ended = {"generation_id": queued} if route.endswith("/cancel") else {}
         method, path, parts = request(route, ids | ended)
         answer = product.call(method, path, headers=owner.headers, **parts)
-        assert answer.status == ENDPOINTS[route].status, (route, answer.text)
+        assert answer.status == ROUTES[route].status, (route, answer.text)
 
 
 def listed(product: Product, account: Account, path: str, **query: str) -> set[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.every_endpoint import again
-from tests.integration.every_endpoint.again import OWN, ROUTES
+from tests.integration.every_endpoint.again import CREATING, OWN
 from tests.support.product import Account, Product
 
 
 @pytest.mark.promise("org-scoped")
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", CREATING)
 def test_a_key_of_one_organization_means_nothing_to_another(
     product: Product, owner: Account, stranger: Account, route: str
 ) -> None:

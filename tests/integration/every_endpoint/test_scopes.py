@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.end_users import END_USER_SCOPES
-from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, ROLE_SCOPES
-from imagelayer.schemas import Role
+from imagelayer.access.end_users import END_USER_SCOPES
+from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
+from imagelayer.identity.schemas import Role
+from imagelayer.routes import ROUTES
 from tests.integration.every_endpoint.cases import (
     FOR_END_USERS,
     FOR_KEYS,
@@ -32,13 +33,13 @@ def test_a_key_without_one_scope_is_refused_where_that_scope_is_asked_for_and_on
             assert answer.json["code"] == "insufficient_scope"
             assert f'scope="{missing}"' in answer.headers["www-authenticate"]
             refused.add(route)
-    assert refused == {route for route in FOR_KEYS if ENDPOINTS[route].scope == missing}
+    assert refused == {route for route in FOR_KEYS if ROUTES[route].scope == missing}
     assert refused
     reasons = {line["reason"] for line in product.security_events("authz.denied")}
     assert reasons == {missing}
     assert product.counts()["KeysTable"] == before["KeysTable"]
     # All of what a key can be given is tried, and all that takes keys asks for some of it.
-    assert {ENDPOINTS[route].scope for route in FOR_KEYS} == set(ALL_SCOPES)
+    assert {ROUTES[route].scope for route in FOR_KEYS} == set(ALL_SCOPES)
 
 
 @pytest.mark.promise("keys-scoped")
@@ -50,7 +51,7 @@ def test_a_key_with_one_scope_reaches_what_that_scope_opens_and_nothing_else(
     for route in FOR_KEYS:
         method, path, parts = request(route)
         answer = product.call(method, path, headers=bearer(key), **parts)
-        assert (answer.status == 403) == (ENDPOINTS[route].scope != only), route
+        assert (answer.status == 403) == (ROUTES[route].scope != only), route
 
 
 @pytest.mark.promise("keys-scoped")
@@ -62,7 +63,7 @@ def test_a_dashboard_role_opens_what_it_says_and_nothing_else(
     for route in FOR_USERS:
         method, path, parts = request(route)
         answer = product.call(method, path, headers=owner.headers, **parts)
-        allowed = ENDPOINTS[route].scope in ROLE_SCOPES[role]
+        allowed = ROUTES[route].scope in ROLE_SCOPES[role]
         refused = answer.status == 403 and answer.json["code"] == "insufficient_scope"
         assert refused == (not allowed), route
         assert answer.status != 401, route
@@ -89,8 +90,8 @@ def test_until_a_second_factor_is_set_up_nothing_is_open_but_ones_own_account(
     before = product.counts()
     method, path, parts = request(route)
     answer = product.call(method, path, headers=owner.headers, **parts)
-    if ENDPOINTS[route].scope in ENROLMENT_SCOPES:
-        assert answer.status in (ENDPOINTS[route].status, 401, 404, 409)
+    if ROUTES[route].scope in ENROLMENT_SCOPES:
+        assert answer.status in (ROUTES[route].status, 401, 404, 409)
     else:
         assert (answer.status, answer.json["code"]) == (403, "second_factor_required")
         assert product.counts() == before
@@ -98,7 +99,7 @@ def test_until_a_second_factor_is_set_up_nothing_is_open_but_ones_own_account(
 
 @pytest.mark.promise("keys-scoped")
 def test_viewers_change_nothing_but_their_own_account() -> None:
-    writes = {each.scope for each in ENDPOINTS.values() if each.method != "GET" and each.scope}
+    writes = {each.scope for each in ROUTES.values() if each.method != "GET" and each.scope}
     assert writes & ROLE_SCOPES["viewer"] == {"account:write"}
     assert writes - ROLE_SCOPES["developer"] == {"members:write", "organization:write"}
     assert writes <= ROLE_SCOPES["admin"]
@@ -106,7 +107,7 @@ def test_viewers_change_nothing_but_their_own_account() -> None:
 
 @pytest.mark.promise("keys-scoped")
 @pytest.mark.parametrize(
-    "route", [route for route in WITH_CREDENTIALS if ENDPOINTS[route].auth == "user"]
+    "route", [route for route in WITH_CREDENTIALS if ROUTES[route].auth == "user"]
 )
 def test_what_is_for_people_is_refused_to_a_key_whatever_its_scopes(
     product: Product, owner: Account, route: str
@@ -121,7 +122,7 @@ def test_what_is_for_people_is_refused_to_a_key_whatever_its_scopes(
 
 @pytest.mark.promise("keys-scoped")
 @pytest.mark.parametrize(
-    "route", [route for route in WITH_CREDENTIALS if ENDPOINTS[route].auth == "key"]
+    "route", [route for route in WITH_CREDENTIALS if ROUTES[route].auth == "key"]
 )
 def test_what_is_for_keys_is_refused_to_people_whatever_their_role(
     product: Product, owner: Account, route: str
@@ -142,4 +143,4 @@ def test_an_end_user_with_one_scope_reaches_what_that_scope_opens_and_nothing_el
     for route in FOR_END_USERS:
         method, path, parts = request(route)
         answer = product.call(method, path, headers=session_bearer(session), **parts)
-        assert (answer.status == 403) == (ENDPOINTS[route].scope != only), route
+        assert (answer.status == 403) == (ROUTES[route].scope != only), route

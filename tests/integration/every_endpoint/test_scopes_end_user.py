@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagelayer.endpoints import ENDPOINTS
+from imagelayer.routes import ROUTES
 from tests.integration.every_endpoint.cases import FOR_END_USERS, WITH_CREDENTIALS, request
 from tests.support.product import ALL_SCOPES, Product, session_bearer
 
@@ -28,9 +28,9 @@ def test_an_end_user_reaches_what_is_open_to_them_and_nothing_else(
     method, path, parts = request(route)
     before = product.counts()
     answer = product.call(method, path, headers=headers, **parts)
-    if ENDPOINTS[route].end_user:
+    if ROUTES[route].end_user:
         # What they ask for in these requests is a new image, or something that is not there.
-        assert answer.status in (ENDPOINTS[route].status, 404)
+        assert answer.status in (ROUTES[route].status, 404)
     else:
         assert (answer.status, answer.json["code"]) == (403, "insufficient_scope")
         assert product.security_events("authz.denied")[-1]["reason"].endswith("only")

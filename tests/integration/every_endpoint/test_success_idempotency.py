@@ -7,16 +7,16 @@ import time
 import pytest
 
 from tests.integration.every_endpoint import again
-from tests.integration.every_endpoint.again import OTHERWISE, OWN, ROUTES, SHARED, TABLES
+from tests.integration.every_endpoint.again import CREATING, OTHERWISE, OWN, SHARED, TABLES
 from tests.integration.key_rotation import keys
 from tests.support.product import Account, Product
 
-EVERY = pytest.mark.parametrize("route", ROUTES)
+EVERY = pytest.mark.parametrize("route", CREATING)
 DAY = 86_400
 
 
 def test_all_routes_that_take_the_key_are_tested_here() -> None:
-    assert set(ROUTES) == set(OTHERWISE) == set(TABLES) == {*SHARED, *OWN}
+    assert set(CREATING) == set(OTHERWISE) == set(TABLES) == {*SHARED, *OWN}
 
 
 @pytest.mark.promise("keys-hashed")
@@ -80,9 +80,9 @@ def test_a_key_means_the_same_to_all_of_an_organization(
 
 
 def test_one_key_is_another_for_each_operation(product: Product, owner: Account) -> None:
-    orders = [again.order(product, owner, route) for route in ROUTES]
-    assert [again.is_replayed(order.send()) for order in orders] == [False] * len(ROUTES)
-    assert [again.is_replayed(order.send()) for order in orders] == [True] * len(ROUTES)
+    orders = [again.order(product, owner, route) for route in CREATING]
+    assert [again.is_replayed(order.send()) for order in orders] == [False] * len(CREATING)
+    assert [again.is_replayed(order.send()) for order in orders] == [True] * len(CREATING)
 
 
 @EVERY
@@ -116,7 +116,7 @@ def test_what_was_refused_for_a_reason_that_is_gone_is_made(
 
 
 def test_a_repeated_creation_is_told_of_once(product: Product, owner: Account) -> None:
-    for route in ROUTES:
+    for route in CREATING:
         order = again.order(product, owner, route)
         before = {
             event: len(product.security_events(event))

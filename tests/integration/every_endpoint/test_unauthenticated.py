@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagelayer.api_keys import checksum
+from imagelayer.access.api_keys import checksum
 from tests.integration.every_endpoint.cases import WITH_CREDENTIALS, request
 from tests.support.product import Product
 

@@ -10,8 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
-from imagelayer.ids import new_id
-from imagelayer.tokens import (
+from imagelayer.identity.tokens import (
     ACCESS_AUDIENCE,
     ACCESS_TYPE,
     END_USER_AUDIENCE,
@@ -19,6 +18,7 @@ from imagelayer.tokens import (
     SigningKey,
     signing_key,
 )
+from imagelayer.platform.ids import new_id
 from tests.integration.every_endpoint.cases import WITH_CREDENTIALS, request
 from tests.support import aws
 from tests.support.product import ALL_SCOPES, Product, session_bearer

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from imagelayer.api_keys import checksum
+from imagelayer.access.api_keys import checksum
 from tests.integration.every_endpoint.cases import WITH_CREDENTIALS, request
 from tests.integration.key_rotation import keys
 from tests.integration.leaked_keys import reports

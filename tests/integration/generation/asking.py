@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from imagelayer.principals import Origin, Principal
-from imagelayer.schemas import CreateGenerationRequest
-from imagelayer.times import parse_rfc3339
+from imagelayer.generations.schemas import CreateGenerationRequest
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.platform.principals import Origin, Principal
+from imagelayer.platform.times import parse_rfc3339
 from tests.support.product import Account, Answer, Product
 
 ORIGIN = Origin("198.51.100.7", "req-1")
@@ -68,17 +69,17 @@ class Till:
 
     def ask(self, now: float, n: int = 1) -> str:
         """Ask for `n` images, a credit each; returns the job's id."""
-        generations = self.product.wiring("generation").generations
+        generations = self.product.part("generation", GenerationsWiring).generations
         body = CreateGenerationRequest(prompt="waves", size="256x256", n=n)
         return str(generations.create(self.principal, ORIGIN, now, body).body["id"])
 
     def work(self, generation_id: str, now: float) -> str:
         """Let the worker make it."""
-        worker = self.product.wiring("generation_worker").generation_worker
+        worker = self.product.part("generation_worker", GenerationsWiring).generation_worker
         late = replace(worker, clock=lambda: now)
         return late.work(self.account.org_id, generation_id, "m-1")
 
     def cancel(self, generation_id: str, now: float) -> None:
         """Stop it."""
-        generations = self.product.wiring("generation").generations
+        generations = self.product.part("generation", GenerationsWiring).generations
         generations.cancel(self.principal, generation_id, now)

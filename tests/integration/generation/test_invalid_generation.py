@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from imagelayer.ids import new_id
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.platform.ids import new_id
 from tests.integration.administration.books import held
 from tests.integration.generation.asking import cancel, create, job
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
@@ -183,8 +184,8 @@ def test_a_request_that_keeps_meeting_its_twin_is_told_so(
             "TransactWriteItems",
         )
 
-    monkeypatch.setattr("imagelayer.stores.table.CONFLICT_PAUSE_SECONDS", 0)
-    client = product.wiring("generation").client("dynamodb")
+    monkeypatch.setattr("imagelayer.platform.table.CONFLICT_PAUSE_SECONDS", 0)
+    client = product.platform("generation").client("dynamodb")
     with monkeypatch.context() as patch:
         patch.setattr(client, "transact_write_items", meet)
         answer = create(product, owner.headers, key)
@@ -216,7 +217,7 @@ def test_a_job_that_keeps_changing_is_not_canceled(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = create(product, owner.headers).json["id"]
-    store = product.wiring("generation").generation_store
+    store = product.part("generation", GenerationsWiring).generation_store
     attempts = []
     monkeypatch.setattr(store, "cancel", lambda *_: attempts.append(1))
     answer = cancel(product, owner.headers, made)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.rate_limits import POLICIES, Policy
-from imagelayer.stores.end_user_sessions import hash_of
+from imagelayer.access.end_user_store import hash_of
+from imagelayer.limits.rate_limits import POLICIES, Policy
 from tests.integration.administration.books import another_process, balances, set_plan
 from tests.integration.generation.asking import cancel, create
 from tests.integration.session import shop

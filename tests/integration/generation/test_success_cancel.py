@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.providers.models import Order
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.image_models.image_model import ImageRequest
 from tests.integration.administration.books import audit, held
 from tests.integration.generation.asking import Till, cancel, create, job, read
 from tests.integration.login import people
@@ -53,10 +54,10 @@ def test_a_worker_whose_job_is_canceled_meanwhile_charges_nothing_and_leaves_not
     product: Product, owner: Account
 ) -> None:
     made = create(product, owner.headers).json["id"]
-    worker = product.wiring("generation_worker").generation_worker
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
 
     class Slow:
-        def generate(self, order: Order) -> Any:
+        def generate(self, order: ImageRequest) -> Any:
             assert read(product, owner.headers, made)["status"] == "running"
             assert cancel(product, owner.headers, made).status == 200
             return worker.providers["studio"].generate(order)
@@ -75,7 +76,7 @@ def test_who_cancels_what_changes_meanwhile_is_told_how_it_came_out(
     product: Product, owner: Account, meanwhile: str
 ) -> None:
     made = create(product, owner.headers).json["id"]
-    store = product.wiring("generation").generation_store
+    store = product.part("generation", GenerationsWiring).generation_store
 
     def act() -> None:
         if meanwhile == "settled":
@@ -107,7 +108,7 @@ def test_a_free_job_that_succeeds_meanwhile_is_not_canceled_either(
     key = bearer(product.key(owner, *ALL_SCOPES, mode="test"))
     made = create(product, key).json["id"]
     product.edit("GenerationsTable", job(product, made), status="running", claim="m-1")
-    store = product.wiring("generation").generation_store
+    store = product.part("generation", GenerationsWiring).generation_store
     till = Till(product, owner)
     with people.meanwhile(store, "get", lambda: till.work(made, time.time())) as came_to:
         assert cancel(product, key, made).status == 409

@@ -7,9 +7,11 @@ import time
 
 import pytest
 
-from imagelayer.acceptance import reservation
-from imagelayer.errors import Problem
-from imagelayer.stores.credits import Usage
+from imagelayer.credits.store import Usage
+from imagelayer.credits.wiring import CreditsWiring
+from imagelayer.generations.acceptance import reservation
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.platform.errors import Problem
 from tests.integration.administration.books import (
     another_process,
     audit,
@@ -60,7 +62,7 @@ def kinds(product: Product) -> list[str]:
 def test_of_requests_that_open_a_month_at_once_one_does(
     product: Product, owner: Account, till: Till
 ) -> None:
-    store = product.wiring("generation").credits
+    store = product.part("generation", CreditsWiring).credit_store
 
     def be_first() -> None:
         with another_process(product):
@@ -276,7 +278,7 @@ def test_the_ledger_sums_to_the_balance_after_every_outcome(
     product.call("DELETE", f"/v1/brands/{brand['id']}", headers=owner.headers)
     product.work_queue()  # two succeed, the third fails for want of its logo
     create(product, owner.headers)
-    moves = product.wiring("generation").credits.movements(owner.org_id)
+    moves = product.part("generation", CreditsWiring).credit_store.movements(owner.org_id)
     sums = {
         kind: sum(sum(move["amounts"].values()) for move in moves if move["kind"] == kind)
         for kind in ("allowance", "reserve", "settle", "release")
@@ -294,16 +296,17 @@ def test_a_reservation_has_one_outcome(
     product: Product, owner: Account, first: str, second: str
 ) -> None:
     create(product, owner.headers)
-    wiring = product.wiring("generation_worker")
+    credit_store = product.part("generation_worker", CreditsWiring).credit_store
+    store = product.part("generation_worker", GenerationsWiring).generation_store
     stored = product.item("GenerationsTable", "GEN#")
     held = reservation(stored)
     usage = Usage(None, owner.user_id, None, "studio", None, "live", 1, 1)
     actions = {
-        "settle": wiring.credits.settle(held, usage, 0),
-        "release": wiring.credits.release(held, 0),
+        "settle": credit_store.settle(held, usage, 0),
+        "release": credit_store.release(held, 0),
     }
-    assert wiring.generation_store.fail(stored, "x", "x", actions[first], 0)
+    assert store.fail(stored, "x", "x", actions[first], 0)
     product.edit("GenerationsTable", stored)  # as if the job's own state did not protect it
     before = product.dump_of("CreditsTable")
-    assert not wiring.generation_store.fail(stored, "x", "x", actions[second], 0)
+    assert not store.fail(stored, "x", "x", actions[second], 0)
     assert product.dump_of("CreditsTable") == before

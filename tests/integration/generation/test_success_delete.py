@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from imagelayer.providers.models import Order
-from imagelayer.providers.studio import Studio
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.image_models.image_model import ImageRequest
+from imagelayer.image_models.studio import Studio
 from tests.integration.administration.books import audit, held
 from tests.integration.generation.asking import cancel, create, job, read
 from tests.integration.generation.workshop import SEED, Model, employ
@@ -59,7 +60,7 @@ def test_a_worker_whose_job_is_deleted_charges_nothing_and_removes_what_it_made(
     made = create(product, owner.headers, n=n, prompt=PROMPT, seed=SEED).json["id"]
 
     class Slow:
-        def generate(self, order: Order) -> Any:
+        def generate(self, order: ImageRequest) -> Any:
             if order.seed == SEED + n - 1:
                 assert delete(product, owner.headers, made).status == 204
             return Studio().generate(order)
@@ -77,7 +78,7 @@ def test_a_worker_between_two_images_stops_when_its_job_is_deleted(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = create(product, owner.headers, n=4, prompt=PROMPT).json["id"]
-    worker = product.wiring("generation_worker").generation_worker
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
     put, stored = worker.media.put, []
 
     def put_and_delete(key: str, *about: object, **more: object) -> None:
@@ -156,7 +157,7 @@ def test_a_job_that_changes_meanwhile_is_removed_as_it_came_out(
     product: Product, owner: Account, meanwhile: str
 ) -> None:
     made = create(product, owner.headers, prompt=PROMPT).json["id"]
-    store = product.wiring("generation").generation_store
+    store = product.part("generation", GenerationsWiring).generation_store
 
     def act() -> None:
         if meanwhile == "settled":

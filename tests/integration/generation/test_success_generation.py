@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from imagelayer.times import rfc3339
+from imagelayer.platform.times import rfc3339
 from tests.integration.administration.books import balances
 from tests.integration.generation.asking import create
 from tests.support.product import ALL_SCOPES, Account, Product, bearer

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from imagelayer import generations
-from imagelayer.stores.table import StoreUnavailable
+from imagelayer.generations import generations
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.platform.table import StoreUnavailable
 from tests.integration.administration.books import held
 from tests.integration.generation.asking import create
 from tests.support.product import Account, Product
@@ -42,7 +43,7 @@ def test_one_prompt_that_is_longer_than_a_page_is_shown_all_the_same(
 def test_a_fault_while_waiting_is_no_refusal_of_what_was_accepted(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = product.wiring("generation").generation_store
+    store = product.part("generation", GenerationsWiring).generation_store
 
     def fails(*_: Any) -> Any:
         raise StoreUnavailable("get_item", "throttled")

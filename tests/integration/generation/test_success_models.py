@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.providers.models import Order
-from imagelayer.providers.studio import Studio
+from imagelayer.image_models.image_model import ImageRequest
+from imagelayer.image_models.studio import Studio
 from tests.integration.administration.books import audit, held
 from tests.integration.generation.asking import create, job, read
 from tests.integration.generation.workshop import SEED, Model, employ, offer
@@ -112,9 +112,9 @@ class AllAtOnce:
     """A vendor that answers when it was asked for every image."""
 
     together: threading.Barrier
-    orders: list[Order] = field(default_factory=list)
+    orders: list[ImageRequest] = field(default_factory=list)
 
-    def generate(self, order: Order) -> Any:
+    def generate(self, order: ImageRequest) -> Any:
         """Wait for the others, then paint."""
         self.together.wait(timeout=10)
         self.orders.append(order)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.providers.models import FAILURES
-from imagelayer.stores.table import StoreUnavailable
+from imagelayer.image_models.image_model import FAILURES
+from imagelayer.platform.table import StoreUnavailable
 from tests.integration.administration.books import audit, balances, held
 from tests.integration.generation.asking import Till, create, job, read
 from tests.integration.generation.workshop import SEED, Model, employ

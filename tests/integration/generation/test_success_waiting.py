@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from imagelayer.generations.wiring import GenerationsWiring
 from tests.integration.administration.books import held
 from tests.integration.generation.asking import cancel, create, job, read
 from tests.integration.generation.workshop import SEED, Model, employ, while_waiting
@@ -149,7 +150,7 @@ def test_progress_is_shown_image_by_image(
 ) -> None:
     made = create(product, owner.headers, n=3).json["id"]
     assert read(product, owner.headers, made)["progress"] == {"completed": 0, "total": 3}
-    worker = product.wiring("generation_worker").generation_worker
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
     put, seen = worker.media.put, []
 
     def put_and_look(*about: object, **more: object) -> None:

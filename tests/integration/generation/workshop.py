@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from imagelayer.generation_worker import GenerationWorker
-from imagelayer.models import registry
-from imagelayer.providers.models import GenerationRefused, ImageModel, Order
-from imagelayer.providers.studio import Studio
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.image_models.image_model import GenerationRefused, ImageModel, ImageRequest
+from imagelayer.image_models.registry import registry
+from imagelayer.image_models.studio import Studio
+from imagelayer.image_models.wiring import ImageModelsWiring
 from tests.support.product import Product
 
 SEED = 100  # of the first image, where a test tells images apart by their seeds
@@ -22,9 +23,9 @@ class Model:
     """A model that paints, but refuses what it is told to, by the image's number in its job."""
 
     refuses: Mapping[int, str] = field(default_factory=dict)
-    orders: list[Order] = field(default_factory=list)
+    orders: list[ImageRequest] = field(default_factory=list)
 
-    def generate(self, order: Order) -> Any:
+    def generate(self, order: ImageRequest) -> Any:
         """Paint, or raise GenerationRefused."""
         self.orders.append(order)
         code = self.refuses.get(order.seed - SEED)
@@ -35,16 +36,17 @@ class Model:
 
 def employ(product: Product, model: ImageModel, provider: str = "studio") -> None:
     """Let the worker have a provider of the test's."""
-    wiring = product.wiring("generation_worker")
-    worker: GenerationWorker = wiring.generation_worker
+    wiring = product.part("generation_worker", GenerationsWiring)
+    worker = wiring.generation_worker
+    models = product.part("generation_worker", ImageModelsWiring).models
     providers = {**worker.providers, provider: model}
-    vars(wiring)["generation_worker"] = replace(worker, providers=providers, models=wiring.models)
+    vars(wiring)["generation_worker"] = replace(worker, providers=providers, models=models)
 
 
 def offer(product: Product, providers: Iterable[str], custom: str = "") -> None:
     """Let these providers be set up, and these models be known beside ours."""
     for function in ("generation", "images", "generation_worker"):
-        vars(product.wiring(function))["models"] = registry(providers, custom)
+        vars(product.part(function, ImageModelsWiring))["models"] = registry(providers, custom)
 
 
 def while_waiting(
@@ -61,5 +63,5 @@ def while_waiting(
 
     monkeypatch.setattr(product, "_pause", pause)
     for function in ("generation", "images"):
-        product._wirings.pop(function, None)  # those that run know the other pause
+        product._platforms.pop(function, None)  # those that run know the other pause
     return pauses

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from imagelayer.cleanup import MAX_REQUEUES
-from imagelayer.ids import new_id
-from imagelayer.providers.models import Order
+from imagelayer.brands.wiring import BrandsWiring
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.image_models.image_model import ImageRequest
+from imagelayer.operations.sweep import MAX_REQUEUES
+from imagelayer.platform.ids import new_id
 from tests.integration.administration.books import held
 from tests.support.images import logo
 from tests.support.product import Account, Product
@@ -59,7 +61,7 @@ def test_a_job_whose_logo_is_gone_fails_rather_than_come_out_without_it(
     brand = product.brand(owner)
     product.deliver_upload(product.upload(owner.headers, brand["id"], logo()))
     (key,) = product.objects("BrandBucket")
-    product.wiring("brand").brand_objects.delete(key)
+    product.part("brand", BrandsWiring).brand_objects.delete(key)
     ask(product, owner, brand_id=brand["id"])
     product.work_queue()
     assert product.item("GenerationsTable", "GEN#")["status"] == "failed"
@@ -143,11 +145,11 @@ def test_a_worker_that_finds_its_job_released_charges_nothing_and_leaves_nothing
 ) -> None:
     """The sweep gave the job up while the worker painted."""
     ask(product, owner)
-    worker = product.wiring("generation_worker").generation_worker
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
     job = product.item("GenerationsTable", "GEN#")
 
     class Slow:
-        def generate(self, order: Order) -> Any:
+        def generate(self, order: ImageRequest) -> Any:
             running = product.item("GenerationsTable", "GEN#")
             due = {"sweep_at": int(time.time()) - 1, "requeues": MAX_REQUEUES}
             product.edit("GenerationsTable", running, **due)
@@ -167,10 +169,10 @@ def test_a_worker_whose_job_was_taken_over_settles_nothing(
 ) -> None:
     """Another worker holds the claim and has not finished yet: the job is its to finish."""
     job = ask(product, owner)
-    worker = product.wiring("generation_worker").generation_worker
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
 
     class Slow:
-        def generate(self, order: Order) -> Any:
+        def generate(self, order: ImageRequest) -> Any:
             product.edit(
                 "GenerationsTable", product.item("GenerationsTable", "GEN#"), claim="another"
             )

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.providers.models import Order
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.image_models.image_model import ImageRequest
 from tests.integration.administration.books import held
 from tests.integration.generation.asking import create
 from tests.support.product import Account, Product
@@ -19,13 +20,13 @@ def test_the_run_that_comes_second_removes_nothing_that_is_paid_for(
     product: Product, owner: Account, n: int
 ) -> None:
     job = create(product, owner.headers, n=n).json["id"]
-    worker = product.wiring("generation_worker").generation_worker
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
     runs: list[str] = []
 
     class Overtaken:
         """Paints; meanwhile the same message is worked off by another process."""
 
-        def generate(self, order: Order) -> Any:
+        def generate(self, order: ImageRequest) -> Any:
             if not runs:
                 runs.append(worker.work(owner.org_id, job, "m-1"))
             return worker.providers["studio"].generate(order)
@@ -46,7 +47,7 @@ def test_what_an_attempt_left_that_died_is_removed_by_the_next(
     product: Product, owner: Account
 ) -> None:
     job = create(product, owner.headers, n=2).json["id"]
-    worker = product.wiring("generation_worker").generation_worker
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
 
     class Dies(BaseException):
         """As a process does: nothing is cleaned up."""
@@ -54,7 +55,7 @@ def test_what_an_attempt_left_that_died_is_removed_by_the_next(
     class DyingModel:
         """Paints one picture and takes the process with it at the second."""
 
-        def generate(self, order: Order) -> Any:
+        def generate(self, order: ImageRequest) -> Any:
             if product.objects("MediaBucket"):
                 raise Dies
             return worker.providers["studio"].generate(order)
@@ -81,7 +82,7 @@ def test_what_an_attempt_left_that_died_is_removed_by_the_next(
 
 def test_what_a_failing_attempt_made_is_removed_at_once(product: Product, owner: Account) -> None:
     job = create(product, owner.headers, n=2).json["id"]
-    worker = product.wiring("generation_worker").generation_worker
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
 
     class Broken:
         """Makes the store's progress fail after the first image."""

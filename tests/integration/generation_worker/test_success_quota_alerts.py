@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from imagelayer.times import utc_month
+from imagelayer.platform.times import utc_month
 from tests.integration.login import people
 from tests.support import post
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
@@ -148,7 +148,7 @@ def test_a_mail_that_cannot_be_asked_for_fails_no_job_and_is_made_up_for_by_the_
 ) -> None:
     for _ in range(2):
         assert ask(product, owner, 4).status == 202
-    queue = product.wiring("generation_worker").client("sqs")
+    queue = product.platform("generation_worker").client("sqs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queue, "send_message", refuse)
         product.work_queue()
@@ -165,7 +165,7 @@ def test_a_refusal_stays_one_when_the_owners_cannot_be_told(
     product: Product, owner: Account
 ) -> None:
     make(product, owner, 7)
-    queue = product.wiring("generation").client("sqs")
+    queue = product.platform("generation").client("sqs")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queue, "send_message", refuse)
         answer = ask(product, owner, 4)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.errors import CATALOGUE
-from imagelayer.providers.models import FAILURES
+from imagelayer.image_models.image_model import FAILURES
+from imagelayer.platform.errors import CATALOGUE
 from tests.integration.administration.books import audit, held
 from tests.integration.generation.workshop import SEED, Model, employ, offer
 from tests.integration.images.asking import (

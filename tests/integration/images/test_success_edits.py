@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from imagelayer.generations.wiring import GenerationsWiring
 from tests.integration.administration.books import audit, held
 from tests.integration.generation.asking import job, read
 from tests.integration.generation.workshop import SEED, Model, employ
@@ -200,7 +201,7 @@ def test_a_picture_that_is_gone_fails_its_job_and_costs_nothing(
     answer = edit(product, owner.headers, picture())
     assert answer.status == 303
     (key,) = sources(product)
-    product.wiring("images").media.delete(key)
+    product.part("images", GenerationsWiring).media.delete(key)
     product.work_queue()
     made = job(product, key.rpartition("/")[2])
     assert (made["status"], made["error"]["code"]) == ("failed", "invalid_image")

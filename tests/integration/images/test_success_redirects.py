@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.openai_images import HOLD_SECONDS, MAX_HOPS
+from imagelayer.openai_api.images import HOLD_SECONDS, MAX_HOPS
 from tests.integration.administration.books import audit, held
 from tests.integration.generation.asking import cancel
 from tests.integration.generation.workshop import SEED, Model, employ, while_waiting

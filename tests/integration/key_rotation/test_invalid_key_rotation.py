@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.times import rfc3339
+from imagelayer.access.wiring import AccessWiring
+from imagelayer.platform.times import rfc3339
 from tests.integration.key_rotation import keys
 from tests.integration.key_rotation.keys import VALID
 from tests.integration.login import people
@@ -114,7 +115,7 @@ def test_of_changes_that_read_the_same_key_the_second_is_refused_whole(
 ) -> None:
     key = product.key(owner, *ALL_SCOPES)
     session = product.session(key)
-    store = product.wiring("key_rotation").keys
+    store = product.part("key_rotation", AccessWiring).key_store
 
     def change_first() -> list[dict[str, Any]]:
         first = keys.change(product, owner, key, allowed_cidrs=[keys.HOME])

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from imagelayer.api_keys import checksum
-from imagelayer.rate_limits import POLICIES
-from imagelayer.stores.keys import MAX_KEYS
+from imagelayer.access.api_keys import checksum
+from imagelayer.access.key_store import MAX_KEYS
+from imagelayer.access.wiring import AccessWiring
+from imagelayer.limits.rate_limits import POLICIES
 from tests.integration.key_rotation import keys
 from tests.integration.key_rotation.keys import VALID
 from tests.integration.login import people
@@ -125,7 +126,7 @@ def test_a_limit_that_was_raised_is_known_ten_seconds_later_where_calls_are_bein
 def test_a_key_that_is_made_while_limits_are_set_has_them(product: Product, owner: Account) -> None:
     """They are set between the reading of the counter and the writing of the key."""
     product.key(owner, "assets:read")
-    table = product.wiring("key_rotation").keys._table
+    table = product.part("key_rotation", AccessWiring).key_store._table
 
     def set_limits() -> dict[str, Any]:
         return keys.set_limits(product, owner, key_read=MANY)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.api_keys import hash_secret, is_well_formed
-from imagelayer.times import parse_rfc3339, rfc3339
+from imagelayer.access.api_keys import hash_secret, is_well_formed
+from imagelayer.platform.times import parse_rfc3339, rfc3339
 from tests.integration.key_rotation.keys import (
     change,
     create,

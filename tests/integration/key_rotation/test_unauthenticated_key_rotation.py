@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.api_keys import checksum
+from imagelayer.access.api_keys import checksum
 from tests.integration.key_rotation import keys
 from tests.integration.login import people
 from tests.integration.session import shop

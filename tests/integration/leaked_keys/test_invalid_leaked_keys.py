@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from imagelayer.endpoints import MAX_BODY_BYTES
-from imagelayer.leaked_keys import MAX_REPORTED
+from imagelayer.access.leaked_keys import MAX_REPORTED
+from imagelayer.api.route import MAX_BODY_BYTES
 from tests.integration.key_rotation import keys
 from tests.integration.leaked_keys import reports
 from tests.support.product import Account, Product

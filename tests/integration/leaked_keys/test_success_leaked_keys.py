@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.api_keys import checksum, hash_secret
+from imagelayer.access.api_keys import checksum, hash_secret
+from imagelayer.access.wiring import AccessWiring
 from tests.integration.key_rotation import keys
 from tests.integration.leaked_keys import reports
 from tests.integration.login import people
@@ -158,7 +159,9 @@ def test_a_key_that_changes_meanwhile_is_revoked_as_it_is_by_then(
     def rotate() -> dict[str, Any]:
         return dict(keys.rotate(product, owner.headers, key, grace=3600).json)
 
-    with people.meanwhile(product.wiring("leaked_keys").keys, "get", rotate) as came_to:
+    with people.meanwhile(
+        product.part("leaked_keys", AccessWiring).key_store, "get", rotate
+    ) as came_to:
         assert reports.labels(reports.report(product, key["key"])) == ["true_positive"]
     (rotated,) = came_to
     assert [keys.own(product, each).status for each in (key, rotated)] == [401, 401]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from dev.secret_scanning import SecretScanner
-from imagelayer.providers.secret_scanning import ScannerKeys
-from imagelayer.stores.table import StoreUnavailable
+from imagelayer.access.secret_scanning import ScannerKeys
+from imagelayer.platform.table import StoreUnavailable
 from tests.integration.key_rotation import keys
 from tests.integration.leaked_keys import reports
 from tests.integration.login import people

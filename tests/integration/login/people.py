@@ -14,9 +14,10 @@ import bcrypt
 import pyotp
 import pytest
 
-from imagelayer.rate_limits import POLICIES
-from imagelayer.second_factor import STEP_SECONDS
-from imagelayer.stores.table import StoreUnavailable
+from imagelayer.identity.second_factor import STEP_SECONDS
+from imagelayer.identity.wiring import IdentityWiring
+from imagelayer.limits.rate_limits import POLICIES
+from imagelayer.platform.table import StoreUnavailable
 from tests.support import aws
 from tests.support.product import PASSWORD, Account, Answer, Product
 
@@ -145,7 +146,7 @@ def restart(product: Product, *functions: str, **parameters: str) -> None:
     """Start functions anew, as a deployment with other parameters does."""
     product.parameters.update(parameters)
     for function in functions:
-        product._wirings.pop(function, None)
+        product._platforms.pop(function, None)
 
 
 def rotate_pepper(product: Product, *heard: str) -> None:
@@ -161,7 +162,7 @@ def rotate_pepper(product: Product, *heard: str) -> None:
         "previous": [old["current"], *old.get("previous", [])],
     }
     manager.put_secret_value(SecretId=secret_id, SecretString=json.dumps(new))
-    for function, wiring in product._wirings.items():
+    for function, wiring in product._platforms.items():
         if not heard or function in heard:
             wiring.secrets._kept.clear()
 
@@ -175,7 +176,7 @@ def lost_acknowledgement(product: Product, function: str) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         for name in ("acknowledge", "acknowledge_code", "acknowledge_enrolment"):
-            patch.setattr(product.wiring(function).accounts, name, fail)
+            patch.setattr(product.part(function, IdentityWiring).account_store, name, fail)
         yield
 
 
@@ -217,7 +218,7 @@ def calls(product: Product, function: str) -> Iterator[list[str]]:
         return noted
 
     services = ("dynamodb", "sqs", "secretsmanager")
-    clients = [product.wiring(function).client(service).meta.events for service in services]
+    clients = [product.platform(function).client(service).meta.events for service in services]
     for events in clients:
         events.register("before-call", note)
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import pyotp
 import pytest
 
-from imagelayer.security_events import EVENTS
+from imagelayer.audit.security_log import EVENTS
 from tests.integration.login.people import (
     ELSEWHERE,
     FIREFOX,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.ids import new_id
+from imagelayer.identity.wiring import IdentityWiring
+from imagelayer.platform.ids import new_id
 from tests.integration.login.people import (
     ELSEWHERE,
     FIREFOX,
@@ -395,7 +396,7 @@ def test_a_login_that_meets_another_while_the_hash_is_made_anew_gets_in_too(
 ) -> None:
     """The hash it verified is gone, and the password is still the right one."""
     restart(product, "login", BCRYPT_COST="5")
-    accounts = product.wiring("login").accounts
+    accounts = product.part("login", IdentityWiring).account_store
     with meanwhile(accounts, "role", lambda: log_in(product, owner.email).status) as first:
         assert log_in(product, owner.email).status == 200
     assert first == [200]

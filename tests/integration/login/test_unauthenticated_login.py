@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from imagelayer.identity.wiring import IdentityWiring
 from tests.integration.login.people import (
     ELSEWHERE,
     FIREFOX,
@@ -255,9 +256,9 @@ def test_a_refresh_that_fails_half_way_spends_nothing(
     product: Product, owner: Account, service: str, operation: str
 ) -> None:
     """Otherwise its owner would come back with a spent token and be taken for a thief."""
-    wiring = product.wiring("login")
-    wiring.sessions._published.clear()  # as in a process that has just started
-    wiring.secrets._kept.clear()
+    session_store = product.part("login", IdentityWiring).session_store
+    session_store._published.clear()  # as in a process that has just started
+    product.platform("login").secrets._kept.clear()
     with product.broken(service, operation):
         refused = refresh(product, owner.cookie)
     assert refused.status == 503
@@ -268,7 +269,7 @@ def test_a_refresh_that_fails_half_way_spends_nothing(
 def test_a_trade_that_the_sdk_repeats_after_a_lost_answer_is_no_theft(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = product.wiring("login").sessions._table
+    table = product.part("login", IdentityWiring).session_store._table
     update = table.update
 
     def update_and_repeat(*parts: str, **values: object) -> object:
@@ -322,7 +323,7 @@ def test_a_login_that_meets_a_change_opens_nothing_that_outlives_it(
 ) -> None:
     """The old password was right when it was compared, and is not when the session is written."""
     known = {each["id"] for each in sessions_of(product, owner.user_id)}
-    accounts = product.wiring("login").accounts
+    accounts = product.part("login", IdentityWiring).account_store
     with meanwhile(accounts, step, lambda: change_it(product, owner)) as changed:
         refused = log_in(product, owner.email)
     assert len(changed) == 1
@@ -339,7 +340,7 @@ def test_a_login_that_meets_a_change_of_role_has_the_new_one(
         user = user_of(product, owner.user_id)
         product.edit("AccountsTable", user, rev=user["rev"] + 1)
 
-    with meanwhile(product.wiring("login").accounts, "role", demote) as demoted:
+    with meanwhile(product.part("login", IdentityWiring).account_store, "role", demote) as demoted:
         answer = log_in(product, owner.email)
     assert len(demoted) == 1
     headers = {"authorization": f"Bearer {answer.json['access_token']}"}
@@ -350,7 +351,7 @@ def test_a_password_change_that_meets_a_login_ends_its_session(
     product: Product, owner: Account
 ) -> None:
     """The other way round: the login is complete while the change has read the sessions."""
-    sessions = product.wiring("password").sessions
+    sessions = product.part("password", IdentityWiring).session_store
     with meanwhile(sessions, "of_user", lambda: log_in(product, owner.email)) as logins:
         assert change(product, owner, PASSWORD, NEW_PASSWORD).status == 204
     (login,) = logins

@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from imagelayer.email_policy import address_hash
-from imagelayer.rate_limits import POLICIES
+from imagelayer.identity.email_policy import address_hash
+from imagelayer.limits.rate_limits import POLICIES
+from imagelayer.limits.wiring import LimitsWiring
+from imagelayer.mail.wiring import MailWiring
 from tests.integration.login import people
 from tests.integration.mail import letters
 from tests.integration.mail.letters import CAUSES, FRIEND
@@ -22,7 +24,9 @@ EVERY_CAUSE = pytest.mark.parametrize("cause", CAUSES)
 
 def suppress(product: Product, email: str) -> None:
     """Mail to an address bounced."""
-    product.wiring("mail_feedback").suppressions.suppress([address_hash(email)], "bounce", 1)
+    product.part("mail_feedback", MailWiring).suppression_store.suppress(
+        [address_hash(email)], "bounce", 1
+    )
 
 
 def last(product: Product, event: str) -> dict[str, object]:
@@ -139,7 +143,7 @@ def test_when_the_count_cannot_be_kept_the_mail_waits(
     people.forgot(product, owner.email)
     (message,) = product.asked_mails()
     with monkeypatch.context() as patch:
-        patch.setattr(product.wiring("mail").counters._table, "_name", "NoSuchTable")
+        patch.setattr(product.part("mail", LimitsWiring).counters._table, "_name", "NoSuchTable")
         assert letters.deliver(product, letters.record(message)) == ["m-1"]
     sent = post.watch(product)
     assert letters.deliver(product, letters.record(message, received=2)) == []

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from imagelayer.mail_worker import TO_USER
+from imagelayer.mail.worker import TO_USER
 from tests.integration.login import people
 from tests.integration.mail import letters
 from tests.integration.mail.letters import CAUSES, FRIEND

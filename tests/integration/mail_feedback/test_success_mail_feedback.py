@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.email_policy import address_hash
-from imagelayer.stores.table import StoreUnavailable
+from imagelayer.identity.email_policy import address_hash
+from imagelayer.platform.table import StoreUnavailable
 from tests.integration.login import people
 from tests.integration.mail import letters
 from tests.support import post

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.ids import new_id
+from imagelayer.identity.wiring import IdentityWiring
+from imagelayer.platform.ids import new_id
 from tests.integration.login import people
 from tests.integration.organization import team
 from tests.support.product import Account, Product
@@ -115,7 +116,7 @@ def test_that_one_owner_stays_is_the_transactions_doing_and_not_only_the_checks(
 ) -> None:
     """Two owners who look at once both see two owners; here the look is taken away."""
     friend = people.join(product, owner, "friend@example.com", "owner")
-    members = product.wiring("organization").members
+    members = product.part("organization", IdentityWiring).members
     monkeypatch.setattr(type(members), "_keep_an_owner", lambda *_: None)
     assert team.remove(product, friend, friend.user_id).status == 204
     before = product.dump_of("AccountsTable")

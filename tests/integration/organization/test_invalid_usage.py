@@ -60,8 +60,8 @@ def test_more_rows_than_one_answer_holds_are_refused_and_never_cut_short(
         assert create(product, owner.headers, brand_id=brand, seed=seconds).status == 202
     product.work_queue()
     query = {"group_by": group_by}
-    monkeypatch.setattr("imagelayer.usage.MAX_ROWS", 2)
+    monkeypatch.setattr("imagelayer.credits.usage.MAX_ROWS", 2)
     assert product.call("GET", USAGE, headers=owner.headers, query=query).status == 200
-    monkeypatch.setattr("imagelayer.usage.MAX_ROWS", 1)
+    monkeypatch.setattr("imagelayer.credits.usage.MAX_ROWS", 1)
     answer = product.call("GET", USAGE, headers=owner.headers, query=query)
     assert (answer.status, answer.json["errors"][0]["location"]) == (422, "query.end")

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from imagelayer.rate_limits import POLICIES
+from imagelayer.limits.rate_limits import POLICIES
+from imagelayer.limits.wiring import LimitsWiring
 from tests.integration.login import people
 from tests.integration.organization import team
 from tests.support.product import Account, Product
@@ -67,7 +68,7 @@ def test_what_is_refused_for_another_reason_counts_as_no_invitation(
 def test_when_the_count_cannot_be_kept_nobody_is_invited(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counters = product.wiring("organization").counters
+    counters = product.part("organization", LimitsWiring).counters
     monkeypatch.setattr(counters._table, "_name", "NoSuchTable")
     before = product.counts()
     answer = team.invite(product, owner, "friend@example.com")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.members import may_manage
-from imagelayer.schemas import Role
+from imagelayer.identity.members import may_manage
+from imagelayer.identity.schemas import Role
 from tests.integration.login import people
 from tests.integration.organization import team
 from tests.support.product import Account, Answer, Product

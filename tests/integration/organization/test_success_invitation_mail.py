@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.link_tokens import LinkToken
+from imagelayer.identity.link_tokens import LinkToken
 from tests.integration.login import people
 from tests.integration.organization import team
 from tests.support import aws, post

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.endpoints import ROLE_SCOPES
+from imagelayer.access.permissions import ROLE_SCOPES
 from tests.integration.login import people
 from tests.integration.organization import team
 from tests.support.product import PASSWORD, Account, Product, bearer

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from imagelayer.ids import new_id
-from imagelayer.security_events import EVENTS
-from imagelayer.stores.events import KEPT_SECONDS
-from imagelayer.times import parse_rfc3339
+from imagelayer.audit.security_log import EVENTS
+from imagelayer.audit.store import KEPT_SECONDS
+from imagelayer.platform.ids import new_id
+from imagelayer.platform.times import parse_rfc3339
 from tests.integration.login import people
 from tests.integration.organization import team
 from tests.support.product import ALL_SCOPES, PASSWORD, Account, Product, bearer

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.times import end_of_utc_month, rfc3339, utc_day, utc_month
+from imagelayer.credits.wiring import CreditsWiring
+from imagelayer.platform.times import end_of_utc_month, rfc3339, utc_day, utc_month
 from tests.integration.administration.books import another_process, grant, set_plan
 from tests.integration.generation.asking import Till, cancel, create, moment
 from tests.integration.login import people
@@ -109,7 +110,7 @@ def test_usage_in_every_grouping_is_what_was_made_and_what_the_ledger_charged(
         assert shown == sorted(shown, key=lambda row: tuple(each or "" for each in row))
         assert dict(zip(shown, map(numbers, report["data"]), strict=True)) == summed(made, groups)
         assert numbers(report["total"]) == (9, 11, 9)
-    moves = product.wiring("organization").credits.movements(owner.org_id)
+    moves = product.part("organization", CreditsWiring).credit_store.movements(owner.org_id)
     settled = [each["amounts"] for each in moves if each["kind"] == "settle"]
     assert sum(sum(amounts.values()) for amounts in settled) == 9
     nothing = usage(product, stranger.headers, **days)

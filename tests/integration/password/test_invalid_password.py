@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from imagelayer.identity.wiring import IdentityWiring
 from tests.integration.login.people import (
     NEW_PASSWORD,
     change,
@@ -163,7 +164,7 @@ def test_of_two_resets_with_one_token_one_counts(product: Product, owner: Accoun
     forgot(product, owner.email)
     token = product.newest_token()
     other = "somebody elses long phrase"
-    sessions = product.wiring("password").sessions
+    sessions = product.part("password", IdentityWiring).session_store
     with meanwhile(sessions, "of_user", lambda: reset(product, token, other)) as met:
         assert reset(product, token, NEW_PASSWORD).status == 400
     assert [each.status for each in met] == [204]
@@ -175,7 +176,7 @@ def test_a_change_that_meets_a_reset_does_not_undo_it(product: Product, owner: A
     """The reset may be the owner's answer to somebody who holds her session."""
     forgot(product, owner.email)
     token = product.newest_token()
-    sessions = product.wiring("password").sessions
+    sessions = product.part("password", IdentityWiring).session_store
     with meanwhile(sessions, "of_user", lambda: reset(product, token, NEW_PASSWORD)) as met:
         refused = change(product, owner, PASSWORD, "somebody elses long phrase")
     assert [each.status for each in met] == [204]
@@ -189,7 +190,7 @@ def test_a_reset_that_meets_a_change_counts_only_while_its_link_does(
 ) -> None:
     forgot(product, owner.email)
     token = product.newest_token()
-    sessions = product.wiring("password").sessions
+    sessions = product.part("password", IdentityWiring).session_store
     with meanwhile(sessions, "of_user", lambda: change(product, owner)) as met:
         assert reset(product, token, "somebody elses long phrase").status == 400
     assert [each.status for each in met] == [204]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.rate_limits import POLICIES
+from imagelayer.limits.rate_limits import POLICIES
 from tests.integration.login.people import (
     NEW_PASSWORD,
     account_of,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.passwords import Peppers
+from imagelayer.identity.passwords import Peppers
 from tests.integration.login import people
 from tests.integration.signing_rotation import rotation
 from tests.support.product import PASSWORD, Account, Product
@@ -192,11 +192,11 @@ def test_a_warm_rotation_does_not_build_on_a_pepper_that_it_remembers(
     or every password that was hashed in between is lost."""
     version = "00000000-0000-4000-8000-000000000001"
     rotation.step(product, SECRET, "createSecret", version)
-    warm = product.wiring("pepper_rotation")
+    warm = product.platform("pepper_rotation")
     if finishes == "another process":
         people.restart(product, "pepper_rotation")
     rotation.step(product, SECRET, "finishSecret", version)
-    product._wirings["pepper_rotation"] = warm
+    product._platforms["pepper_rotation"] = warm
     rotation.look_again(product, "login", "password")
     between = rotation.content(SECRET, product)["current"]
     people.change(product, owner)

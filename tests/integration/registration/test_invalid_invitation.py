@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from imagelayer.identity.wiring import IdentityWiring
 from tests.integration.login.people import accept, confirm, invite, log_in, meanwhile
 from tests.support.product import Account, Product
 
@@ -100,7 +101,7 @@ def test_an_account_that_is_confirmed_while_the_invitation_is_accepted_stays(
     product.register(FRIEND, password="the other ones own password")
     confirmation = product.newest_token()
     token = invite(product, owner, FRIEND)
-    accounts = product.wiring("registration").accounts
+    accounts = product.part("registration", IdentityWiring).account_store
     with meanwhile(accounts, "by_address", lambda: confirm(product, confirmation)) as met:
         answer = accept(product, token)
     assert [each.status for each in met] == [200]
@@ -115,7 +116,7 @@ def test_an_invitation_that_is_withdrawn_while_it_is_accepted_makes_nobody(
 ) -> None:
     token = invite(product, owner, FRIEND)
     path = f"/v1/organization/invitations/{waiting(product)[0]}"
-    accounts = product.wiring("registration").accounts
+    accounts = product.part("registration", IdentityWiring).account_store
     with meanwhile(
         accounts, "by_address", lambda: product.call("DELETE", path, headers=owner.headers)
     ) as met:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from imagelayer.email_policy import address_hash
+from imagelayer.identity.email_policy import address_hash
 from tests.integration.login.people import confirm, forgot, log_in, spend
 from tests.support.product import CAPTCHA, PASSWORD, Answer, Product
 

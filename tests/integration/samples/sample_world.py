@@ -12,17 +12,17 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from dev.secret_scanning import SecretScanner
-from imagelayer.api_keys import checksum, hash_secret
-from imagelayer.clients import place_id
-from imagelayer.stores import end_user_sessions
-from imagelayer.stores.table import decode_item, encode_item
-from imagelayer.tokens import (
+from imagelayer.access import end_user_store as end_user_sessions
+from imagelayer.access.api_keys import checksum, hash_secret
+from imagelayer.identity.places import place_id
+from imagelayer.identity.tokens import (
     ACCESS_AUDIENCE,
     ACCESS_TYPE,
     END_USER_AUDIENCE,
     END_USER_TYPE,
     signing_key,
 )
+from imagelayer.platform.table import decode_item, encode_item
 from tests.integration.login import people
 from tests.support import aws
 from tests.support.images import logo

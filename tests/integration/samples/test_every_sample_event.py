@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dev.settings import ROOT
-from imagelayer.endpoints import ENDPOINTS
+from imagelayer.routes import ROUTES
 from tests.integration.samples import sample_world
 from tests.support import aws
 from tests.support.product import HTTP_FUNCTIONS, Product
@@ -284,4 +284,4 @@ def test_every_route_has_a_sample_that_it_serves() -> None:
         "POST /v1/auth/totp/recovery-codes",
         "POST /v1/auth/totp/disable",
     }
-    assert served == set(ENDPOINTS) - coded
+    assert served == set(ROUTES) - coded

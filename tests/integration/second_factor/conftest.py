@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from imagelayer.http import app
-from imagelayer.second_factor import STEP_SECONDS
+from imagelayer.identity.second_factor import STEP_SECONDS
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from imagelayer.identity.wiring import IdentityWiring
 from tests.integration.every_endpoint.cases import FOR_USERS, request
 from tests.integration.login.people import (
     account_of,
@@ -187,7 +188,7 @@ def test_a_login_that_meets_the_wish_is_held_to_it(product: Product, owner: Acco
     """The organization was read before, and the session is written after."""
     enrol(product, owner)
     join(product, owner, COLLEAGUE, "owner")
-    accounts = product.wiring("login").accounts
+    accounts = product.part("login", IdentityWiring).account_store
     with meanwhile(accounts, "organization", lambda: ask_owners(product, owner)) as asked:
         login = log_in(product, COLLEAGUE)
     assert [each.status for each in asked] == [200]
@@ -202,7 +203,7 @@ def test_a_removal_that_meets_the_wish_does_not_slip_past_it(
     other = join(product, owner, COLLEAGUE, "owner")
     enrol(product, other)
     code = app.fresh_code()
-    accounts = product.wiring("second_factor").accounts
+    accounts = product.part("second_factor", IdentityWiring).account_store
     with meanwhile(accounts, "organization", lambda: ask_owners(product, other)) as asked:
         refused = disable(product, owner, code)
     assert [each.status for each in asked] == [200]

@@ -8,7 +8,7 @@ import urllib.parse
 import pyotp
 import pytest
 
-from imagelayer.second_factor import STEP_SECONDS
+from imagelayer.identity.second_factor import STEP_SECONDS
 from tests.integration.login.people import (
     ELSEWHERE,
     account_of,

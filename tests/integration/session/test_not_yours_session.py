@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.ids import new_id
+from imagelayer.platform.ids import new_id
 from tests.integration.session import shop
 from tests.support.product import Account, Product, bearer
 

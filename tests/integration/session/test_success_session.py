@@ -8,8 +8,9 @@ from typing import Any
 import jwt
 import pytest
 
-from imagelayer.end_users import END_USER_SCOPES
-from imagelayer.times import parse_rfc3339, rfc3339
+from imagelayer.access.end_users import END_USER_SCOPES
+from imagelayer.access.wiring import AccessWiring
+from imagelayer.platform.times import parse_rfc3339, rfc3339
 from tests.integration.session import shop
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
@@ -237,7 +238,7 @@ def test_a_session_that_is_minted_while_its_key_is_revoked_is_taken_back(
 ) -> None:
     """The revocation falls between the two writes of the minting."""
     key = shop.key_of(product, owner)
-    store = product.wiring("session").end_user_sessions
+    store = product.part("session", AccessWiring).end_user_store
     create = store.create
 
     def create_and_revoke(*session: Any) -> None:
@@ -284,7 +285,7 @@ def test_a_session_that_is_minted_while_its_secret_is_rotated_away_is_taken_back
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = shop.key_of(product, owner)
-    store = product.wiring("session").end_user_sessions
+    store = product.part("session", AccessWiring).end_user_store
     create = store.create
 
     def create_after_the_rotation(*session: Any) -> None:

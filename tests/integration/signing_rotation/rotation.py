@@ -35,8 +35,8 @@ def rotate(product: Product, secret: str, *, times: int = 1, notice: bool = True
 
 def look_again(product: Product, *functions: str) -> None:
     """Warm functions read their secrets afresh."""
-    for name in functions or tuple(product._wirings):
-        product.wiring(name).secrets._kept.clear()
+    for name in functions or tuple(product._platforms):
+        product.platform(name).secrets._kept.clear()
 
 
 def content(secret: str, product: Product, **which: str) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import Any
 import jwt
 import pytest
 
-from imagelayer.secret_rotation import OVERLAP_SECONDS
-from imagelayer.stores.table import StoreUnavailable
-from imagelayer.tokens import signing_key
+from imagelayer.identity.secret_rotation import OVERLAP_SECONDS
+from imagelayer.identity.tokens import signing_key
+from imagelayer.identity.wiring import IdentityWiring
+from imagelayer.platform.table import StoreUnavailable
 from tests.integration.login import people
 from tests.integration.session import shop
 from tests.integration.signing_rotation import rotation
@@ -41,9 +42,10 @@ def record(product: Product, kid: str) -> dict[str, Any]:
 def end(product: Product, kid: str) -> None:
     """The time of a retired key runs out; warm functions compare it at each call."""
     product.edit("SessionsTable", record(product, kid), expires_at=int(time.time()) - 1)
-    for wiring in product._wirings.values():
-        if "sessions" in vars(wiring):
-            wiring.sessions._kept.clear()
+    for platform in product._platforms.values():
+        identity = platform.part(IdentityWiring)
+        if "session_store" in vars(identity):
+            identity.session_store._kept.clear()
 
 
 @pytest.fixture
@@ -114,8 +116,8 @@ def test_a_retired_key_does_not_come_back_when_an_old_process_publishes_it(
     people.restart(product, "login")  # cold, so it publishes; then handed the old seed
     seed = f"SigningSecret-{'x' * 60}"
     assert signing_key(seed).kid == old
-    wiring = product.wiring("login")
-    wiring.secrets._kept[product.names[SECRET]] = (time.monotonic(), {"seed": seed})
+    platform = product.platform("login")
+    platform.secrets._kept[product.names[SECRET]] = (time.monotonic(), {"seed": seed})
     late = people.log_in(product, owner.email).json["access_token"]
     assert kid_of(late) == old
     assert record(product, old)["expires_at"] < time.time()

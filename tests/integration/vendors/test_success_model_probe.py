@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.model_probe import Lifecycle, LifecycleUnknown, ModelProbe
-from imagelayer.models import Model, Registry, known
+from imagelayer.image_models.probe import Lifecycle, LifecycleUnknown, ModelProbe
+from imagelayer.image_models.registry import Model, Registry, known
 from tests.support.product import Product
 from tests.support.vendors import Vendors, set_keys
 

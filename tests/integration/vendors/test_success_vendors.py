@@ -112,7 +112,7 @@ def test_a_key_that_was_exchanged_is_used_by_the_next_process(
     set_keys(product, openai="sk-revoked", google="")
     assert ask(product, owner, "openai")["error"]["code"] == "provider_misconfigured"
     set_keys(product, openai=OPENAI_KEY, google=GOOGLE_KEY)
-    worker = product.wiring("generation_worker")
+    worker = product.platform("generation_worker")
     worker.secrets._kept.clear()
     assert ask(product, owner, "openai")["status"] == "succeeded"
 

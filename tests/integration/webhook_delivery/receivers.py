@@ -11,8 +11,9 @@ from typing import Any
 from moto.sqs.models import sqs_backends
 from standardwebhooks import Webhook
 
-from imagelayer.providers.webhook_http import Receipt, Undeliverable
-from imagelayer.webhook_worker import WebhookWorker
+from imagelayer.webhooks.delivery import WebhookWorker
+from imagelayer.webhooks.sender import Receipt, Undeliverable
+from imagelayer.webhooks.wiring import WebhooksWiring
 from tests.support import aws
 from tests.support.product import Account, Answer, Product
 
@@ -86,7 +87,7 @@ class Post:
     @property
     def worker(self) -> WebhookWorker:
         """Its use cases."""
-        return self.product.wiring("webhook_delivery").webhook_worker
+        return self.product.part("webhook_delivery", WebhooksWiring).webhook_worker
 
     def messages(self) -> list[dict[str, Any]]:
         """Take what waits in the queue, delayed or not: bodies, with the delay in seconds."""
@@ -145,7 +146,7 @@ class Post:
 
     def send(self, account: Account, event: str = "generation.succeeded", **data: Any) -> str:
         """Something happens and is announced; returns the message's id."""
-        outbox = self.product.wiring("webhook_delivery").webhook_outbox
+        outbox = self.product.part("webhook_delivery", WebhooksWiring).webhook_outbox
         store, now = outbox.store, self.receivers.clock()
         announcement = outbox.announce(account.org_id, event, {"id": "gen_x", **data}, now)
         (action,) = announcement.actions
@@ -157,7 +158,7 @@ class Post:
 def post_of(product: Product) -> Post:
     """The delivery function of a product, with receivers of ours in place of the network."""
     receivers = Receivers()
-    wiring = product.wiring("webhook_delivery")
+    wiring = product.part("webhook_delivery", WebhooksWiring)
     vars(wiring)["webhook_worker"] = replace(
         wiring.webhook_worker, sender=receivers, clock=receivers.clock, random=lambda: 0.0
     )

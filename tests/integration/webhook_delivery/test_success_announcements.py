@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from imagelayer.cleanup import MAX_REQUEUES
-from imagelayer.webhook_outbox import MAX_BODY_BYTES, new_message
+from imagelayer.generations.wiring import GenerationsWiring
+from imagelayer.operations.sweep import MAX_REQUEUES
+from imagelayer.webhooks.outbox import MAX_BODY_BYTES, new_message
 from tests.integration.webhook_delivery.receivers import Post
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
@@ -109,7 +110,7 @@ def test_a_worker_that_comes_too_late_tells_nothing(
     """The job was canceled while it was painted: one end, and one thing told."""
     product.webhook(owner)
     job = ask(product, owner)
-    worker = product.wiring("generation_worker").generation_worker
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
     claimed = worker.store.claim(owner.org_id, job["id"], "slow", int(time.time()), 4_000_000_000)
     assert claimed is not None
     path = f"/v1/generations/{job['id']}/cancel"

@@ -10,18 +10,19 @@ from email.utils import format_datetime
 
 import pytest
 
-from imagelayer.providers.webhook_http import KINDS, Receipt
-from imagelayer.schemas import WEBHOOK_EVENTS
-from imagelayer.stores.queue import MAX_DELAY_SECONDS
-from imagelayer.stores.webhooks import ATTEMPT_SECONDS, MESSAGE_SECONDS, OVERDUE_SECONDS
-from imagelayer.times import parse_rfc3339
-from imagelayer.webhook_worker import (
-    CLAIM_SECONDS,
+from imagelayer.platform.queue import MAX_DELAY_SECONDS
+from imagelayer.platform.times import parse_rfc3339
+from imagelayer.webhooks.delivery import (
     DISABLE_AFTER_FAILURES,
     DISABLE_AFTER_SECONDS,
     JITTER,
+    LEASE_SECONDS,
     RETRY_SECONDS,
 )
+from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
+from imagelayer.webhooks.sender import KINDS, Receipt
+from imagelayer.webhooks.store import ATTEMPT_SECONDS, MESSAGE_SECONDS, OVERDUE_SECONDS
+from imagelayer.webhooks.wiring import WebhooksWiring
 from tests.integration.webhook_delivery.receivers import Post, call
 from tests.support.product import Account, Product
 
@@ -170,7 +171,7 @@ def test_a_pause_is_up_to_a_fifth_longer_by_chance(
 ) -> None:
     webhook = product.webhook(owner)
     post.receivers.answers = [500]
-    wiring = product.wiring("webhook_delivery")
+    wiring = product.part("webhook_delivery", WebhooksWiring)
     vars(wiring)["webhook_worker"] = replace(post.worker, random=lambda: chance)
     post.send(owner)
     post.run()
@@ -590,14 +591,14 @@ def test_a_worker_that_died_in_its_attempt_is_made_up_for_with_the_same_id(
     message_id = post.send(owner)
     (opening,) = post.messages()
     post.deliver([opening])
-    (order,) = post.messages()
+    (task,) = post.messages()
     now = int(post.receivers.clock())
     args = (owner.org_id, message_id, webhook["id"])
-    assert post.worker.store.claim(*args, "dead", now, now + CLAIM_SECONDS)
-    post.deliver([order])  # while the dead worker's claim holds
+    assert post.worker.store.claim(*args, "dead", now, now + LEASE_SECONDS)
+    post.deliver([task])  # while the dead worker's claim holds
     assert post.receivers.got == []
-    post.receivers.clock.seconds += CLAIM_SECONDS + 1
-    post.deliver([order])
+    post.receivers.clock.seconds += LEASE_SECONDS + 1
+    post.deliver([task])
     assert [each.id for each in post.receivers.got] == [message_id]
     (attempt,) = post.attempts(owner, webhook["id"])
     assert attempt["attempt"] == 2
@@ -612,9 +613,9 @@ def test_a_worker_whose_claim_was_taken_over_has_no_word_any_more(
     post.deliver([opening])
     store, now = post.worker.store, int(post.receivers.clock())
     args = (owner.org_id, message_id, webhook["id"])
-    slow = store.claim(*args, "slow", now, now + CLAIM_SECONDS)
-    later = now + CLAIM_SECONDS
-    other = store.claim(*args, "other", later, later + CLAIM_SECONDS)
+    slow = store.claim(*args, "slow", now, now + LEASE_SECONDS)
+    later = now + LEASE_SECONDS
+    other = store.claim(*args, "other", later, later + LEASE_SECONDS)
     assert slow is not None
     assert other is not None
     assert not store.settle(slow, "succeeded", None)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from imagelayer.settings import Settings
+from imagelayer.platform.settings import Settings
+from imagelayer.webhooks.wiring import WebhooksWiring
 from tests.integration.webhooks.endpoints import URL, call
 from tests.support.product import PASSWORD, Account, Product
 from tests.unit.test_webhook_targets import REFUSED
@@ -104,7 +105,7 @@ def test_of_two_changes_that_read_the_same_the_second_is_refused_whole(
     product: Product, owner: Account, method: str, path: str, body: dict[str, Any]
 ) -> None:
     webhook = product.webhook(owner)
-    store = product.wiring("webhooks").webhook_store
+    store = product.part("webhooks", WebhooksWiring).webhook_store
     read = store.get
 
     def slow(org_id: str, webhook_id: str) -> dict[str, Any] | None:
@@ -126,7 +127,7 @@ def test_an_endpoint_that_is_deleted_while_it_is_changed_stays_deleted(
     product: Product, owner: Account
 ) -> None:
     webhook = product.webhook(owner)
-    store = product.wiring("webhooks").webhook_store
+    store = product.part("webhooks", WebhooksWiring).webhook_store
     found = store.get(owner.org_id, webhook["id"])
     assert found is not None
     assert store.delete(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.ids import new_id
+from imagelayer.platform.ids import new_id
 from tests.integration.webhooks.endpoints import call
 from tests.support.product import Account, Product
 

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from imagelayer.schemas import WEBHOOK_EVENTS
-from imagelayer.stores.webhooks import MAX_WEBHOOKS
-from imagelayer.times import parse_rfc3339
-from imagelayer.webhooks import LIVING_SECRETS
+from imagelayer.platform.times import parse_rfc3339
+from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
+from imagelayer.webhooks.store import MAX_WEBHOOKS
+from imagelayer.webhooks.webhooks import LIVING_SECRETS
 from tests.integration.webhooks.endpoints import PATH, URL, call
 from tests.support.product import Account, Product, bearer
 
@@ -145,10 +145,10 @@ def test_an_endpoint_made_under_an_earlier_root_key_keeps_its_secret(
     """The operator has put a new root key in front of the old one."""
     headers = owner.headers | {"idempotency-key": "one"}
     made = product.call("POST", PATH, headers=headers, body={"url": URL}).json
-    wiring = product.wiring("webhooks")
-    secret_id = wiring.settings.need("WEBHOOK_SECRET_ID")
-    current = wiring.secrets.read(secret_id)["current"]
-    wiring.secrets._kept[secret_id] = (
+    platform = product.platform("webhooks")
+    secret_id = platform.settings.need("WEBHOOK_SECRET_ID")
+    current = platform.secrets.read(secret_id)["current"]
+    platform.secrets._kept[secret_id] = (
         time.monotonic(),
         {"current": "a new root", "previous": [current]},
     )

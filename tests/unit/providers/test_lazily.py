@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from dev.settings import ROOT
-from imagelayer.providers.lazily import Lazily
-from imagelayer.providers.models import ImageModel
-from imagelayer.providers.studio import Studio
+from imagelayer.image_models.image_model import ImageModel
+from imagelayer.image_models.lazily import Lazily
+from imagelayer.image_models.studio import Studio
 
 VENDORS = ("openai", "google", "bedrock")
 
@@ -33,10 +33,10 @@ def test_a_provider_is_made_once_and_only_when_it_is_asked() -> None:
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_a_vendors_adapter_imports_no_others(name: str) -> None:
-    others = [f"imagelayer.providers.{other}" for other in VENDORS if other != name]
+    others = [f"imagelayer.image_models.{other}" for other in VENDORS if other != name]
     heavy = others + ([] if name == "bedrock" else ["botocore"])
     script = (
-        f"import sys, imagelayer.providers.{name}\n"
+        f"import sys, imagelayer.image_models.{name}\n"
         f"assert not [each for each in {heavy} if each in sys.modules]"
     )
     done = subprocess.run(

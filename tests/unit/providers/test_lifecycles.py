@@ -10,13 +10,13 @@ import pytest
 import urllib3
 
 from dev.model_servers import GOOGLE_KEY, GOOGLE_ROOT, OPENAI_KEY, OPENAI_ROOT
-from imagelayer.model_probe import Lifecycle, LifecycleUnknown
-from imagelayer.providers.lifecycles import (
+from imagelayer.image_models.lifecycles import (
     BedrockLifecycles,
     GoogleLifecycles,
     OpenAiLifecycles,
     _day,
 )
+from imagelayer.image_models.probe import Lifecycle, LifecycleUnknown
 from tests.support.vendors import LIVING, MODELS, Vendors
 
 ENDS = {

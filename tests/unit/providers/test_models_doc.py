@@ -8,20 +8,20 @@ import re
 import pytest
 
 from dev.settings import ROOT
-from imagelayer.generation_worker import MAX_ATTEMPTS, PROVIDER_SECONDS
-from imagelayer.model_probe import NOTICE_DAYS
-from imagelayer.models import Model, read
-from imagelayer.providers.calls import MAX_ANSWER_BYTES, RETRIES
-from imagelayer.providers.models import FAILURES
-from imagelayer.providers.pictures import MAX_BYTES
+from imagelayer.generations.worker import MAX_ATTEMPTS, PROVIDER_SECONDS
+from imagelayer.image_models.calls import MAX_ANSWER_BYTES, RETRIES
+from imagelayer.image_models.image_model import FAILURES
+from imagelayer.image_models.pictures import MAX_BYTES
+from imagelayer.image_models.probe import NOTICE_DAYS
+from imagelayer.image_models.registry import Model, read
+from imagelayer.platform.secrets import KEEP_SECONDS
 from imagelayer.render.intake import MAX_PIXELS
-from imagelayer.stores.secrets import KEEP_SECONDS
 from tests.support import aws
 from tests.support.tables import rows
 
 PAGE = ROOT / "docs" / "models.md"
 TEXT = PAGE.read_text("utf-8")
-PROBE = (ROOT / "layers/common/imagelayer/model_probe.py").read_text("utf-8")
+PROBE = (ROOT / "layers/common/imagelayer/image_models/probe.py").read_text("utf-8")
 
 
 def test_every_code_of_a_failure_is_listed() -> None:

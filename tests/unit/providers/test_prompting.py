@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.providers.prompting import CLOSING, colour_name, words
+from imagelayer.image_models.prompting import CLOSING, colour_name, words
 from tests.support.vendors import MODELS, order
 
 MODEL = MODELS["stable-image-core"]

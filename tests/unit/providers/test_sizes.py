@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imagelayer.providers.pictures import cover
-from imagelayer.providers.sizes import (
+from imagelayer.image_models.pictures import cover
+from imagelayer.image_models.sizes import (
     Bounds,
     Size,
     aspect_error,

@@ -10,10 +10,10 @@ import pytest
 import urllib3
 from PIL import Image
 
-from imagelayer.providers import pictures
-from imagelayer.providers.calls import MAX_ANSWER_BYTES, Answer
-from imagelayer.providers.models import GenerationRefused
-from imagelayer.providers.pictures import MAX_BYTES, from_base64, from_bytes, source_png
+from imagelayer.image_models import pictures
+from imagelayer.image_models.calls import MAX_ANSWER_BYTES, Answer
+from imagelayer.image_models.image_model import GenerationRefused
+from imagelayer.image_models.pictures import MAX_BYTES, from_base64, from_bytes, source_png
 from tests.support.vendors import Vendors, order
 
 

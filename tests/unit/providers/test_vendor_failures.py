@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from dev.model_servers import FAILURES as SCRIPTED
-from imagelayer.providers.calls import RETRIES, Attempts, NothingDone, retry_after
-from imagelayer.providers.models import FAILURES, GenerationRefused
+from imagelayer.image_models.calls import RETRIES, Attempts, NothingDone, retry_after
+from imagelayer.image_models.image_model import FAILURES, GenerationRefused
 from tests.support.vendors import LIVING, Vendors, order
 
 AGAIN = RETRIES + 1

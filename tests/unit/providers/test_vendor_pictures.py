@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from imagelayer.models import Model
-from imagelayer.providers.models import GenerationRefused
+from imagelayer.image_models.image_model import GenerationRefused
+from imagelayer.image_models.registry import Model
 from tests.support.vendors import LIVING, MODELS, Vendors, order
 
 TODAY = date(2026, 11, 25)

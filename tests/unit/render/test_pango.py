@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageFont
 
 from dev.settings import ROOT
-from imagelayer.fonts import FALLBACKS, FAMILIES
+from imagelayer.design.fonts import FALLBACKS, FAMILIES
 from imagelayer.render import pango
 from imagelayer.render.pango import Face, ShapingBroken, advance, assert_shaping, draw
 

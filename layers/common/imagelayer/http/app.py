@@ -14,17 +14,20 @@ from typing import Any
 
 import msgspec
 
-from imagelayer.clients import describe
-from imagelayer.endpoints import ENDPOINTS, ENROLMENT_SCOPES, ROLE_SCOPES, Endpoint
-from imagelayer.errors import Problem
+from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
+from imagelayer.access.wiring import AccessWiring
+from imagelayer.api.route import Route
+from imagelayer.audit.wiring import AuditWiring
 from imagelayer.http import body, problems
 from imagelayer.http.client_address import client_address
-from imagelayer.idempotency import REPLAYED, Made, claim
-from imagelayer.principals import Origin, Principal
-from imagelayer.rate_limits import Admission, Limited
-from imagelayer.stores.idempotency import Claim
-from imagelayer.stores.table import StoreUnavailable
-from imagelayer.wiring import Wiring, current
+from imagelayer.http.user_agent import describe
+from imagelayer.limits.rate_limits import Admission, Limited
+from imagelayer.limits.wiring import LimitsWiring
+from imagelayer.platform.errors import Problem
+from imagelayer.platform.idempotency import REPLAYED, Created, IdempotencyRecord, claim
+from imagelayer.platform.principals import Origin, Principal
+from imagelayer.platform.table import StoreUnavailable
+from imagelayer.platform.wiring import Part, Platform, current
 
 # On every answer. The API serves no page that needs scripts, so nothing may load anything
 # (OWASP REST security cheat sheet; ASVS 5.0 3.4).
@@ -50,17 +53,17 @@ class Reply:
     status: int | None = None
 
 
-def made(answer: Made, headers: Mapping[str, str] | None = None) -> Reply:
+def made(answer: Created, headers: Mapping[str, str] | None = None) -> Reply:
     """The reply to a request that made something, now or when it was first sent."""
     return Reply(answer.body, headers={**(headers or {}), **(REPLAYED if answer.replayed else {})})
 
 
 @dataclass(frozen=True)
-class Call:
-    """One admitted request, parsed."""
+class Call[W: Part]:
+    """One admitted request, parsed. `wiring` is that of the function's own domain."""
 
-    endpoint: Endpoint
-    wiring: Wiring
+    row: Route
+    wiring: W
     origin: Origin
     now: float
     path: Mapping[str, str]
@@ -69,33 +72,38 @@ class Call:
     cookies: Mapping[str, str]
     body: Any
     _principal: Principal | None
-    claim: Claim | None = None  # of an idempotency key
+    claim: IdempotencyRecord | None = None  # of an idempotency key
 
     @property
     def principal(self) -> Principal:
         """Who calls. Only endpoints that authenticate have one."""
         if self._principal is None:
-            raise LookupError(f"{self.endpoint.route} does not authenticate")
+            raise LookupError(f"{self.row.key} does not authenticate")
         return self._principal
 
 
-Route = Callable[[Call], Reply]
+type Handler[W: Part] = Callable[[Call[W]], Reply]
 ROLES: Mapping[str, frozenset[str]] = dict(ROLE_SCOPES.items())
 
 
-class App:
-    """The Lambda handler of one function; routes are bound with `@app.route("GET /v1/…")`."""
+class App[W: Part]:
+    """The Lambda handler of one function; routes are bound with `@app.route("GET /v1/…")`.
 
-    def __init__(self, function: str) -> None:
+    `endpoints` are the rows of the domains it serves, `wiring` what its routes call.
+    """
+
+    def __init__(self, function: str, wiring: type[W], *rows: Mapping[str, Route]) -> None:
         self._function = function
-        self._routes: dict[str, Route] = {}
+        self._wiring = wiring
+        self._rows = {route: row for rows in rows for route, row in rows.items()}
+        self._routes: dict[str, Handler[W]] = {}
 
-    def route(self, route: str) -> Callable[[Route], Route]:
-        """Bind a route that `endpoints.py` gives to this function."""
-        if ENDPOINTS[route].function != self._function:
-            raise LookupError(f"{route} belongs to {ENDPOINTS[route].function}")
+    def route(self, route: str) -> Callable[[Handler[W]], Handler[W]]:
+        """Bind a route that its domain gives to this function."""
+        if self._rows[route].function != self._function:
+            raise LookupError(f"{route} belongs to {self._rows[route].function}")
 
-        def bind(target: Route) -> Route:
+        def bind(target: Handler[W]) -> Handler[W]:
             self._routes[route] = target
             return target
 
@@ -108,21 +116,23 @@ class App:
 
     def handler(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         """Answer one API Gateway HTTP API event (payload format 2.0)."""
-        wiring = current()
+        platform = current()
         request_id = str(event["requestContext"]["requestId"])
         headers = {"x-request-id": request_id}
         origin = Origin("unknown", request_id)
         try:
-            ip = client_address(event, wiring.settings.edge_secret_sha256)
+            ip = client_address(event, platform.settings.edge_secret_sha256)
             agent = (event.get("headers") or {}).get("user-agent", "")
             origin = Origin(ip, request_id, describe(agent))
-            reply, endpoint, admission = self._answer(event, origin, wiring)
+            reply, row, admission = self._answer(event, origin, platform)
             headers |= admission.headers()
-            return _response(reply, reply.status or endpoint.status, endpoint.content_type, headers)
+            return _response(reply, reply.status or row.status, row.content_type, headers)
         except Problem as problem:
             refusal = problem
         except Limited as limited:
-            wiring.security.record("limit.denied", "denied", origin, reason=limited.policy.name)
+            platform.part(AuditWiring).security.record(
+                "limit.denied", "denied", origin, reason=limited.policy.name
+            )
             refusal = Problem(
                 "rate_limited",
                 "Too many requests. Wait as long as Retry-After says.",
@@ -130,13 +140,13 @@ class App:
                 reason=limited.policy.name,
             )
         except StoreUnavailable as fault:
-            wiring.log.error("dependency failed", operation=fault.operation, cause=fault.reason)
+            platform.log.error("dependency failed", operation=fault.operation, cause=fault.reason)
             refusal = Problem("dependency_unavailable", "Please try again in a moment.")
         except Exception:
             # The last resort: whatever it was, it is in the log and not in the answer.
-            wiring.log.exception("unhandled error")
+            platform.log.exception("unhandled error")
             refusal = Problem("internal_error", "Something went wrong on our side.")
-        wiring.log.info(
+        platform.log.info(
             "refused",
             route=event["routeKey"],
             status=refusal.status,
@@ -144,41 +154,41 @@ class App:
             reason=refusal.reason or "",
             request_id=request_id,
         )
-        wiring.count(f"Refused{refusal.status}")
+        platform.count(f"Refused{refusal.status}")
         answer, extra = problems.render(refusal, request_id=request_id)
         return _response(Reply(answer), refusal.status, problems.CONTENT_TYPE, headers | extra)
 
     def _answer(
-        self, event: Mapping[str, Any], origin: Origin, wiring: Wiring
-    ) -> tuple[Reply, Endpoint, Admission]:
+        self, event: Mapping[str, Any], origin: Origin, platform: Platform
+    ) -> tuple[Reply, Route, Admission]:
         route = self._routes.get(event["routeKey"])
         if route is None:
             raise Problem("not_found", "There is no such route.")
-        endpoint = ENDPOINTS[event["routeKey"]]
+        row = self._rows[event["routeKey"]]
         now = time.time()
-        principal, admission = _admit(endpoint, event, origin, now, wiring)
+        principal, admission = _admit(row, event, origin, now, platform)
         fields: Any = None
-        if endpoint.signed:
-            fields = body.raw(event, endpoint.max_body_bytes)
-        elif endpoint.body:
-            fields = body.parse(event, endpoint.body, endpoint.max_body_bytes, forms=endpoint.forms)
+        if row.signed:
+            fields = body.raw(event, row.max_body_bytes)
+        elif row.body:
+            fields = body.parse(event, row.body(), row.max_body_bytes, forms=row.forms)
         headers = event.get("headers") or {}
         path = event.get("pathParameters") or {}
         claimed = None
-        if endpoint.idempotent and principal:
+        if row.idempotent and principal:
             claimed = claim(
                 headers,
                 principal,
                 now,
-                operation=endpoint.operation,
-                scope=endpoint.idempotent,
+                operation=row.operation,
+                scope=row.idempotent,
                 path=path,
                 body=fields,
-                by_attempt=endpoint.by_attempt,
+                by_attempt=row.by_attempt,
             )
         call = Call(
-            endpoint=endpoint,
-            wiring=wiring,
+            row=row,
+            wiring=platform.part(self._wiring),
             origin=origin,
             now=now,
             path=path,
@@ -189,34 +199,38 @@ class App:
             _principal=principal,
             claim=claimed,
         )
-        return route(call), endpoint, admission
+        return route(call), row, admission
 
 
 def _admit(
-    endpoint: Endpoint, event: Mapping[str, Any], origin: Origin, now: float, wiring: Wiring
+    row: Route, event: Mapping[str, Any], origin: Origin, now: float, platform: Platform
 ) -> tuple[Principal | None, Admission]:
     """Meter the call and, where the endpoint asks for it, authenticate and authorize it.
 
     Fails closed: a limiter that cannot answer is a 503 on every endpoint.
     """
     try:
-        if endpoint.auth == "none":
-            admission = wiring.counters.admit(origin.ip, endpoint.policy, int(now * 1000))
+        if row.auth == "none":
+            admission = platform.part(LimitsWiring).counters.admit(
+                origin.ip, row.policy, int(now * 1000)
+            )
             return None, admission
-        principal, admission = wiring.credentials.identify(
-            event.get("headers") or {}, endpoint, origin, now
+        principal, admission = platform.part(AccessWiring).authenticator.identify(
+            event.get("headers") or {}, row, origin, now
         )
     except StoreUnavailable as fault:
-        wiring.security.record("limit.unavailable", "denied", origin, reason=fault.reason)
-        wiring.count("LimiterUnavailable")
+        platform.part(AuditWiring).security.record(
+            "limit.unavailable", "denied", origin, reason=fault.reason
+        )
+        platform.count("LimiterUnavailable")
         raise Problem(
             "limiter_unavailable", "The request could not be metered, so it was not admitted."
         ) from None
     allowed: frozenset[str] = principal.scopes
     if principal.kind == "user":
         allowed = ROLES.get(principal.role, frozenset())
-    if principal.must_enrol and endpoint.scope not in ENROLMENT_SCOPES:
-        wiring.security.record(
+    if principal.must_enrol and row.scope not in ENROLMENT_SCOPES:
+        platform.part(AuditWiring).security.record(
             "authz.denied",
             "denied",
             origin,
@@ -225,21 +239,21 @@ def _admit(
             reason="second factor required",
         )
         raise Problem("second_factor_required", "Set up a second factor first.")
-    if endpoint.scope is not None and endpoint.scope not in allowed:
-        wiring.security.record(
+    if row.scope is not None and row.scope not in allowed:
+        platform.part(AuditWiring).security.record(
             "authz.denied",
             "denied",
             origin,
             org_id=principal.org_id,
             actor=principal.actor,
-            reason=endpoint.scope,
+            reason=row.scope,
         )
         raise Problem(
             "insufficient_scope",
-            f"This needs the scope {endpoint.scope}.",
+            f"This needs the scope {row.scope}.",
             headers={
                 "WWW-Authenticate": 'Bearer realm="imagelayer", error="insufficient_scope", '
-                f'scope="{endpoint.scope}"'
+                f'scope="{row.scope}"'
             },
         )
     return principal, admission

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from imagelayer.errors import FieldError, Problem
+from imagelayer.platform.errors import FieldError, Problem
 
 
 def raw(event: Mapping[str, Any], max_bytes: int) -> bytes:

@@ -13,7 +13,7 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
-from imagelayer.errors import Problem
+from imagelayer.platform.errors import Problem
 
 
 def client_address(event: Mapping[str, Any], edge_secret_sha256: str) -> str:

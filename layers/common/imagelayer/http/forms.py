@@ -10,7 +10,7 @@ import re
 from io import BytesIO
 from typing import Any
 
-from imagelayer.errors import Problem, invalid
+from imagelayer.platform.errors import Problem, invalid
 
 MAX_PARTS = 64
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,59})((?:\[[A-Za-z0-9_]{0,60}\]){0,4})")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imagelayer.errors import invalid
-from imagelayer.ids import is_id
+from imagelayer.platform.errors import invalid
+from imagelayer.platform.ids import is_id
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100

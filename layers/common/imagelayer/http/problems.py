@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imagelayer.errors import DO_NOT_RETRY, RETRY_AFTER_UNAVAILABLE_SECONDS, Problem
+from imagelayer.platform.errors import DO_NOT_RETRY, RETRY_AFTER_UNAVAILABLE_SECONDS, Problem
 
 CONTENT_TYPE = "application/problem+json"
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-from imagelayer.designs import Treatment
+from imagelayer.design.designs import Treatment
 from imagelayer.render import words
 from imagelayer.render.colour import Palette, rgb_to_lab
 from imagelayer.render.layouts import (

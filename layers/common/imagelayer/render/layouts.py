@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, NamedTuple
 
-from imagelayer.designs import BODY, HEADING
-from imagelayer.fonts import FAMILIES, STAND_IN, belongs
+from imagelayer.design.fonts import BODY, FAMILIES, HEADING, STAND_IN, belongs
 from imagelayer.render.pango import Face, capitals, heaviness
 from imagelayer.render.typesetting import break_lines, is_right_to_left, tokens
 

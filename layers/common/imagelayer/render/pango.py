@@ -25,7 +25,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from PIL import Image
 
-from imagelayer.fonts import FALLBACKS, FAMILIES
+from imagelayer.design.fonts import FALLBACKS, FAMILIES
 
 type Align = Literal["start", "centre"]
 type Colour = tuple[int, int, int]

@@ -1,0 +1,235 @@
+"""Turns an Authorization header into a Principal, metering the call in the same write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagelayer.access import api_keys
+from imagelayer.access import end_user_store as end_user_sessions
+from imagelayer.access.end_user_store import EndUserSessionStore
+from imagelayer.access.key_store import KeyStore, is_living
+from imagelayer.api.route import Route
+from imagelayer.audit.security_log import SecurityLog
+from imagelayer.identity.session_store import SessionStore
+from imagelayer.limits.counters import CounterStore, GuardFailed
+from imagelayer.limits.rate_limits import POLICIES, Admission, Policy
+from imagelayer.platform.errors import Problem
+from imagelayer.platform.principals import EndUser, Origin, Principal
+from imagelayer.platform.table import Item
+
+if TYPE_CHECKING:
+    from imagelayer.identity.tokens import EndUserClaims
+
+MAX_CREDENTIAL_LENGTH = 2048
+# A widget sends its publishable key beside the end user's session token.
+PUBLISHABLE_HEADER = "x-imagelayer-key"
+
+
+@dataclass(frozen=True)
+class Authenticator:
+    """All kinds of credential: API keys, dashboard access tokens, end users' session tokens."""
+
+    keys: KeyStore
+    sessions: SessionStore
+    end_users: EndUserSessionStore
+    counters: CounterStore
+    security: SecurityLog
+    issuer: str
+
+    def identify(
+        self, headers: Mapping[str, str], row: Route, origin: Origin, now: float
+    ) -> tuple[Principal, Admission]:
+        """Authenticate and meter. Raises Problem 401 or 403, Limited, or StoreUnavailable."""
+        scheme, _, credential = headers.get("authorization", "").partition(" ")
+        try:
+            if scheme.lower() != "bearer" or not credential:
+                raise CredentialRefused("missing")
+            if len(credential) > MAX_CREDENTIAL_LENGTH:
+                raise CredentialRefused("too long")
+            if credential.startswith("il_"):
+                principal, admission = self._key(credential, row, origin, now)
+            else:
+                principal, admission = self._token(credential, headers, row, origin, now)
+        except CredentialRefused as refused:
+            # Guessing is metered per address, on top of what the endpoint allows.
+            self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
+            self.security.record("auth.credential_refused", "denied", origin, reason=refused.reason)
+            raise Problem(
+                "unauthenticated",
+                "Send a valid API key or access token as a Bearer.",
+                reason=refused.reason,
+            ) from None
+        self._check_kind(principal, row, origin)
+        return principal, admission
+
+    def _check_kind(self, principal: Principal, row: Route, origin: Origin) -> None:
+        """Refuse a credential that is good, but not for this endpoint. Raises Problem 403."""
+        if principal.kind == "end_user":
+            if row.end_user:
+                return
+            needed = "an API key or a dashboard login"
+        elif row.auth in ("user_or_key", principal.kind):
+            return
+        else:
+            needed = "an API key" if row.auth == "key" else "a dashboard login"
+        self.security.record(
+            "authz.denied",
+            "denied",
+            origin,
+            org_id=principal.org_id,
+            actor=principal.actor,
+            reason=f"{row.auth} only",
+        )
+        raise Problem("insufficient_scope", f"This needs {needed}.")
+
+    def _key(
+        self, secret: str, row: Route, origin: Origin, now: float
+    ) -> tuple[Principal, Admission]:
+        if not api_keys.is_well_formed(secret):
+            raise CredentialRefused("malformed key")
+        if secret.startswith(api_keys.PUBLISHABLE):
+            raise CredentialRefused("publishable key alone")
+        secret_hash = api_keys.hash_secret(secret)
+        item, admission = self._admit(secret_hash, row.policy, origin, now)
+        return (
+            Principal(
+                kind="key",
+                org_id=item["org_id"],
+                actor=item["key_id"],
+                scopes=frozenset(item["scopes"]),
+                mode=item["mode"],
+                secret_hash=secret_hash,
+                valid_until=item["valid_until"],
+            ),
+            admission,
+        )
+
+    def _admit(
+        self, secret_hash: str, policy: Policy, origin: Origin, now: float
+    ) -> tuple[Item, Admission]:
+        """Meter a call of a secret. Raises Refused, or Problem 403 for the wrong address."""
+        try:
+            return self.keys.admit(
+                secret_hash, policy, now, lambda terms: api_keys.allows(terms, origin.ip)
+            )
+        except GuardFailed as failure:
+            item = failure.item
+        if item is None:
+            raise CredentialRefused("unknown key")
+        if item.get("disabled"):
+            raise CredentialRefused("disabled key")
+        if not is_living(item, int(now)):
+            raise CredentialRefused("expired key")
+        # Counted per address, like a wrong key: it is not the owner whose limit this uses up.
+        self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
+        self.security.record(
+            "authz.address_denied",
+            "denied",
+            origin,
+            org_id=item["org_id"],
+            actor=item["key_id"],
+        )
+        raise Problem("address_not_allowed", "This key may not be used from this address.")
+
+    def _check_publishable(self, key: str, org_id: str, origin: Origin, now: float) -> None:
+        """A publishable key that comes along must be a living one of the same organization."""
+        if not (key.startswith(api_keys.PUBLISHABLE) and api_keys.is_well_formed(key)):
+            raise CredentialRefused("malformed publishable key")
+        item, _ = self._admit(api_keys.hash_secret(key), POLICIES["publishable-key"], origin, now)
+        if item["org_id"] != org_id:
+            raise CredentialRefused("foreign publishable key")
+
+    def _token(
+        self,
+        token: str,
+        headers: Mapping[str, str],
+        row: Route,
+        origin: Origin,
+        now: float,
+    ) -> tuple[Principal, Admission]:
+        """What a token claims to be chooses its verification, which then checks the claim."""
+        from imagelayer.identity import tokens
+
+        try:
+            if tokens.token_type(token) == tokens.END_USER_TYPE:
+                claims = tokens.verify_end_user(
+                    token, self.sessions.public_key, issuer=self.issuer, now=now
+                )
+                return self._end_user(claims, headers, row, origin, now)
+            access = tokens.verify_access(
+                token, self.sessions.public_key, issuer=self.issuer, now=now
+            )
+        except tokens.TokenRefused as refusal:
+            raise CredentialRefused(refusal.reason) from None
+        try:
+            item, admission = self.sessions.admit(
+                access.user_id, access.session_id, row.policy, now
+            )
+        except GuardFailed:
+            raise CredentialRefused("ended session") from None
+        return (
+            Principal(
+                kind="user",
+                org_id=item["org_id"],
+                actor=item["user_id"],
+                scopes=frozenset(),
+                role=item["role"],
+                session_id=access.session_id,
+                must_enrol=bool(item.get("must_enrol")),
+            ),
+            admission,
+        )
+
+    def _end_user(
+        self,
+        claims: EndUserClaims,
+        headers: Mapping[str, str],
+        row: Route,
+        origin: Origin,
+        now: float,
+    ) -> tuple[Principal, Admission]:
+        from imagelayer.access.end_users import is_allowed_origin
+
+        pk, sk = end_user_sessions.key(
+            claims.org_id, claims.end_user_id, claims.session_id, claims.expires_at
+        )
+        try:
+            item, admission = self.end_users.admit(pk, sk, row.policy, now)
+        except GuardFailed:
+            raise CredentialRefused("ended session") from None
+        presented_origin = headers.get("origin")
+        if not is_allowed_origin(item, presented_origin):
+            self.security.record(
+                "authz.origin_denied",
+                "denied",
+                origin,
+                org_id=item["org_id"],
+                actor=item["id"],
+                reason="another origin" if presented_origin else "no origin",
+            )
+            raise Problem("origin_not_allowed", "This session is for other origins.")
+        if PUBLISHABLE_HEADER in headers:
+            self._check_publishable(headers[PUBLISHABLE_HEADER], item["org_id"], origin, now)
+        return (
+            Principal(
+                kind="end_user",
+                org_id=item["org_id"],
+                actor=item["id"],
+                scopes=frozenset(item["scopes"]),
+                mode=item["mode"],
+                end_user=EndUser(
+                    item["end_user_id"], pk, sk, item.get("max_generations"), item["key_id"]
+                ),
+            ),
+            admission,
+        )
+
+
+class CredentialRefused(Exception):
+    """A credential that is not accepted; `reason` is for the log alone."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

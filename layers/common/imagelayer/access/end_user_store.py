@@ -1,0 +1,141 @@
+"""Sessions of the customers' own users.
+
+EUS#<org_id>#<hour>   <end user hash>#<eus id>   end_user_id, key_id, scopes, mode, allowed_origins,
+                                                 max_generations, generations, expires_at, tat_*
+
+The hour is that of `expires_at`. No session lives longer than an hour, so the living ones of an
+organization stand in two partitions, where they are found by end user, by key, or all at once,
+without an index that could lag behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from imagelayer.identity.session_store import living
+from imagelayer.limits.counters import Meter, TatMemory
+from imagelayer.limits.rate_limits import Admission, Policy
+from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore
+from imagelayer.platform.principals import EndUser
+from imagelayer.platform.table import Action, Item, Table
+
+MAX_SECONDS = 3600
+CLOCK_SKEW_SECONDS = 60
+
+
+class EndUserSessionStore:
+    """End users' sessions; an ended one is deleted and its token fails on its next use."""
+
+    def __init__(self, client: Any, table: Table, memory: TatMemory) -> None:
+        self._client = client
+        self._table = table
+        self._meter = Meter(table, memory)
+        self._idempotency = IdempotencyStore(table)
+
+    def create(self, session: Item, claim: IdempotencyRecord | None = None) -> Item | None:
+        """Write a new session. Its id is fresh, so a repeated write writes the same again.
+
+        Returns the record of an earlier call with the same idempotency key, else None.
+        """
+        pk, sk = key(
+            session["org_id"], session["end_user_id"], session["id"], session["expires_at"]
+        )
+        item = {"pk": pk, "sk": sk, **session}
+        if claim is None:
+            self._table.put(item)
+            return None
+        return self._idempotency.make(self._client, [self._table.put_action(item)], claim)
+
+    def get(self, org_id: str, end_user_id: str, session_id: str, expires_at: int) -> Item | None:
+        """A session, or None."""
+        return self._table.get(*key(org_id, end_user_id, session_id, expires_at))
+
+    def admit(self, pk: str, sk: str, policy: Policy, now: float) -> tuple[Item, Admission]:
+        """Check that the session lives, and meter one call of it, in one write.
+
+        Raises GuardFailed, Limited or StoreUnavailable.
+        """
+        return self._meter.admit(
+            pk,
+            sk,
+            policy,
+            int(now * 1000),
+            guard=living(int(now)),
+        )
+
+    def count_action(self, end_user: EndUser) -> Action:
+        """Count one generation against the session's cap, inside the transaction that accepts it.
+
+        Of racing requests exactly as many fit as the cap says: each transaction's condition sees
+        what the ones before it wrote. A session that was revoked meanwhile refuses as well.
+        """
+        return self._table.update_action(
+            end_user.pk,
+            end_user.sk,
+            "SET #generations = #generations + :one",
+            condition="attribute_exists(#pk) AND #generations < #max_generations",
+            one=1,
+        )
+
+    def end(self, session: Item) -> None:
+        """Delete one session."""
+        pk, sk = key(
+            session["org_id"], session["end_user_id"], session["id"], session["expires_at"]
+        )
+        self._table.delete(pk, sk)
+
+    def end_of_end_user(self, org_id: str, end_user_id: str, now: int) -> int:
+        """End the living sessions of one end user; returns how many."""
+        return self._end(org_id, now, prefix=f"{hash_of(end_user_id)}#")
+
+    def end_of_key(self, org_id: str, key_id: str, now: int, until: int | None = None) -> int:
+        """End the living sessions that one key minted, `until` a moment; returns how many."""
+
+        def matches(session: Item) -> bool:
+            in_time = until is None or session["created_at"] <= until
+            return bool(session["key_id"] == key_id) and in_time
+
+        return self._end(org_id, now, matches=matches)
+
+    def end_all(self, org_id: str, now: int) -> int:
+        """End all living sessions of an organization; returns how many."""
+        return self._end(org_id, now)
+
+    def _end(
+        self,
+        org_id: str,
+        now: int,
+        *,
+        prefix: str = "",
+        matches: Callable[[Item], bool] = lambda _session: True,
+    ) -> int:
+        """Each is deleted on its own, so a call that dies half way is finished by the next one."""
+        ended = 0
+        for partition in _partitions(org_id, now):
+            for session in self._table.query(partition, prefix=prefix):
+                if matches(session):
+                    self._table.delete(session["pk"], session["sk"])
+                    ended += session["expires_at"] > now
+        return ended
+
+
+def key(org_id: str, end_user_id: str, session_id: str, expires_at: int) -> tuple[str, str]:
+    """Where a session stands; all of it is in the token."""
+    return _partition(org_id, expires_at), f"{hash_of(end_user_id)}#{session_id}"
+
+
+def _partition(org_id: str, expires_at: int) -> str:
+    return f"EUS#{org_id}#{expires_at // MAX_SECONDS}"
+
+
+def _partitions(org_id: str, now: int) -> Sequence[str]:
+    """Where the living sessions stand, those of a machine whose clock is a little ahead as well."""
+    ends = (now, now + MAX_SECONDS, now + MAX_SECONDS + CLOCK_SKEW_SECONDS)
+    return list(dict.fromkeys(_partition(org_id, end) for end in ends))
+
+
+def hash_of(end_user_id: str) -> str:
+    """What stands for an end user in keys: ids of theirs may be long, or say who they are."""
+    return hashlib.sha256(end_user_id.encode()).hexdigest()[:32]

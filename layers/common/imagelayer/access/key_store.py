@@ -1,0 +1,403 @@
+"""API keys at rest.
+
+Two kinds of item. The key, in its organization's partition, is what people read and manage. Each
+living secret has an item of its own under the secret's SHA-256, with everything a call needs: the
+one conditional write that meters a call also authenticates it, on the table's own key and so
+strongly consistent; there is no index to lag behind a revocation.
+
+    ORG#<org_id>     KEY#<key_id>   id, name, scopes, …, rev, secrets: {hash: valid_until or 0}
+    ORG#<org_id>     KEYS           count, rev, limits: the organization's overrides
+    SECRET#<hash>    SECRET         key_id, org_id, kind, scopes, mode, valid_until, disabled,
+                                    terms: {cidrs, limits}, tat_*, last_used_at
+
+`rev` grows with every change of a key, its secrets included; whoever changes one names the `rev` it
+read, and of two such changes the second is refused. `terms` is absent on most secrets: what it
+holds decides how a call is checked, before the item can be read.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from imagelayer.limits.counters import Guard, GuardFailed, Meter, TatMemory
+from imagelayer.limits.rate_limits import Admission, Policy
+from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore
+from imagelayer.platform.table import (
+    Action,
+    Item,
+    StoreUnavailable,
+    Table,
+    TransactionRefused,
+    transact,
+)
+
+# The current secret and those in their grace. A transaction may hold 100 actions (DynamoDB quotas).
+LIVING_SECRETS = 6
+MAX_KEYS = 100  # of an organization
+# A call that finds other terms than this process knew tries again with what it found.
+TERMS_ATTEMPTS = 4
+FAN_OUT_ATTEMPTS = 8
+Terms = Mapping[str, Any]
+NO_TERMS: Terms = {}
+
+
+class TooManyKeys(Exception):
+    """The organization has as many keys as it may."""
+
+
+@dataclass
+class TermsMemory:
+    """The terms this process saw last on each secret; a guess, which the write's guard checks."""
+
+    terms: OrderedDict[str, Terms] = field(default_factory=OrderedDict)
+
+    def recall(self, secret_hash: str) -> Terms:
+        """What was seen last, or no terms."""
+        return self.terms.get(secret_hash, NO_TERMS)
+
+    def remember(self, secret_hash: str, terms: Terms) -> None:
+        """Keep the newest secrets that have terms; forgetting one only costs a write."""
+        self.terms.pop(secret_hash, None)
+        if terms:
+            self.terms[secret_hash] = terms
+        while len(self.terms) > 1024:
+            self.terms.popitem(last=False)
+
+
+class KeyStore:
+    """Keys and their secrets."""
+
+    def __init__(self, client: Any, table: Table, memory: TatMemory) -> None:
+        self._client = client
+        self._table = table
+        self._meter = Meter(table, memory)
+        self._terms = TermsMemory()
+        self.idempotency = IdempotencyStore(table)
+
+    def admit(
+        self,
+        secret_hash: str,
+        policy: Policy,
+        now: float,
+        allows: Callable[[Terms], bool] = lambda _terms: True,
+    ) -> tuple[Item, Admission]:
+        """Authenticate and meter one call. Raises GuardFailed, Limited or StoreUnavailable.
+
+        The guard: the secret's item is there (revocation deletes it), is not disabled, has not run
+        out, and has the terms that the call was checked under. A call that races with a revocation
+        or a change of terms either wrote first and is served, or finds what came first.
+
+        `allows` tells whether terms let this caller in. One that they keep out is refused
+        (GuardFailed) without a write, so that whoever stole a key cannot use up its limit from
+        somewhere it may not be used.
+        """
+        known = self._terms.recall(secret_hash)
+        # Terms that keep the caller out may have changed; asking as if there were none costs
+        # nothing while there are some, and brings what stands there.
+        terms = known if allows(known) else NO_TERMS
+        for _ in range(TERMS_ATTEMPTS):
+            try:
+                return self._meter.admit(
+                    f"SECRET#{secret_hash}",
+                    "SECRET",
+                    policy.under(terms),
+                    int(now * 1000),
+                    guard=_usable(int(now), terms),
+                    mark=("last_used_at", int(now)),
+                )
+            except GuardFailed as failure:
+                if failure.item is None or not is_living(failure.item, int(now)):
+                    raise
+                terms = failure.item.get("terms", NO_TERMS)
+                self._terms.remember(secret_hash, terms)
+                if not allows(terms):
+                    raise
+        raise StoreUnavailable("update_item", "the terms keep changing")
+
+    def create(
+        self, key: Item, secret_hash: str, claim: IdempotencyRecord | None = None
+    ) -> Item | None:
+        """Write the key and its first secret, both or neither.
+
+        Returns the record of an earlier call with the same idempotency key, else None. Raises
+        TooManyKeys.
+
+        The organization's counter moves in the same transaction, so of any number of racing
+        calls exactly as many fit as are left, and a key never misses limits that were set while
+        it was made: its transaction names the counter's `rev` as it was read.
+        """
+        for _ in range(FAN_OUT_ATTEMPTS):
+            keys = self._table.get(f"ORG#{key['org_id']}", "KEYS") or {}
+            stored = {**key, "rev": 1, "limits": keys.get("limits")}
+            if keys.get("count", 0) >= MAX_KEYS:
+                earlier = claim and self.idempotency.find(claim)
+                if earlier:
+                    return earlier
+                raise TooManyKeys
+            actions = [
+                self._table.put_action(
+                    _key_item(stored, {secret_hash: key["valid_until"]}),
+                    condition="attribute_not_exists(#pk)",
+                ),
+                self._put_secret(stored, secret_hash, {}),
+                self._table.update_action(
+                    f"ORG#{key['org_id']}",
+                    "KEYS",
+                    "SET #count = if_not_exists(#count, :none) + :one",
+                    condition="(attribute_not_exists(#count) OR #count < :most) AND "
+                    + ("#rev = :rev" if "rev" in keys else "attribute_not_exists(#rev)"),
+                    none=0,
+                    one=1,
+                    most=MAX_KEYS,
+                    **({"rev": keys["rev"]} if "rev" in keys else {}),
+                ),
+                *([self.idempotency.record_action(claim)] if claim else []),
+            ]
+            try:
+                transact(self._client, actions)
+            except TransactionRefused as refusal:
+                if claim and refusal.refused[-1]:
+                    return refusal.items[-1] or {}
+                continue  # the counter moved its rev, or is full now
+            return None
+        raise StoreUnavailable("transact_write_items", "the organization's keys are too contended")
+
+    def get(self, org_id: str, key_id: str) -> Item | None:
+        """A key with its last use, or None."""
+        key = self._table.get(f"ORG#{org_id}", f"KEY#{key_id}")
+        return self._with_last_use([key])[0] if key else None
+
+    def lives(self, secret_hash: str, now: int) -> bool:
+        """Whether a secret is good at this moment: neither revoked, rotated away, disabled nor run
+        out."""
+        secret = self._table.get(f"SECRET#{secret_hash}", "SECRET")
+        return secret is not None and is_living(secret, now)
+
+    def owner_of(self, secret_hash: str) -> tuple[str, str] | None:
+        """`(org_id, key_id)` of a secret that has not been revoked, or None."""
+        secret = self._table.get(f"SECRET#{secret_hash}", "SECRET")
+        return (secret["org_id"], secret["key_id"]) if secret else None
+
+    def exists(self, org_id: str, key_id: str) -> bool:
+        """Whether an organization has a key of that id, not revoked."""
+        return self._table.get(f"ORG#{org_id}", f"KEY#{key_id}") is not None
+
+    def page(self, org_id: str, *, limit: int, after: str | None) -> list[Item]:
+        """Keys in order of creation, past `after`."""
+        keys = self._table.query(
+            f"ORG#{org_id}", prefix="KEY#", limit=limit, after=f"KEY#{after}" if after else None
+        )
+        return self._with_last_use(keys)
+
+    def rotate(
+        self,
+        key: Item,
+        secret_hash: str,
+        shown: Mapping[str, str],
+        *,
+        previous_ends: int,
+        now: int,
+        claim: IdempotencyRecord | None = None,
+    ) -> Item | bool:
+        """Swap the current secret; False when another change came first, and the record of an
+        earlier call with the same idempotency key when there is one.
+
+        The condition is the key's `rev` as it was read. Of two rotations that read the same the
+        first changes it and the second is refused whole: no secret of the loser exists. The new
+        secret takes the rate limits of the current one over as they stand, so that rotating
+        refills nothing. Secrets that have run out meanwhile are dropped, and so are the oldest
+        past the bound: revoking must always fit one transaction.
+        """
+        old: dict[str, int] = key["secrets"]
+        current = key["current_secret"]
+        others = {each: end for each, end in old.items() if each != current and end > now}
+        newest = sorted(others.items(), key=lambda secret: -secret[1])[: LIVING_SECRETS - 2]
+        kept = dict(newest)
+        living = {**kept, secret_hash: key["valid_until"]}
+        spent = self._table.get(f"SECRET#{current}", "SECRET") or {}
+        tats = {name: tat for name, tat in spent.items() if name.startswith("tat_")}
+        actions = [self._put_secret({**key, **shown}, secret_hash, tats)]
+        if previous_ends > now:
+            living[current] = previous_ends
+            actions.append(
+                self._table.update_action(
+                    f"SECRET#{current}",
+                    "SECRET",
+                    "SET #valid_until = :ends",
+                    condition="attribute_exists(#pk)",
+                    ends=previous_ends,
+                )
+            )
+        gone = [each for each in old if each not in living]
+        actions += [self._table.delete_action(f"SECRET#{each}", "SECRET") for each in gone]
+        actions.append(
+            self._table.put_action(
+                _key_item({**key, **shown, "rev": key["rev"] + 1}, living, current=secret_hash),
+                condition="#rev = :rev",
+                rev=key["rev"],
+            )
+        )
+        if claim is None:
+            return self._commit(actions)
+        try:
+            transact(self._client, [*actions, self.idempotency.record_action(claim)])
+        except TransactionRefused as refusal:
+            return (refusal.items[-1] or {}) if refusal.refused[-1] else False
+        return True
+
+    def change(self, key: Item, changes: Mapping[str, Any]) -> bool:
+        """Set fields of a key and carry them to its secrets, all or nothing; False when another
+        change came first. The condition is the key's `rev` as it was read."""
+        changed = {**key, **changes, "rev": key["rev"] + 1}
+        return self._commit(
+            [
+                *(self._carry_action(changed, each) for each in key["secrets"]),
+                self._table.put_action(
+                    _key_item(changed, key["secrets"], current=key["current_secret"]),
+                    condition="#rev = :rev",
+                    rev=key["rev"],
+                ),
+            ]
+        )
+
+    def revoke(self, key: Item) -> bool:
+        """Delete the key and all its secrets; False when another change came in between.
+
+        The key's `rev` alone decides. The counter follows and cannot refuse: no number may stand
+        between a leaked key and its end.
+        """
+        return self._commit(
+            [
+                *(self._table.delete_action(f"SECRET#{each}", "SECRET") for each in key["secrets"]),
+                self._table.delete_action(
+                    key["pk"], key["sk"], condition="#rev = :rev", rev=key["rev"]
+                ),
+                self._table.update_action(
+                    key["pk"],
+                    "KEYS",
+                    "SET #count = if_not_exists(#count, :one) - :one",
+                    one=1,
+                ),
+            ]
+        )
+
+    def set_limits(self, org_id: str, limits: Mapping[str, Any]) -> int:
+        """Override limits on every key of an organization; returns how many keys there are.
+
+        The counter's `rev` grows first: from then on new keys are made with the new limits. Then
+        each key is changed under its own `rev`. A call that dies half way is finished by the next.
+        """
+        self._table.update(
+            f"ORG#{org_id}",
+            "KEYS",
+            "SET #limits = :limits, #rev = if_not_exists(#rev, :none) + :one, "
+            "#count = if_not_exists(#count, :none)",
+            limits=dict(limits),
+            none=0,
+            one=1,
+        )
+        keys = self._table.query(f"ORG#{org_id}", prefix="KEY#")
+        for key in keys:
+            found: Item | None = key
+            for _ in range(FAN_OUT_ATTEMPTS):
+                if found is None or self.change(found, {"limits": dict(limits)}):
+                    break
+                found = self._table.get(key["pk"], key["sk"])
+            else:
+                raise StoreUnavailable("transact_write_items", "a key keeps changing")
+        return len(keys)
+
+    def _commit(self, actions: list[Action]) -> bool:
+        try:
+            transact(self._client, actions)
+        except TransactionRefused:
+            return False
+        return True
+
+    def _put_secret(self, key: Item, secret_hash: str, tats: Mapping[str, int]) -> Action:
+        return self._table.put_action(
+            {
+                "pk": f"SECRET#{secret_hash}",
+                "sk": "SECRET",
+                "key_id": key["id"],
+                "org_id": key["org_id"],
+                "kind": key["kind"],
+                "scopes": key["scopes"],
+                "mode": key["mode"],
+                "valid_until": key["valid_until"],
+                "disabled": None if key["enabled"] else True,
+                "terms": _terms_of(key) or None,
+                **tats,
+            },
+            condition="attribute_not_exists(#pk)",
+        )
+
+    def _carry_action(self, key: Item, secret_hash: str) -> Action:
+        """Bring one secret up to its key."""
+        sets, removes, values = [], [], {}
+        terms = _terms_of(key)
+        for name, value in (("disabled", not key["enabled"]), ("terms", terms)):
+            if value:
+                sets.append(f"#{name} = :{name}")
+                values[name] = value
+            else:
+                removes.append(f"#{name}")
+        expression = " ".join(
+            f"{word} {', '.join(parts)}"
+            for word, parts in (("SET", sets), ("REMOVE", removes))
+            if parts
+        )
+        return self._table.update_action(
+            f"SECRET#{secret_hash}",
+            "SECRET",
+            expression,
+            condition="attribute_exists(#pk)",
+            **values,
+        )
+
+    def _with_last_use(self, keys: Sequence[Item]) -> list[Item]:
+        """Keys with the newest use of any of their secrets; one read for up to a hundred."""
+        wanted = [(f"SECRET#{each}", "SECRET") for key in keys for each in key["secrets"]]
+        used: dict[str, int] = {}
+        for secret in self._table.get_many(wanted) if wanted else []:
+            last = secret.get("last_used_at", 0)
+            used[secret["key_id"]] = max(last, used.get(secret["key_id"], 0))
+        return [
+            {**key, "last_used_at": max(used.get(key["id"], 0), key.get("last_used_at") or 0)}
+            for key in keys
+        ]
+
+
+def is_living(secret: Item, now: int) -> bool:
+    """Whether a secret's item is good: not disabled, not run out."""
+    return not secret.get("disabled") and (
+        not secret["valid_until"] or bool(secret["valid_until"] > now)
+    )
+
+
+def _usable(now: int, terms: Terms) -> Guard:
+    expected = "#terms = :terms" if terms else "attribute_not_exists(#terms)"
+    return Guard(
+        "attribute_exists(#pk) AND attribute_not_exists(#disabled) "
+        f"AND (#valid_until = :never OR #valid_until > :now) AND {expected}",
+        lambda secret: is_living(secret, now) and secret.get("terms", NO_TERMS) == terms,
+        {"never": 0, "now": now, **({"terms": dict(terms)} if terms else {})},
+    )
+
+
+def _terms_of(key: Item) -> dict[str, Any]:
+    terms = {"cidrs": key.get("allowed_cidrs"), "limits": key.get("limits")}
+    return {name: value for name, value in terms.items() if value}
+
+
+def _key_item(key: Item, secrets: Mapping[str, int], current: str | None = None) -> Item:
+    return {
+        **key,
+        "pk": f"ORG#{key['org_id']}",
+        "sk": f"KEY#{key['id']}",
+        "secrets": dict(secrets),
+        "current_secret": current or next(iter(secrets)),
+    }

@@ -1,0 +1,1 @@
+"""The words in which a domain describes its part of the API."""

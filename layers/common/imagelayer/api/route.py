@@ -1,0 +1,92 @@
+"""One route of the API, as its domain describes it: credentials, scope, limit, shapes."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Literal
+
+from imagelayer.limits.rate_limits import POLICIES, Policy
+from imagelayer.platform.idempotency import Scope
+
+# none: counted per client address. key: an API key. user: a dashboard access token.
+Auth = Literal["none", "user", "key", "user_or_key"]
+
+MAX_BODY_BYTES = 64 * 1024
+PAGE = ("limit", "cursor")
+
+
+# Names a shape without importing it: a request that has no body needs none.
+type Shape = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route of the API."""
+
+    key: str  # `GET /v1/…`, as API Gateway has it in `routeKey`
+    function: str
+    operation: str
+    summary: str
+    tag: str
+    auth: Auth
+    limit: str
+    status: int
+    answer: Shape | None = None
+    body: Shape | None = None
+    scope: str | None = None
+    problems: tuple[str, ...] = ()
+    content_type: str = "application/json"
+    query: tuple[str, ...] = ()
+    # Whether an Idempotency-Key is taken, and who shares its meaning (see `idempotency`).
+    idempotent: Scope | None = None
+    # Whether a client without a key is recognized by the attempt it says it makes.
+    by_attempt: bool = False
+    # Limits beside the caller's own that count a call, inside the transaction that accepts it.
+    shared: tuple[str, ...] = ()
+    # A body that is checked by its signature before it is parsed.
+    signed: bool = False
+    # A body that may come as multipart/form-data as well.
+    forms: bool = False
+    # Statuses of success beside `status`.
+    also: tuple[int, ...] = ()
+    # Whether an end user's session token may call it, with the scope among its own.
+    end_user: bool = False
+    max_body_bytes: int = MAX_BODY_BYTES
+
+    @property
+    def method(self) -> str:
+        """`GET`, `POST` …"""
+        return self.key.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        """The path template."""
+        return self.key.partition(" ")[2]
+
+    @property
+    def policy(self) -> Policy:
+        """The limit that counts its calls."""
+        return POLICIES[self.limit]
+
+
+def route_table(*routes: Route) -> Mapping[str, Route]:
+    """The rows by their key."""
+    return {route.key: route for route in routes}
+
+
+def lazy(name: str) -> ModuleType:
+    """A module that is imported when an attribute of it is first read."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(name, name=name)
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module

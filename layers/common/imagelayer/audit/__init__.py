@@ -1,0 +1,1 @@
+"""Security events: written to the log, kept for the organization."""

@@ -1,0 +1,28 @@
+"""Routes of audit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagelayer.api.route import PAGE, Route, lazy, route_table
+
+if TYPE_CHECKING:
+    from imagelayer.audit import schemas
+else:
+    schemas = lazy("imagelayer.audit.schemas")
+
+ROUTES = route_table(
+    Route(
+        "GET /v1/organization/security-events",
+        tag="Organization",
+        function="organization",
+        operation="listSecurityEvents",
+        summary="What happened to the organization's security",
+        auth="user",
+        limit="organization-read",
+        status=200,
+        answer=lambda: schemas.SecurityEventList,
+        scope="events:read",
+        query=PAGE,
+    ),
+)

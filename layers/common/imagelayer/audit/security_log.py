@@ -1,0 +1,116 @@
+"""Security events: one schema, written as structured log lines and kept for the organization.
+
+Never a prompt, password, token, key, cookie, mail body or full address: only what is listed in
+`record`. The catalogue is what `docs/security/events.md` publishes. The log line is the record of
+truth; the copy that an organization reads through the API is made after it, and a copy that cannot
+be made is counted and does not undo what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from imagelayer.platform.principals import Origin
+
+Outcome = Literal["success", "failure", "denied"]
+
+EVENTS: Mapping[str, str] = {
+    "auth.register": "An account was created, or a sign-up was refused",
+    "auth.register_existing": "A sign-up used an address that has an account",
+    "auth.verification_sent": "A verification mail was sent",
+    "auth.verify_email": "An address was verified, or a token refused",
+    "auth.login": "A password login",
+    "auth.new_place": "A login came from a network not seen before",
+    "auth.refresh": "A refresh token was traded",
+    "auth.refresh_reuse": "A spent refresh token came back; its session was ended",
+    "auth.logout": "A session was ended by its user",
+    "auth.session_ended": "A user ended another of their sessions",
+    "auth.sessions_ended": "All sessions of a user were ended",
+    "auth.password_forgot": "A password reset was asked for",
+    "auth.password_reset": "A password was reset with a mailed link, or a token refused",
+    "auth.password_changed": "A password was changed by its owner",
+    "auth.password_check": "A password was asked for again before a change, and was wrong",
+    "auth.totp_enabled": "A second factor was set up, or its first code was wrong",
+    "auth.totp_disabled": "A second factor was removed, or its code was wrong",
+    "auth.totp_refused": "A login's code of the second factor was missing, wrong or spent",
+    "auth.recovery_code_used": "A recovery code stood in for the second factor",
+    "auth.recovery_codes_renewed": "New recovery codes replaced the old ones",
+    "auth.credential_refused": "A key or token was refused",
+    "authz.denied": "A credential lacked the scope or role",
+    "authz.address_denied": "A key was used from an address it is not meant for",
+    "authz.origin_denied": "An end user's session was used from another origin",
+    "session.minted": "A session for an end user was minted",
+    "session.revoked": "Sessions of end users were revoked",
+    "session.cap_reached": "An end user's session had no generations left",
+    "member.invited": "Somebody was invited into the organization",
+    "member.invitation_withdrawn": "An invitation was withdrawn",
+    "member.joined": "An invitation was accepted, or its token refused",
+    "member.role_changed": "A member got another role; their sessions were ended",
+    "member.removed": "A member left or was removed; their sessions were ended",
+    "organization.changed": "A setting of the organization was changed",
+    "mail.capped": "A mail was not sent because of a limit",
+    "mail.suppressed": "Mail to an address was stopped after a bounce or complaint",
+    "mail.withheld": "A mail was not sent because its address is suppressed",
+    "secret.rotated": "A signing key or pepper was rotated",
+    "key.created": "An API key was created",
+    "key.rotated": "An API key got a new secret",
+    "key.changed": "An API key was renamed, disabled, enabled, or bound to networks",
+    "key.revoked": "An API key was revoked",
+    "key.leaked": "An API key was found in public and revoked",
+    "key.leak_reported": "A report of leaked keys was refused",
+    "webhook.created": "A webhook endpoint was made",
+    "webhook.changed": "A webhook endpoint was changed, switched off or on by somebody",
+    "webhook.rotated": "A webhook endpoint got a new secret",
+    "webhook.deleted": "A webhook endpoint was deleted",
+    "webhook.disabled": "A webhook endpoint was switched off because its receiver was gone or down",
+    "limit.denied": "A rate limit refused a call",
+    "limit.unavailable": "The rate limiter could not answer, so the call was denied",
+    "quota.alert": "An organization has used 80 or 100 percent of its credits",
+    "quota.denied": "An organization had no credits left",
+    "credits.granted": "The operator gave an organization credits",
+    "plan.changed": "The operator changed an organization's allowance, limits or shards",
+    "brand.upload_rejected": "An uploaded brand file was refused",
+    "media.deleted": "Expired media was removed",
+    "account.removed": "A sign-up that nobody confirmed was removed",
+}
+
+Emit = Callable[[Mapping[str, Any]], None]
+
+
+class SecurityLog:
+    """Writes security events through `emit`, and hands those to `keep` that somebody may read."""
+
+    def __init__(self, emit: Emit, keep: Emit | None = None) -> None:
+        self._emit = emit
+        self._keep = keep
+
+    def record(
+        self,
+        event: str,
+        outcome: Outcome,
+        origin: Origin | None = None,
+        *,
+        org_id: str = "",
+        actor: str = "",
+        reason: str = "",
+        keep_unknown: bool = False,
+    ) -> None:
+        """Write one event. Raises KeyError for an event that is not in the catalogue.
+
+        Events of an organization are kept for it. `keep_unknown` keeps one without an organization
+        as well: where the work done must not tell whether an account exists.
+        """
+        EVENTS[event]
+        written = {
+            "event": event,
+            "outcome": outcome,
+            "org_id": org_id,
+            "actor": actor,
+            "ip": origin.ip if origin else "",
+            "request_id": origin.request_id if origin else "",
+            "reason": reason,
+        }
+        self._emit(written)
+        if self._keep is not None and (org_id or keep_unknown):
+            self._keep(written)

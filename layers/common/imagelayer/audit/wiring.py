@@ -1,0 +1,46 @@
+"""Builds what audit is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from imagelayer.audit.security_log import SecurityLog
+from imagelayer.platform.wiring import Part
+
+if TYPE_CHECKING:
+    from imagelayer.audit.store import EventStore
+
+
+class AuditWiring(Part):
+    """Security events: written to the log, kept for the organization."""
+
+    @cached_property
+    def security(self) -> SecurityLog:
+        """Security events: log lines of their own, and where the function has the table, records
+        for their organization."""
+
+        def emit(event: Mapping[str, Any]) -> None:
+            self.platform.log.info("security_event", **event)
+
+        if "EVENTS_TABLE" not in self.platform.settings.environment:
+            return SecurityLog(emit)
+
+        def keep(event: Mapping[str, Any]) -> None:
+            # The table is opened with the first event that is kept; most calls cause none.
+            self.event_store.keep(event)
+
+        return SecurityLog(emit, keep)
+
+    @cached_property
+    def event_store(self) -> EventStore:
+        import time
+
+        from imagelayer.audit.store import EventStore
+
+        return EventStore(
+            self.platform.table("EVENTS_TABLE"),
+            time.time,
+            lambda: self.platform.count("SecurityEventNotKept"),
+        )

@@ -1,0 +1,1 @@
+"""Brands and the files uploaded for them."""

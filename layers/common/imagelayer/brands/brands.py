@@ -1,0 +1,201 @@
+"""Brands: what makes an organization's images its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from imagelayer.brands.store import BrandStore
+from imagelayer.platform.errors import not_found
+from imagelayer.platform.idempotency import (
+    Created,
+    IdempotencyRecord,
+    concurrent_duplicate,
+    replayed_ids,
+)
+from imagelayer.platform.ids import is_id, new_id
+from imagelayer.platform.objects import ObjectStore
+from imagelayer.platform.principals import Principal
+from imagelayer.platform.times import rfc3339
+
+UPLOAD_FORM_SECONDS = 600
+_SHOWN = ("id", "version", "name", "palette", "style", "tone", "avoid", "prompt_suffix")
+
+
+@dataclass(frozen=True)
+class Brands:
+    """The use cases of brands and their files."""
+
+    store: BrandStore
+    objects: ObjectStore
+
+    def create(
+        self,
+        principal: Principal,
+        now: float,
+        fields: Mapping[str, Any],
+        claim: IdempotencyRecord | None = None,
+    ) -> Created:
+        """Describe a brand. Raises Problem 404, 409 or 422 for a repeated request alone."""
+        brand = {
+            "id": new_id("brd", now),
+            "org_id": principal.org_id,
+            "version": 1,
+            "logos": {},
+            "created_at": int(now),
+            "updated_at": int(now),
+            **_normal(fields),
+        }
+        asked = claim and claim.of(brand_id=brand["id"])
+        with concurrent_duplicate(asked):
+            earlier = self.store.create(brand, asked)
+        if earlier is not None and asked is not None:
+            made = replayed_ids(asked, earlier)
+            return Created(self.get(principal, made["brand_id"]), replayed=True)
+        return Created(view(brand))
+
+    def get(self, principal: Principal, brand_id: str) -> dict[str, Any]:
+        """A brand of the caller's organization. Raises Problem 404."""
+        return view(self._need(principal, brand_id))
+
+    def page(
+        self, principal: Principal, *, limit: int, after: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """A page of brands, oldest first, and the id to go on from."""
+        brands = self.store.page(principal.org_id, limit=limit + 1, after=after)
+        page = brands[:limit]
+        return [view(brand) for brand in page], page[-1]["id"] if len(brands) > limit else None
+
+    def change(
+        self, principal: Principal, now: float, brand_id: str, fields: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Change some fields; the version grows. Raises Problem 404."""
+        if not fields:
+            return self.get(principal, brand_id)
+        known = is_id("brd", brand_id)
+        brand = known and self.store.change(principal.org_id, brand_id, _normal(fields), int(now))
+        if not brand:
+            raise not_found("brand")
+        return view(brand)
+
+    def delete(self, principal: Principal, brand_id: str) -> None:
+        """Delete a brand with its files. Raises Problem 404.
+
+        The brand goes last, so a delete that dies half way is finished by calling it again. A
+        generation that runs in between fails for want of a logo and costs nothing.
+        """
+        self._need(principal, brand_id)
+        uploads = self.store.uploads(principal.org_id, brand_id)
+        for upload in uploads:
+            self.objects.delete(upload["incoming_key"])
+            self.objects.delete(upload["logo_key"])
+            self.store.delete_upload(upload)
+        self.store.delete(principal.org_id, brand_id)
+
+    def announce(
+        self,
+        principal: Principal,
+        now: float,
+        brand_id: str,
+        *,
+        kind: str,
+        content_type: str,
+        size_bytes: int,
+        claim: IdempotencyRecord | None = None,
+    ) -> Created:
+        """Announce a file and return the form to post it with. Raises Problem 404.
+
+        A repeated request gets a fresh form for the same file.
+        """
+        brand = self._need(principal, brand_id)
+        upload_id = new_id("upl", now)
+        folder = f"{principal.org_id}/{brand['id']}/{upload_id}"
+        upload = {
+            "id": upload_id,
+            "org_id": principal.org_id,
+            "brand_id": brand["id"],
+            "kind": kind,
+            "status": "pending",
+            "incoming_key": f"incoming/{folder}",
+            "logo_key": f"logos/{folder}.png",
+            "created_at": int(now),
+            "expires_at": int(now) + 86_400,
+        }
+        asked = claim and claim.of(upload_id=upload_id)
+        with concurrent_duplicate(asked):
+            earlier = self.store.create_upload(upload, asked)
+        if earlier is not None and asked is not None:
+            made = replayed_ids(asked, earlier)
+            found = self.store.get_upload(principal.org_id, brand["id"], made["upload_id"])
+            if found is None:
+                raise not_found("upload")
+            upload = found
+        form = self.objects.upload_form(
+            upload["incoming_key"],
+            content_type=content_type,
+            size_bytes=size_bytes,
+            seconds=UPLOAD_FORM_SECONDS,
+        )
+        return Created({**view_upload(upload), "upload": form}, replayed=earlier is not None)
+
+    def get_upload(self, principal: Principal, brand_id: str, upload_id: str) -> dict[str, Any]:
+        """Whether an announced file is usable. Raises Problem 404."""
+        known = is_id("brd", brand_id) and is_id("upl", upload_id)
+        upload = known and self.store.get_upload(principal.org_id, brand_id, upload_id)
+        if not upload:
+            raise not_found("upload")
+        return view_upload(upload)
+
+    def _need(self, principal: Principal, brand_id: str) -> dict[str, Any]:
+        brand = self.store.get(principal.org_id, brand_id) if is_id("brd", brand_id) else None
+        if brand is None:
+            raise not_found("brand")
+        return brand
+
+
+def view(brand: Mapping[str, Any]) -> dict[str, Any]:
+    """What the API shows of a brand."""
+    return {
+        **{name: brand[name] for name in _SHOWN},
+        "typography": brand.get("typography"),
+        "brandmark": brand.get("brandmark", ""),
+        "logos": {
+            kind: {name: logo[name] for name in ("upload_id", "width", "height")}
+            for kind, logo in brand["logos"].items()
+        },
+        "created_at": rfc3339(brand["created_at"]),
+        "updated_at": rfc3339(brand["updated_at"]),
+    }
+
+
+def view_upload(upload: Mapping[str, Any]) -> dict[str, Any]:
+    """What the API shows of an announced file."""
+    return {
+        "id": upload["id"],
+        "brand_id": upload["brand_id"],
+        "kind": upload["kind"],
+        "status": upload["status"],
+        "reason": upload.get("reason"),
+        "created_at": rfc3339(upload["created_at"]),
+    }
+
+
+def _normal(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Colours in upper case, so that equal palettes are equal. Raises Problem 422 for type that
+    cannot be set."""
+    normal = dict(fields)
+    if normal.get("typography") is not None:
+        from imagelayer.design.designs import check_typography
+
+        check_typography(normal["typography"])
+        normal["typography"] = msgspec.to_builtins(normal["typography"])
+    if normal.get("brandmark"):
+        from imagelayer.design.fonts import check_text
+
+        check_text("body.brandmark", normal["brandmark"])
+    if "palette" in normal:
+        normal["palette"] = [color.upper() for color in normal["palette"]]
+    return normal

@@ -1,0 +1,70 @@
+"""Decodes what was uploaded, re-encodes it without metadata, and only then lets it be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import unquote_plus
+
+from imagelayer.audit.security_log import SecurityLog
+from imagelayer.brands.store import BrandStore
+from imagelayer.platform.ids import is_id
+from imagelayer.platform.objects import ObjectStore
+from imagelayer.render.intake import UnusableImage, sanitize
+
+
+@dataclass(frozen=True)
+class BrandIntake:
+    """The use case of one S3 event."""
+
+    store: BrandStore
+    objects: ObjectStore
+    security: SecurityLog
+
+    def receive(self, event_key: str, now: float) -> str:
+        """Take one uploaded object in; returns what became of it.
+
+        Events come at least once and in any order: whatever is not a pending upload is dropped.
+        The clean copy is written before the brand refers to it, and the raw file is deleted last,
+        so a crash in between is finished by the next delivery.
+        """
+        incoming_key = unquote_plus(event_key)  # S3 encodes keys in events like form fields
+        parts = incoming_key.split("/")
+        if len(parts) != 4 or not (is_id("org", parts[1]) and is_id("upl", parts[3])):
+            return "ignored"
+        _, org_id, brand_id, upload_id = parts
+        upload = self.store.get_upload(org_id, brand_id, upload_id)
+        if upload is None:
+            return "ignored"
+        if upload["status"] != "pending":
+            self.objects.delete(incoming_key)  # what a crash left behind, or sent once more
+            return "ignored"
+        data = self.objects.get(incoming_key)
+        if data is None:
+            return "ignored"
+        try:
+            image = sanitize(data)
+        except UnusableImage as unusable:
+            self.store.reject_upload(upload, unusable.reason)
+            self.objects.delete(incoming_key)
+            self.security.record(
+                "brand.upload_rejected",
+                "denied",
+                org_id=org_id,
+                actor=upload_id,
+                reason=unusable.reason,
+            )
+            return "rejected"
+        self.objects.put(upload["logo_key"], image.data, content_type="image/png")
+        logo = {
+            "upload_id": upload_id,
+            "key": upload["logo_key"],
+            "width": image.width,
+            "height": image.height,
+        }
+        accepted = self.store.accept_upload(upload, logo, int(now))
+        if not accepted:
+            current = self.store.get_upload(org_id, brand_id, upload_id)
+            if current is None or current["status"] != "ready":
+                self.objects.delete(upload["logo_key"])  # its brand was deleted meanwhile
+        self.objects.delete(incoming_key)
+        return "ready" if accepted else "ignored"

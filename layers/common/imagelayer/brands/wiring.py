@@ -1,0 +1,47 @@
+"""Builds what brands is made of."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from imagelayer.platform.wiring import Part
+
+if TYPE_CHECKING:
+    from imagelayer.brands.brands import Brands
+    from imagelayer.brands.intake import BrandIntake
+    from imagelayer.brands.store import BrandStore
+    from imagelayer.platform.objects import ObjectStore
+
+
+class BrandsWiring(Part):
+    """Brands and the files uploaded for them."""
+
+    @cached_property
+    def brand_store(self) -> BrandStore:
+        from imagelayer.brands.store import BrandStore
+
+        return BrandStore(self.platform.client("dynamodb"), self.platform.table("BRANDS_TABLE"))
+
+    @cached_property
+    def brand_objects(self) -> ObjectStore:
+        from imagelayer.platform.objects import ObjectStore
+
+        return ObjectStore(
+            lambda: self.platform.client("s3"), self.platform.settings.need("BRAND_BUCKET")
+        )
+
+    @cached_property
+    def brands(self) -> Brands:
+        """Brands and their files."""
+        from imagelayer.brands.brands import Brands
+
+        return Brands(self.brand_store, self.brand_objects)
+
+    @cached_property
+    def brand_intake(self) -> BrandIntake:
+        """What was uploaded."""
+        from imagelayer.audit.wiring import AuditWiring
+        from imagelayer.brands.intake import BrandIntake
+
+        return BrandIntake(self.brand_store, self.brand_objects, self.part(AuditWiring).security)

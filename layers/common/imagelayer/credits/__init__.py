@@ -1,0 +1,1 @@
+"""Balances, the ledger, usage and alerts."""

@@ -1,0 +1,30 @@
+"""Routes of credits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagelayer.api.route import Route, lazy, route_table
+
+if TYPE_CHECKING:
+    from imagelayer.credits import schemas
+else:
+    schemas = lazy("imagelayer.credits.schemas")
+
+USAGE = ("start", "end", "group_by")
+
+ROUTES = route_table(
+    Route(
+        "GET /v1/organization/usage",
+        tag="Organization",
+        function="organization",
+        operation="getUsage",
+        summary="What was used, by day, key, model, brand, end user or mode; and the credits left",
+        auth="user_or_key",
+        limit="usage-read",
+        status=200,
+        answer=lambda: schemas.UsageReport,
+        scope="usage:read",
+        query=USAGE,
+    ),
+)

@@ -1,0 +1,154 @@
+"""Which balances a request draws its credits from.
+
+Balances that run out first are used first: this month's allowance and every grant that has not
+expired. What a process knows of them is a guess that costs nothing; the transaction that takes the
+credits checks it, and a guess that no longer fits is replaced by a read. Nothing is ever taken that
+is not there, and nobody is refused before all balances were seen.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from imagelayer.credits.store import CreditStore, allowance_name, pool_of, until_of
+from imagelayer.platform.table import Item
+from imagelayer.platform.times import utc_month
+
+REMEMBERED_ORGANIZATIONS = 1024
+# Balances one request may draw from. A transaction holds 100 actions (DynamoDB quotas); those of a
+# charge beside its draws are eleven at most.
+MAX_DRAWS = 64
+# How long a process goes on with balances it has read, as long as they serve.
+REMEMBER_SECONDS = 30
+
+Terms = Mapping[str, Any]
+NO_TERMS: Terms = {}
+
+
+@dataclass
+class Known:
+    """What this process saw last of an organization: its plan, and its balances if it read them."""
+
+    rev: int | None = None
+    terms: Terms = field(default_factory=dict)
+    balances: list[Item] | None = None
+    read_at: float = 0.0
+
+    @property
+    def shards(self) -> int:
+        """How many shards each pool is split into."""
+        return int(self.terms.get("shards", 1))
+
+
+@dataclass
+class WalletMemory:
+    """What is known of the organizations that called last; forgetting one costs a read."""
+
+    known: OrderedDict[str, Known] = field(default_factory=OrderedDict)
+
+    def of(self, org_id: str) -> Known:
+        """What is known of one; nothing, if it is not among them."""
+        known = self.known.setdefault(org_id, Known())
+        self.known.move_to_end(org_id)
+        while len(self.known) > REMEMBERED_ORGANIZATIONS:
+            self.known.popitem(last=False)
+        return known
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """Chooses balances. `choose(n)` picks a number below `n`, to spread a busy organization."""
+
+    store: CreditStore
+    memory: WalletMemory
+    monthly_credits: int
+    choose: Callable[[int], int] = random.randrange
+
+    def known(self, org_id: str) -> Known:
+        """What this process knows of an organization."""
+        return self.memory.of(org_id)
+
+    def learn_plan(self, org_id: str, plan: Item | None) -> None:
+        """Take in a plan as it stands, because what was known of it is no longer so."""
+        known = self.memory.of(org_id)
+        known.rev = (plan or {}).get("rev")
+        known.terms = (plan or {}).get("terms") or NO_TERMS
+        known.balances = None
+
+    def draws(self, org_id: str, amount: int, now: float) -> dict[str, int] | None:
+        """Balances and how much of each; None when all together have not enough."""
+        known = self.memory.of(org_id)
+        if known.rev is None:
+            # Nobody ever gave this organization anything but its allowance.
+            return {allowance_name(now, utc_month(now)): amount}
+        # What was read last month knows nothing of this month's allowance.
+        this_month = utc_month(known.read_at) == utc_month(now)
+        if known.balances is not None and this_month and now - known.read_at < REMEMBER_SECONDS:
+            drawn = plan_draws(known.balances, amount, now, self.choose)
+            if drawn is not None:
+                return drawn
+        return self.read(org_id, amount, now)
+
+    def read(self, org_id: str, amount: int, now: float) -> dict[str, int] | None:
+        """The same from the balances as they stand, opening the month if nobody has yet."""
+        known = self.memory.of(org_id)
+        balances = self.store.balances(org_id, int(now))
+        if not any(pool_of(each["name"]) == utc_month(now) for each in balances):
+            self.open_month(org_id, now)
+            balances = self.store.balances(org_id, int(now))
+        known.balances, known.read_at = balances, now
+        return plan_draws(balances, amount, now, self.choose)
+
+    def open_month(self, org_id: str, now: float) -> None:
+        """Make this month's allowance by the organization's plan."""
+        plan = self.store.plan(org_id)
+        terms = plan.get("terms") or NO_TERMS
+        self.store.open_month(
+            org_id,
+            utc_month(now),
+            int(now),
+            allowance_of(terms, self.monthly_credits),
+            int(terms.get("shards", 1)),
+        )
+
+    def taken(self, org_id: str, draws: Mapping[str, int]) -> None:
+        """Note what was taken, so that the next guess does not try an empty balance."""
+        for balance in self.memory.of(org_id).balances or []:
+            balance["available"] -= draws.get(balance["name"], 0)
+
+
+def allowance_of(terms: Terms, default: int) -> int:
+    """The monthly credits of an organization."""
+    own = terms.get("monthly_credits")
+    return default if own is None else int(own)
+
+
+def plan_draws(
+    balances: Sequence[Item], amount: int, now: float, choose: Callable[[int], int]
+) -> dict[str, int] | None:
+    """Take `amount` from what runs out first; within one pool from one balance if one has enough,
+    a random one, so that callers spread. None when there is not enough in all."""
+    pools: dict[str, list[Item]] = {}
+    for balance in sorted(balances, key=lambda each: str(each["name"])):
+        if until_of(balance["name"]) > now and balance["available"] > 0:
+            pools.setdefault(pool_of(balance["name"]), []).append(balance)
+    drawn: dict[str, int] = {}
+    missing = amount
+    for pool in pools.values():
+        enough = [each for each in pool if each["available"] >= missing]
+        if enough:
+            drawn[enough[choose(len(enough))]["name"]] = missing
+            return drawn
+        for balance in sorted(pool, key=lambda each: -int(each["available"])):
+            part = min(missing, balance["available"])
+            drawn[balance["name"]] = part
+            missing -= part
+            if not missing:
+                return drawn
+            if len(drawn) == MAX_DRAWS:
+                return None
+    return None

@@ -1,0 +1,65 @@
+"""What anybody may read: the description, the security page and how to report a vulnerability."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from imagelayer.platform.settings import Settings
+from imagelayer.platform.times import rfc3339
+
+SECURITY_TXT_SECONDS = 180 * 86_400  # RFC 9116 recommends less than a year
+CACHEABLE = {"Cache-Control": "public, max-age=300"}
+PAGE_HEADERS = {
+    **CACHEABLE,
+    # The page brings its styles in one element and nothing else.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+}
+
+
+@cache
+def openapi_text() -> str:
+    """The OpenAPI description, generated from `endpoints` by `make openapi`."""
+    return _static("openapi.json")
+
+
+@cache
+def security_page() -> str:
+    """The security page, generated from the promise registry by `make security-page`."""
+    return _static("security.html")
+
+
+def fonts() -> list[dict[str, Any]]:
+    """The families that a brand may name, with their weights."""
+    from imagelayer.design.fonts import FAMILIES
+
+    return [{"family": name, "weights": list(weights)} for name, weights in FAMILIES.items()]
+
+
+def presets() -> list[dict[str, Any]]:
+    """The sizes that a generation may name."""
+    from imagelayer.design.presets import PRESETS
+
+    return [
+        {"id": name, "width": width, "height": height} for name, (width, height) in PRESETS.items()
+    ]
+
+
+def security_txt(settings: Settings, now: float) -> str:
+    """RFC 9116; `Expires` is computed on each read, so it never lapses."""
+    return "".join(
+        f"{name}: {value}\n"
+        for name, value in (
+            ("Contact", f"mailto:{settings.need('SECURITY_CONTACT')}"),
+            ("Expires", rfc3339(now + SECURITY_TXT_SECONDS)),
+            ("Preferred-Languages", "en"),
+            ("Canonical", f"{settings.base_url}/.well-known/security.txt"),
+            ("Policy", f"{settings.base_url}/security"),
+        )
+    )
+
+
+def _static(name: str) -> str:
+    return (resources.files("imagelayer") / "static" / name).read_text("utf-8")

@@ -1,0 +1,1 @@
+"""Jobs: accepted, worked off, read, ended; their images."""

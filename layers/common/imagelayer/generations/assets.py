@@ -1,0 +1,57 @@
+"""Images: their records, and the short signed links they are reached by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imagelayer.generations.store import GenerationStore
+from imagelayer.platform.errors import Problem, not_found
+from imagelayer.platform.ids import is_id
+from imagelayer.platform.objects import ObjectStore
+from imagelayer.platform.principals import Principal
+from imagelayer.platform.times import rfc3339
+
+LINK_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Assets:
+    """The use cases of finished images."""
+
+    store: GenerationStore
+    media: ObjectStore
+
+    def get(self, principal: Principal, asset_id: str, now: float) -> dict[str, Any]:
+        """An image's record with a fresh link. Raises Problem 404, or 410 once it has expired."""
+        record = self.store.asset(principal.org_id, asset_id) if is_id("ast", asset_id) else None
+        if record is None or not principal.sees(record):
+            raise not_found("asset")
+        # S3 may keep an expired object for a while; the promise is kept here.
+        if record["expires_at"] <= now:
+            raise Problem("expired", "The image has expired; generate it again.")
+        return self.view(record, now)
+
+    def view(self, record: Mapping[str, Any], now: float) -> dict[str, Any]:
+        """What the API shows of an image. The link never outlives the image."""
+        seconds = max(1, min(LINK_SECONDS, int(record["expires_at"] - now)))
+        return {
+            "id": record["id"],
+            "generation_id": record["generation_id"],
+            "url": self.media.link(
+                record["object_key"],
+                seconds=seconds,
+                content_type=record["content_type"],
+                filename=f"{record['id']}.{record['format']}",
+            ),
+            "url_expires_at": rfc3339(now + seconds),
+            "expires_at": rfc3339(record["expires_at"]),
+            "width": record["width"],
+            "height": record["height"],
+            "format": record["format"],
+            "content_type": record["content_type"],
+            "size_bytes": record["size_bytes"],
+            "seed": record.get("seed"),
+            "brand_report": record["brand_report"],
+        }

@@ -1,0 +1,160 @@
+"""What a job is: made from a request, shown by the API."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from imagelayer.credits.store import CreditStore
+from imagelayer.design.presets import PRESETS
+from imagelayer.generations.acceptance import reservation
+from imagelayer.generations.schemas import BrandedRequest, OutputFormat
+from imagelayer.image_models.registry import DEFAULT, Model, Registry
+from imagelayer.platform.errors import invalid, not_found
+from imagelayer.platform.ids import is_id, new_id
+from imagelayer.platform.principals import Principal
+from imagelayer.platform.table import Action, Item
+from imagelayer.platform.times import rfc3339, utc_month
+
+MEDIA_SECONDS = 72 * 3600
+QUEUED_SECONDS = 120  # a job still queued after this has probably lost its message
+DEFAULT_SIZE = "1024x1024"
+DONE = frozenset({"succeeded", "failed", "canceled"})
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """What is asked for, whichever way it was asked. `source` is a picture to start from."""
+
+    prompt: str
+    branded: BrandedRequest
+    model: str
+    size: str | None
+    n: int
+    output_format: OutputFormat
+    quality: int | None = None
+    source: bytes | None = None
+
+
+def new_job(
+    registry: Registry, principal: Principal, now: float, request: GenerationRequest
+) -> Item:
+    """A queued job. Raises Problem 404 or 422."""
+    model = registry.find(request.model, datetime.fromtimestamp(now, UTC).date())
+    width, height = size_of(request)
+    model.check_size(width, height)
+    _check(request, model)
+    if principal.mode == "test":
+        # What runs with a live key runs with a test key too, without a vendor being paid for it.
+        model = registry.models[DEFAULT]
+    branded = request.branded
+    created = int(now)
+    job: Item = {
+        "id": new_id("gen", now),
+        "org_id": principal.org_id,
+        "actor": principal.actor,
+        "key_id": _key_of(principal),
+        "end_user_id": principal.end_user.id if principal.end_user else None,
+        "status": "queued",
+        "prompt": request.prompt,
+        "brand_id": branded.brand_id,
+        "apply_brand_guidelines": branded.apply_brand_guidelines,
+        "model": model.id,
+        "width": width,
+        "height": height,
+        "n": request.n,
+        "output_format": request.output_format,
+        "quality": request.quality,
+        "seed": secrets.randbits(32) if branded.seed is None else branded.seed,
+        "logo": branded.logo,
+        "text": msgspec.to_builtins(branded.text),
+        "template": msgspec.to_builtins(branded.template),
+        "treatment": branded.treatment,
+        "preset": branded.preset,
+        "mode": principal.mode,
+        # Test keys make watermarked images of the built-in model, which cost nothing.
+        "credits": 0 if principal.mode == "test" else model.credits(width, height, request.n),
+        "month": utc_month(now),
+        "created_at": created,
+        "expires_at": created + MEDIA_SECONDS,
+        "sweep_at": created + QUEUED_SECONDS,
+    }
+    if request.source is not None:
+        job["source_key"] = f"sources/{principal.org_id}/{job['id']}"
+    return job
+
+
+def release_actions(credits: CreditStore, job: Item, now: int) -> list[Action]:
+    """What gives a job's credits back, inside the transaction that ends it."""
+    held = reservation(job)
+    return credits.release(held, now) if held.draws else []
+
+
+def view(job: Mapping[str, Any], assets: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the API shows of a job."""
+    return {
+        "id": job["id"],
+        "status": job["status"],
+        "prompt": job["prompt"],
+        "brand_id": job.get("brand_id"),
+        "brand_version": (job.get("brand") or {}).get("version"),
+        "model": job["model"],
+        "width": job["width"],
+        "height": job["height"],
+        "n": job["n"],
+        "output_format": job["output_format"],
+        "seed": job["seed"],
+        "mode": job["mode"],
+        # What did not come to be costs nothing, whatever was held for it.
+        "credits": 0 if job["status"] in ("failed", "canceled") else job["credits"],
+        "progress": {"completed": job.get("completed", 0), "total": job["n"]},
+        "created_at": rfc3339(job["created_at"]),
+        "expires_at": rfc3339(job["expires_at"]),
+        "assets": assets,
+        "failures": job.get("failures", []),
+        "error": job.get("error"),
+    }
+
+
+def _key_of(principal: Principal) -> str | None:
+    """The key behind a request: the one that calls, or that minted the end user's session."""
+    if principal.end_user is not None:
+        return principal.end_user.key_id
+    return principal.actor if principal.kind == "key" else None
+
+
+def _check(request: GenerationRequest, model: Model) -> None:
+    branded = request.branded
+    if not request.prompt.strip():
+        raise invalid("body.prompt", "must not be blank")
+    if len(request.prompt) > model.max_prompt:
+        raise invalid("body.prompt", f"may have at most {model.max_prompt} characters")
+    if branded.brand_id is not None and not is_id("brd", branded.brand_id):
+        raise not_found("brand")
+    if request.source is not None and not model.edits:
+        raise invalid("body.model", "cannot start from a picture")
+    if branded.text is None and branded.template is None:
+        return
+    if branded.text is not None and branded.template is not None:
+        raise invalid("body.template", "excludes text; send one of them")
+    from imagelayer.design.designs import check_design
+
+    check_design(branded.text, branded.template)
+
+
+def size_of(request: GenerationRequest) -> tuple[int, int]:
+    """Width and height in pixels. Raises Problem 422."""
+    preset = request.branded.preset
+    if preset is not None:
+        if request.size is not None:
+            raise invalid("body.preset", "excludes size; send one of them")
+        if preset not in PRESETS:
+            raise invalid("body.preset", f"must be one of {', '.join(sorted(PRESETS))}")
+        return PRESETS[preset]
+    width, _, height = (request.size or DEFAULT_SIZE).partition("x")
+    return int(width), int(height)

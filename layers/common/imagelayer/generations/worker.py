@@ -1,0 +1,318 @@
+"""Works a job off: claim, paint, brand, store, settle."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from imagelayer.credits.quota_alerts import QuotaAlerts
+from imagelayer.credits.store import CreditStore, Usage
+from imagelayer.design.presets import NO_INSETS, SAFE_INSETS
+from imagelayer.generations.acceptance import reservation
+from imagelayer.generations.jobs import release_actions
+from imagelayer.generations.store import GenerationStore
+from imagelayer.image_models.image_model import GenerationRefused, ImageModel, ImageRequest
+from imagelayer.image_models.registry import Model, Registry
+from imagelayer.platform.ids import is_id, new_id
+from imagelayer.platform.objects import ObjectStore
+from imagelayer.platform.table import Action, Item, StoreUnavailable
+from imagelayer.render import encode
+from imagelayer.render.compositor import TextDoesNotFit, compose
+from imagelayer.webhooks.outbox import WebhookOutbox
+
+# How long the provider may take for all images of a job, which are asked for at the same time. The
+# function's timeout leaves a minute more for branding and storing.
+PROVIDER_SECONDS = 180
+# Longer than the function may run, so that a claim is only taken over from a dead worker.
+LEASE_SECONDS = 300
+# A message is delivered again when its worker died. Each time may cost a call of the provider.
+MAX_ATTEMPTS = 3
+
+type Painted = Image.Image | GenerationRefused
+
+
+class LeaseLost(Exception):
+    """The job was canceled, deleted or taken over while it was worked on."""
+
+
+@dataclass(frozen=True)
+class BrandStyle:
+    """What a brand adds to a picture."""
+
+    palette: list[str]
+    guidelines: str
+    suffix: str
+    logos: Mapping[str, Image.Image]
+    typography: Mapping[str, Any] | None
+    brandmark: str
+
+
+NO_STYLE = BrandStyle([], "", "", {}, None, "")
+
+
+@dataclass(frozen=True)
+class GenerationWorker:
+    """The use case of one queue message."""
+
+    store: GenerationStore
+    credits: CreditStore
+    brand_objects: ObjectStore
+    media: ObjectStore
+    models: Registry
+    providers: Mapping[str, ImageModel]
+    quota_alerts: QuotaAlerts
+    webhooks: WebhookOutbox
+    clock: Callable[[], float]
+
+    def work(self, org_id: str, generation_id: str, claim: str) -> str:
+        """Do one job; returns its outcome. Anything raised means: deliver the message again.
+
+        Settling is the last step and carries the images' records, so an image is only ever
+        readable once it is paid for, and only ever paid for once (see GenerationStore.succeed).
+        """
+        if not (is_id("org", org_id) and is_id("gen", generation_id)):
+            return "ignored"
+        now = int(self.clock())
+        job = self.store.claim(org_id, generation_id, claim, now, now + LEASE_SECONDS)
+        if job is None:
+            return "ignored"
+        made: list[Item] = []
+        try:
+            if job["attempts"] > MAX_ATTEMPTS:
+                raise GenerationRefused("timed_out")
+            failures = self._make_all(job, made)
+        except GenerationRefused as refusal:
+            return self._fail(job, refusal)
+        except LeaseLost:
+            self._remove(made)
+            return "lost"
+        except Exception:
+            with suppress(StoreUnavailable):
+                self._remove(made)  # nothing refers to them, and another attempt makes its own
+            raise
+        if not made:
+            return self._fail(job, failures[0][1])
+        return self._finish(job, made, failures)
+
+    def _make_all(self, job: Item, made: list[Item]) -> list[tuple[int, GenerationRefused]]:
+        """Make the job's images into `made`; returns those that failed. What fails for one image
+        does not take the others away. Raises GenerationRefused or ClaimLost."""
+        style = self._style(job)
+        failures = []
+        for index, painted in enumerate(self._paint_all(job, style)):
+            try:
+                if isinstance(painted, GenerationRefused):
+                    raise painted
+                made.append(self._brand(job, style, index, painted))
+            except GenerationRefused as refusal:
+                failures.append((index, refusal))
+            if index + 1 < job["n"] and not self.store.progress(job, len(made)):
+                raise LeaseLost
+        return failures
+
+    def _finish(
+        self, job: Item, made: list[Item], failures: Sequence[tuple[int, GenerationRefused]]
+    ) -> str:
+        now = int(self.clock())
+        # Of several images those that were made are paid for.
+        job["credits"] = job["credits"] * len(made) // job["n"]
+        told = [
+            {"index": index, "code": refusal.code, "message": refusal.message}
+            for index, refusal in failures
+        ]
+        settle = self._settle(job, len(made))
+        ended = self.webhooks.job_ended(
+            job, "generation.succeeded", now, asset_ids=[asset["id"] for asset in made]
+        )
+        if self.store.succeed(job, made, told, [*settle, *ended.actions], now):
+            ended.send()
+        elif not self._settled_before(job, made):
+            self._remove(made)
+            return "lost"
+        self._remove_earlier(job)
+        if job.get("draws"):
+            self.quota_alerts.settled(job["org_id"], list(job["draws"]), now)
+        return "succeeded"
+
+    def _fail(self, job: Item, refusal: GenerationRefused) -> str:
+        now = int(self.clock())
+        release = release_actions(self.credits, job, now)
+        ended = self.webhooks.job_ended(job, "generation.failed", now, error=refusal.code)
+        release += ended.actions
+        if self.store.fail(job, refusal.code, refusal.message, release, now):
+            ended.send()
+            self._remove_earlier(job)
+        return "failed"
+
+    def _remove(self, assets: Sequence[Item]) -> None:
+        for asset in assets:
+            self.media.delete(asset["object_key"])
+
+    def _remove_earlier(self, job: Item) -> None:
+        """Remove what earlier attempts of this claim left when they died. Their settlement would be
+        refused by now, so whoever of them is still alive removes the same."""
+        with suppress(StoreUnavailable):
+            for attempt in range(1, job["attempts"]):
+                for index in range(job["n"]):
+                    self.media.delete(_object_key(job, _asset_id(job, attempt, index)))
+
+    def _settled_before(self, job: Item, made: Sequence[Item]) -> bool:
+        """Whether it was this very attempt that settled, and the answer was lost."""
+        current = self.store.get(job["org_id"], job["id"]) or {}
+        return current.get("asset_ids") == [asset["id"] for asset in made]
+
+    def _paint_all(self, job: Item, style: BrandStyle) -> list[Painted]:
+        """A picture for each image of the job, or why there is none."""
+        model = self.models.models.get(job["model"])
+        if model is None or model.provider not in self.models.enabled:
+            # The operator took the model away while the job waited.
+            raise GenerationRefused("model_unavailable")
+        source = self._source(job)
+        orders = [self._order(job, style, model, source, index) for index in range(job["n"])]
+        provider = self.providers[model.provider]
+        if len(orders) == 1 or model.provider == "studio":
+            return [_painted(provider, request) for request in orders]
+        with ThreadPoolExecutor(len(orders)) as pool:
+            return list(pool.map(lambda request: _painted(provider, request), orders))
+
+    def _order(
+        self, job: Item, style: BrandStyle, model: Model, source: bytes | None, index: int
+    ) -> ImageRequest:
+        return ImageRequest(
+            model=model,
+            prompt=f"{job['prompt']} {style.suffix}".strip(),
+            guidelines=style.guidelines,
+            palette=tuple(style.palette) if job["apply_brand_guidelines"] else (),
+            width=job["width"],
+            height=job["height"],
+            seed=_seed(job, index),
+            deadline=self.clock() + PROVIDER_SECONDS,
+            source=source,
+        )
+
+    def _source(self, job: Item) -> bytes | None:
+        if not job.get("source_key"):
+            return None
+        source = self.media.get(job["source_key"])
+        if source is None:
+            raise GenerationRefused("invalid_image")
+        return source
+
+    def _brand(self, job: Item, style: BrandStyle, index: int, picture: Image.Image) -> Item:
+        """Lay the brand on a picture and store it; returns the image's record."""
+        try:
+            branded = compose(
+                picture,
+                palette=style.palette,
+                logos=style.logos,
+                corner=job["logo"],
+                watermark=job["mode"] == "test",
+                text=job.get("text"),
+                template=job.get("template"),
+                typography=style.typography,
+                brandmark=style.brandmark or None,
+                treatment=job["treatment"] if job["apply_brand_guidelines"] else "none",
+                insets=SAFE_INSETS.get(job.get("preset") or "", NO_INSETS),
+            )
+        except TextDoesNotFit:
+            raise GenerationRefused("text_does_not_fit") from None
+        data = encode.encode(branded.image, job["output_format"], quality=job.get("quality"))
+        # A message may be delivered twice at once: each attempt writes objects of its own, so that
+        # the one that does not settle cannot touch what the other was paid for.
+        asset_id = _asset_id(job, job["attempts"], index)
+        content_type = encode.CONTENT_TYPES[job["output_format"]]
+        key = _object_key(job, asset_id)
+        self.media.put(
+            key,
+            data,
+            content_type=content_type,
+            metadata={"expires-at": str(job["expires_at"])},
+        )
+        return {
+            "id": asset_id,
+            "org_id": job["org_id"],
+            "generation_id": job["id"],
+            "end_user_id": job.get("end_user_id"),
+            "object_key": key,
+            "width": branded.image.width,
+            "height": branded.image.height,
+            "format": job["output_format"],
+            "content_type": content_type,
+            "size_bytes": len(data),
+            "seed": _seed(job, index) if self.models.models[job["model"]].seeded else None,
+            "brand_report": branded.report.to_dict(),
+            "created_at": int(self.clock()),
+            "expires_at": job["expires_at"],
+        }
+
+    def _style(self, job: Item) -> BrandStyle:
+        brand = job.get("brand")
+        if not brand:
+            return NO_STYLE
+        logos = {
+            kind: self._logo(logo["key"])
+            for kind, logo in brand["logos"].items()
+            if job["logo"] != "none"
+        }
+        laid = (logos, brand.get("typography"), brand.get("brandmark", ""))
+        if not job["apply_brand_guidelines"]:
+            return BrandStyle(brand["palette"], "", "", *laid)
+        avoided = f"avoid {', '.join(brand['avoid'])}" if brand["avoid"] else ""
+        parts = [brand["style"], ", ".join(brand["tone"]), avoided]
+        guidelines = ". ".join(part for part in parts if part)
+        return BrandStyle(brand["palette"], guidelines, brand["prompt_suffix"], *laid)
+
+    def _logo(self, key: str) -> Image.Image:
+        data = self.brand_objects.get(key)
+        if data is None:
+            raise GenerationRefused("brand_missing", "A logo of the brand was deleted meanwhile.")
+        return Image.open(io.BytesIO(data), formats=("PNG",)).convert("RGBA")
+
+    def _settle(self, job: Item, images: int) -> list[Action]:
+        usage = Usage(
+            key_id=job.get("key_id"),
+            user_id=None if job.get("key_id") else job["actor"],
+            end_user_id=job.get("end_user_id"),
+            model=job["model"],
+            brand_id=job.get("brand_id"),
+            mode=job["mode"],
+            images=images,
+            credits=job["credits"],
+        )
+        return self.credits.settle(reservation(job), usage, int(self.clock()))
+
+
+def _painted(provider: ImageModel, request: ImageRequest) -> Painted:
+    try:
+        return provider.generate(request)
+    except GenerationRefused as refusal:
+        return refusal
+
+
+def _seed(job: Item, index: int) -> int:
+    return int((job["seed"] + index) % 2**32)
+
+
+def _asset_id(job: Item, attempt: int, index: int) -> str:
+    """The id of an image, the same whenever it is asked for."""
+    digest = hashlib.sha256(f"{job['claim']}#{attempt}#{index}".encode()).digest()
+    return new_id("ast", job["created_at"], lambda size: digest[:size])
+
+
+def _object_key(job: Item, asset_id: str) -> str:
+    return f"{job['org_id']}/{job['id']}/{asset_id}.{job['output_format']}"
+
+
+def read_message(message: Mapping[str, Any]) -> tuple[str, str]:
+    """`(org_id, generation_id)` of a queue message. Raises ValueError for anything else."""
+    org_id, generation_id = message.get("org_id"), message.get("generation_id")
+    if not isinstance(org_id, str) or not isinstance(generation_id, str):
+        raise ValueError("not a generation message")
+    return org_id, generation_id

@@ -1,0 +1,1 @@
+"""People and organizations: sign-up, login, second factor, members."""

@@ -1,0 +1,297 @@
+"""Becoming a user: sign-up, confirmation of the address, and invitations that are accepted.
+
+A sign-up is captcha, address rules, password rules, the daily cap, one bcrypt, one transaction and
+one message to the mail function, in this order and in the same number of calls whether or not the
+address has an account. The answer is the same; only the mail differs, and that is not sent here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from imagelayer.audit.security_log import SecurityLog
+from imagelayer.identity.email_policy import (
+    DomainLists,
+    address_hash,
+    canonical_address,
+    refuse_disposable,
+)
+from imagelayer.identity.link_tokens import RESET_MINUTES, LinkToken
+from imagelayer.identity.passwords import (
+    PepperSource,
+    broken_rule,
+    context_words,
+    hash_password,
+    pepper_of,
+    salt_of_address,
+    verify_password,
+)
+from imagelayer.identity.store import AccountStore
+from imagelayer.identity.turnstile import CaptchaRefused, CaptchaUnavailable, Turnstile
+from imagelayer.limits.counters import CounterStore
+from imagelayer.platform.errors import Problem, invalid
+from imagelayer.platform.ids import is_id, new_id
+from imagelayer.platform.mail_outbox import Outbox
+from imagelayer.platform.principals import Origin
+from imagelayer.platform.table import Item, StoreUnavailable
+from imagelayer.platform.times import end_of_utc_day, utc_day
+
+# How long a sign-up waits for its mail to be written: longer than the queue keeps its message.
+SIGN_UP_SECONDS = 2 * 86_400
+CAPTCHA_SECONDS = 600  # twice as long as a Turnstile token lives
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The use cases of becoming a user."""
+
+    accounts: AccountStore
+    counters: CounterStore
+    outbox: Outbox
+    turnstile: Turnstile
+    security: SecurityLog
+    peppers: PepperSource
+    bcrypt_cost: int
+    daily_cap: int
+    domains: DomainLists
+
+    def register(
+        self,
+        origin: Origin,
+        now: float,
+        *,
+        email: str,
+        password: str,
+        name: str,
+        organization_name: str,
+        turnstile_token: str,
+    ) -> None:
+        """Start a registration. Raises Problem or StoreUnavailable.
+
+        The sign-up is kept, then the account is claimed, then the mail is asked for. A call that
+        fails on the way leaves a sign-up that nobody will hear of, or an account without a mail;
+        the same call again goes through all three and sends the mail.
+        """
+        try:
+            self._verify_captcha(turnstile_token, origin)
+            canonical = canonical_address(email)
+            refuse_disposable(canonical, self.domains)
+            rule = broken_rule(password, context_words(canonical, name, organization_name))
+            if rule is not None:
+                raise invalid("body.password", rule)
+            self._spend_captcha(turnstile_token, canonical, now)
+            self._take_daily_slot(origin, now)
+        except Problem as problem:
+            self.security.record("auth.register", "denied", origin, reason=problem.code)
+            raise
+        peppers = self.peppers()
+        sign_up = {
+            "id": secrets.token_urlsafe(24),
+            "email": canonical,
+            "name": name,
+            "organization_name": organization_name,
+            "password_hash": hash_password(
+                password,
+                peppers,
+                cost=self.bcrypt_cost,
+                random=salt_of_address(canonical, peppers),
+            ),
+            "expires_at": int(now) + SIGN_UP_SECONDS,
+        }
+        self.accounts.keep_sign_up(sign_up)
+        user: Item = {
+            "id": new_id("usr", now),
+            "org_id": new_id("org", now),
+            "email": canonical,
+            "name": name,
+            "created_at": int(now),
+        }
+        organization = {
+            "id": user["org_id"],
+            "name": organization_name,
+            "created_at": int(now),
+        }
+        claim = self.accounts.create(user, organization, address_hash(canonical))
+        self.security.record(
+            "auth.register_existing" if claim else "auth.register",
+            "success",
+            origin,
+            org_id=claim["org_id"] if claim else user["org_id"],
+            actor=claim["user_id"] if claim else user["id"],
+        )
+        self.outbox.ask("sign_up", origin, now, sign_up=sign_up["id"])
+
+    def verify(self, origin: Origin, now: float, token: str) -> dict[str, Any]:
+        """Confirm an address with the token of its mail. Raises Problem 400.
+
+        The token is consumed by one write, and a second one acknowledges that the answer was on
+        its way. A client that got no answer repeats its call: as long as the acknowledgement is
+        missing, the same token is answered as it was the first time and changes nothing. After it
+        the token is spent.
+        """
+        link = LinkToken.parse(token, "usr")
+        user = self.accounts.user(link.owner[0]) if link and is_id("usr", link.owner[0]) else None
+        if link is None or user is None or not self._confirm(user, link, now):
+            self.security.record("auth.verify_email", "failure", origin, reason="invalid token")
+            raise Problem("invalid_token", "The link is invalid, was used, or has expired.")
+        user = self.accounts.user(user["id"]) or user
+        answer: dict[str, Any] = {"status": "verified", "password_token": None}
+        if not user.get("password_hash"):
+            # Signed up for more than once, with different passwords: whoever reads this mailbox
+            # chooses now.
+            reset = LinkToken.new(user["id"])
+            expiry = {"token_hash": reset.hash, "expires_at": int(now) + RESET_MINUTES * 60}
+            if self.accounts.set_reset(user["id"], expiry):
+                answer["password_token"] = reset.text
+        self._acknowledge(user["id"], "verified_with")
+        self.security.record(
+            "auth.verify_email", "success", origin, org_id=user["org_id"], actor=user["id"]
+        )
+        return answer
+
+    def resend(self, origin: Origin, now: float, email: str) -> None:
+        """Ask for the mail again if a registration awaits it; the answer never tells."""
+        self.outbox.ask("verification", origin, now, address=address_hash(canonical_address(email)))
+
+    def accept_invitation(
+        self, origin: Origin, now: float, *, token: str, name: str, password: str
+    ) -> None:
+        """Join an organization with the token of a mail. Raises Problem 400, 409 or 422.
+
+        Whoever has the token reads the mailbox, so the address is verified with it. As in
+        `verify`, the same call is answered again until its answer was acknowledged.
+        """
+        link = LinkToken.parse(token, "org", "inv")
+        known = link is not None and is_id("org", link.owner[0]) and is_id("inv", link.owner[1])
+        invitation = (
+            self.accounts.invitation(link.owner[0], link.owner[1], int(now))
+            if link and known
+            else None
+        )
+        if link is None or invitation is None or not link.is_kept_as(invitation.get("token_hash")):
+            if link is not None and known and self._joined_before(link, password):
+                return
+            self.security.record("member.joined", "failure", origin, reason="invalid token")
+            raise Problem("invalid_token", "The invitation is invalid, was used, or has expired.")
+        canonical = invitation["email"]
+        organization = self.accounts.organization(invitation["org_id"]) or {}
+        context = context_words(canonical, name, organization.get("name", ""))
+        rule = broken_rule(password, context)
+        if rule is not None:
+            raise invalid("body.password", rule)
+        address = address_hash(canonical)
+        holder = self.accounts.by_address(address)
+        if holder is not None and holder.get("verified_at"):
+            raise Problem(
+                "address_taken",
+                "This address has an account already, and an account belongs to one organization.",
+            )
+        user: Item = {
+            # Drawn from the invitation, so that a repeated call finds the user it made.
+            "id": _invited_user_id(link),
+            "org_id": invitation["org_id"],
+            "email": canonical,
+            "name": name,
+            "created_at": int(now),
+            "verified_at": int(now),
+            "password_hash": hash_password(password, self.peppers(), cost=self.bcrypt_cost),
+            "joined_with": link.hash,
+        }
+        if not self.accounts.join(invitation, user, address, holder) and not self._joined_before(
+            link, password
+        ):
+            raise Problem("conflict", "The invitation was changed by another request; try again.")
+        self._acknowledge(user["id"], "joined_with")
+        self.security.record(
+            "member.joined", "success", origin, org_id=user["org_id"], actor=user["id"]
+        )
+
+    def _confirm(self, user: Item, link: LinkToken, now: float) -> bool:
+        if link.is_kept_as(user.get("verified_with")):
+            return True
+        pending = user.get("pending")
+        if (
+            user.get("verified_at")
+            or not pending
+            or not link.is_kept_as(pending["token_hash"])
+            or pending["expires_at"] <= now
+        ):
+            return False
+        sets = {"name": pending["name"], "verified_with": link.hash}
+        if not pending["contested"]:
+            sets["password_hash"] = pending["password_hash"]
+        # The name first: when it fails, nothing was consumed.
+        self.accounts.change_organization(user["org_id"], {"name": pending["organization_name"]})
+        return self.accounts.verify(user, sets, int(now))
+
+    def _joined_before(self, link: LinkToken, password: str) -> bool:
+        """Whether this very call has made its user already and its answer was lost."""
+        user = self.accounts.user(_invited_user_id(link))
+        if user is None or not link.is_kept_as(user.get("joined_with")):
+            return False
+        stored = user["password_hash"]
+        peppers = self.peppers(pepper_of(stored))
+        if not verify_password(password, stored, peppers, cost=self.bcrypt_cost):
+            return False
+        self._acknowledge(user["id"], "joined_with")
+        return True
+
+    def _acknowledge(self, user_id: str, attribute: str) -> None:
+        try:
+            self.accounts.acknowledge(user_id, attribute)
+        except StoreUnavailable:
+            return  # the token stays answerable to who holds it, and still changes nothing
+
+    def _verify_captcha(self, token: str, origin: Origin) -> None:
+        try:
+            self.turnstile.verify(token, origin.ip)
+        except CaptchaRefused as refusal:
+            raise Problem(
+                "captcha_failed",
+                "The captcha was not accepted; please solve it again.",
+                reason=refusal.reason,
+            ) from None
+        except CaptchaUnavailable as fault:
+            raise Problem(
+                "dependency_unavailable",
+                "The captcha cannot be checked right now.",
+                reason=fault.reason,
+            ) from None
+
+    def _spend_captcha(self, token: str, canonical: str, now: float) -> None:
+        """One solved captcha is good for one address: sent again for the same one it is a retry,
+        for another it is spent."""
+        if self.turnstile.is_reusable(token):
+            return
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        expires_at = int(now) + CAPTCHA_SECONDS
+        if not self.counters.bind(
+            "captcha", digest, address_hash(canonical), expires_at=expires_at, now=int(now)
+        ):
+            raise Problem(
+                "captcha_failed",
+                "The captcha was not accepted; please solve it again.",
+                reason="spent on another address",
+            )
+
+    def _take_daily_slot(self, origin: Origin, now: float) -> None:
+        midnight = end_of_utc_day(now)
+        if not self.counters.take(
+            "register", origin.ip, utc_day(now), limit=self.daily_cap, expires_at=midnight + 86_400
+        ):
+            raise Problem(
+                "registration_limit",
+                "There were too many registrations from this address today.",
+                headers={
+                    "Retry-After": str(midnight - int(now)),
+                    "RateLimit-Policy": f'"registrations";q={self.daily_cap};w=86400',
+                    "RateLimit": f'"registrations";r=0;t={midnight - int(now)}',
+                },
+            )
+
+
+def _invited_user_id(link: LinkToken) -> str:
+    return f"usr_{link.owner[1].removeprefix('inv_')}"

@@ -1,0 +1,1 @@
+"""The registry of image models and the adapters that ask them."""

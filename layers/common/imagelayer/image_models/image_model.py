@@ -1,0 +1,70 @@
+"""The protocol every image model is spoken to through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from imagelayer.image_models.registry import Model
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """One picture that is asked for.
+
+    `prompt` is what the caller wrote with the brand's suffix; `guidelines` what the brand asks for
+    in words, `palette` in colours ("#RRGGBB"), both empty when the brand is not to shape the
+    picture. `source` is a picture to start from, in PNG, JPEG or WebP, where the model takes one.
+    `deadline` is the moment (of the provider's clock, in seconds) by which the answer must be here.
+    """
+
+    model: Model
+    prompt: str
+    guidelines: str
+    palette: tuple[str, ...]
+    width: int
+    height: int
+    seed: int
+    deadline: float
+    source: bytes | None = None
+
+
+class ImageModel(Protocol):
+    """One provider of pictures."""
+
+    def generate(self, request: ImageRequest) -> Image.Image:
+        """One RGB picture of exactly `width` by `height` pixels. Raises GenerationRefused."""
+        ...
+
+
+class GenerationRefused(Exception):
+    """There will be no picture, and the caller pays nothing.
+
+    `code` is one of `FAILURES`; `message` is public text and never the vendor's.
+    """
+
+    def __init__(self, code: str, message: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message or FAILURES[code]
+
+
+# Every way a generation can fail, by its stable public code. Codes are contract: add, never rename.
+FAILURES = {
+    "brand_missing": "The brand was deleted meanwhile.",
+    "content_filtered": "The model's filter refused the request.",
+    "invalid_image": "The uploaded picture cannot be read.",
+    "model_unavailable": "The model is not available any more.",
+    "provider_bad_image": "The model's answer was not a usable picture.",
+    "provider_misconfigured": "The model's provider refused our credentials.",
+    "provider_quota": "The account at the model's provider is out of quota.",
+    "provider_rate_limited": "The model's provider is too busy.",
+    "provider_rejected": "The model's provider refused the request.",
+    "provider_timeout": "The model did not answer in time.",
+    "provider_unavailable": "The model's provider cannot be reached.",
+    "text_does_not_fit": "The text does not fit the picture.",
+    "timed_out": "The generation did not finish in time.",
+}

@@ -1,0 +1,93 @@
+"""Warns before a vendor shuts down a model that is offered.
+
+Vendors end image models every few months, some with a month's notice. Each day the registry's
+dates and what the vendors say themselves are held against the calendar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+from imagelayer.image_models.registry import Model, Registry
+
+# Days before the end on which a warning is given; in between an alarm has time to clear.
+NOTICE_DAYS = (30, 7, 1, 0)
+
+type Source = Literal["registry", "vendor"]
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """What a vendor says of a model: the day from which it does not answer, as far as it is known,
+    and whether it is there at all."""
+
+    shutdown_date: date | None = None
+    exists: bool = True
+
+
+class LifecycleUnknown(Exception):
+    """The vendor did not say; `reason` is for the log and never the vendor's text."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class ModelProbe:
+    """The use case of the daily event. `vendors` tell the lifecycle of a model by its vendor's id,
+    or raise LifecycleUnknown; `warn` and `count` reach the operator."""
+
+    models: Registry
+    vendors: Mapping[str, Callable[[str], Lifecycle]]
+    warn: Callable[[str, Mapping[str, Any]], None]
+    count: Callable[[str], None]
+
+    def probe(self, now: float) -> dict[str, int]:
+        """Look at every model that is offered; how many were looked at, warned of, and could not
+        be asked about.
+
+        A model that the registry itself counts as shut down is not offered any more, and no news.
+        """
+        today = datetime.fromtimestamp(now, UTC).date()
+        asked = warned = unknown = 0
+        for model in self.models.models.values():
+            vendor = self.vendors.get(model.provider)
+            if vendor is None or (model.shutdown_date and model.shutdown_date < today):
+                continue
+            asked += 1
+            try:
+                said = vendor(model.vendor_id)
+            except LifecycleUnknown as fault:
+                unknown += 1
+                self._tell("model_lifecycle_unknown", model, {"reason": fault.reason})
+                said = Lifecycle()
+            for event, more in _news(model, said, today):
+                warned += 1
+                self._tell(event, model, more)
+        return {"models": asked, "warnings": warned, "unknown": unknown}
+
+    def _tell(self, event: str, model: Model, more: Mapping[str, Any]) -> None:
+        about = {"model": model.id, "provider": model.provider, "replacement": model.replacement}
+        self.warn(event, {**about, **more})
+        self.count("ModelShutdownNear")
+
+
+def _news(model: Model, said: Lifecycle, today: date) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What the operator is to know today."""
+    if not said.exists:
+        yield "model_is_gone", {"source": "vendor"}
+        return
+    ends = said.shutdown_date
+    if ends and ends != model.shutdown_date:
+        # Told every day until the registry says so too: callers are told by the registry.
+        yield "model_shutdown_not_in_registry", _when(ends, today, "vendor")
+    elif model.shutdown_date and (model.shutdown_date - today).days in NOTICE_DAYS:
+        yield "model_shutdown_near", _when(model.shutdown_date, today, "registry")
+
+
+def _when(ends: date, today: date, source: Source) -> dict[str, Any]:
+    return {"date": ends.isoformat(), "days": (ends - today).days, "source": source}

@@ -1,0 +1,87 @@
+"""The words a vendor's model is given: the caller's first, then the brand's.
+
+No word of a brand stands before the caller's, so a model that weighs its beginning most makes what
+was asked for, in the brand's manner.
+"""
+
+from __future__ import annotations
+
+import colorsys
+
+from imagelayer.image_models.image_model import ImageRequest
+
+# The compositor lays exact text and logos on; a model's own are misspelt or somebody else's.
+CLOSING = "Add no text, letters, logos or watermarks that are not described above."
+
+_HUES = (
+    (15, "red"),
+    (42, "orange"),
+    (68, "yellow"),
+    (160, "green"),
+    (190, "turquoise"),
+    (255, "blue"),
+    (285, "purple"),
+    (335, "pink"),
+    (361, "red"),
+)
+
+
+def words(request: ImageRequest) -> str:
+    """The whole prompt of an order, at most `model.max_prompt` characters.
+
+    What does not fit is left out from the end: first of the brand's guidelines, then its colours,
+    then the closing sentence, and the caller's words last of all.
+    """
+    limit = request.model.max_prompt
+    prompt = _cut(request.prompt, limit)
+    closing = _fits(CLOSING, limit - len(prompt))
+    palette = _fits(_palette(request.palette), limit - len(prompt) - len(closing))
+    left = limit - len(prompt) - len(closing) - len(palette)
+    guidelines = _guidelines(request.guidelines, left)
+    return f"{prompt}{guidelines}{palette}{closing}"
+
+
+def colour_name(colour: str) -> str:
+    """Words for "#RRGGBB", such as "dark blue": image models follow words better than digits."""
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
+    if lightness > 0.96:
+        return "white"
+    if lightness < 0.06:
+        return "black"
+    shade = "dark " if lightness < 0.3 else "light " if lightness > 0.75 else ""
+    if saturation < 0.12:
+        return f"{shade}grey"
+    name = next(name for end, name in _HUES if hue * 360 < end)
+    if name == "orange" and lightness < 0.4:
+        name = "brown"
+    return f"{shade}{name}"
+
+
+def _palette(palette: tuple[str, ...]) -> str:
+    if not palette:
+        return ""
+    named = ", ".join(f"{colour_name(colour)} ({colour})" for colour in palette)
+    return f"Colour palette: {named}."
+
+
+def _guidelines(text: str, room: int) -> str:
+    lead = "\n\nBrand guidelines: "
+    kept = _cut(text, room - len(lead) - 1)
+    return f"{lead}{kept.rstrip('. ')}." if kept else ""
+
+
+def _fits(paragraph: str, room: int) -> str:
+    return f"\n\n{paragraph}" if paragraph and len(paragraph) + 2 <= room else ""
+
+
+def _cut(text: str, room: int) -> str:
+    """The text, or as many of its first words as there is room for."""
+    if len(text) <= room:
+        return text
+    if room <= 0:
+        return ""
+    start = text[:room]
+    if not text[room].isspace() and any(each.isspace() for each in start):
+        start = start[: max(at for at, each in enumerate(start) if each.isspace())]
+    return start.rstrip()

@@ -1,0 +1,123 @@
+"""The registry of image models: what may be asked for, what it costs, and until when.
+
+`models.json` holds the models we know, each with the source of what is said of it. An adopter adds
+models of their own, or other terms for these, in the template's `CustomModels`: a JSON list of the
+same shape, merged by id. A model is offered when its provider is set up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from imagelayer.platform.errors import Problem, invalid
+
+Provider = Literal["studio", "openai", "google", "bedrock"]
+VendorFormat = Literal["png", "jpeg", "webp"]
+Ratio = Annotated[str, Meta(pattern=r"^[1-9][0-9]?:[1-9][0-9]?$")]
+Side = Annotated[int, Meta(ge=64, le=4096)]
+DEFAULT = "studio"
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One model. Sides are pixels.
+
+    `min_side` and `max_side` bound what a caller may ask for. What the vendor makes is one of
+    `sizes`, or of `ratios`, or any size of sides that are multiples of `multiple_of` and at most
+    `max_ratio` apart; the picture is cropped to what was asked. `edits`: it can start from a
+    picture. `seeded`: the same seed gives the same picture. From `shutdown_date` on the vendor
+    answers no more.
+    """
+
+    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    provider: Provider
+    vendor_id: Annotated[str, Meta(min_length=1, max_length=200)]
+    min_side: Side = 256
+    max_side: Side = 2048
+    sizes: tuple[tuple[Side, Side], ...] = ()
+    ratios: tuple[Ratio, ...] = ()
+    multiple_of: Annotated[int, Meta(ge=1, le=64)] = 1
+    max_ratio: Annotated[int, Meta(ge=1)] | None = None
+    formats: tuple[VendorFormat, ...] = ("png", "jpeg", "webp")
+    max_prompt: Annotated[int, Meta(ge=1, le=32_000)] = 4000
+    credits_per_image: Annotated[int, Meta(ge=0)] = 0
+    credits_per_megapixel: Annotated[int, Meta(ge=0)] = 0
+    edits: bool = False
+    seeded: bool = False
+    shutdown_date: date | None = None
+    replacement: str | None = None
+    source: str = ""
+
+    def credits(self, width: int, height: int, n: int) -> int:
+        """What `n` images of that size cost, in credits."""
+        megapixels = max(1, math.ceil(width * height / (1024 * 1024)))
+        return n * (self.credits_per_image + megapixels * self.credits_per_megapixel)
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raise Problem 422 for a size the model does not make."""
+        if not all(self.min_side <= side <= self.max_side for side in (width, height)):
+            raise invalid("body.size", f"sides must be {self.min_side} to {self.max_side} pixels")
+
+    def is_shut_down(self, today: date) -> bool:
+        """Whether the vendor has stopped answering."""
+        return self.shutdown_date is not None and today >= self.shutdown_date
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The models of one deployment, by id; `enabled` are the providers that are set up."""
+
+    models: Mapping[str, Model]
+    enabled: frozenset[str]
+
+    def find(self, model_id: str, today: date) -> Model:
+        """A model that can be asked. Raises Problem 422."""
+        model = self.models.get(model_id)
+        if model is None or model.provider not in self.enabled:
+            raise invalid("body.model", "is not a known model")
+        if model.is_shut_down(today):
+            instead = f" Use {model.replacement}." if model.replacement else ""
+            raise Problem(
+                "model_shut_down", f"The vendor has shut {model.id} down.{instead}", param="model"
+            )
+        return model
+
+    def offered(self, today: date) -> list[Model]:
+        """Every model that can be asked, in the order of the registry."""
+        return [
+            model
+            for model in self.models.values()
+            if model.provider in self.enabled and not model.is_shut_down(today)
+        ]
+
+
+@cache
+def known() -> tuple[Model, ...]:
+    """The models of `models.json`."""
+    return read(Path(__file__).with_name("models.json").read_bytes())
+
+
+def read(text: str | bytes) -> tuple[Model, ...]:
+    """Models from JSON. Raises msgspec.ValidationError."""
+    return msgspec.json.decode(text, type=tuple[Model, ...])
+
+
+def registry(providers: Iterable[str], custom: str = "") -> Registry:
+    """The registry of a deployment: what we know, then what the adopter says.
+
+    Raises msgspec.ValidationError for custom models of another shape, ValueError for one that takes
+    the built-in model's place.
+    """
+    models = {model.id: model for model in (*known(), *read(custom or "[]"))}
+    if models[DEFAULT].provider != "studio":
+        # What costs nothing, such as the images of test keys, must not reach a vendor.
+        raise ValueError(f"{DEFAULT} is the built-in model")
+    return Registry(models, frozenset(providers) | {"studio"})

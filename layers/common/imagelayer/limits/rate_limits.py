@@ -1,0 +1,200 @@
+"""The rate limiter's arithmetic: the generic cell rate algorithm, in whole milliseconds.
+
+A limit keeps one number per subject, the theoretical arrival time (TAT): the moment at which the
+subject's bucket will be empty again. A call is admitted when the TAT is at most `tolerance` ahead
+of now, and pushes it forward by one `interval`. There is no window, so there is no window edge to
+burst across: in every span of `window` seconds at most `quota` calls are admitted.
+(ITU-T I.371 annex A; the "virtual scheduling" form.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Policy:
+    """At most `quota` calls in any `window` seconds, of which `burst` at once.
+
+    `burst < quota`: the difference is what trickles back during a window, so that a full burst
+    followed by the trickle still stays within the quota.
+    """
+
+    name: str
+    quota: int
+    window: int
+    burst: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.burst < self.quota:
+            raise ValueError(f"{self.name}: burst must lie between 0 and quota")
+        if self.window < 1:
+            raise ValueError(f"{self.name}: window must be at least a second")
+        if self.window <= 0:
+            raise ValueError(f"{self.name}: window must be longer than nothing")
+
+    @property
+    def interval_ms(self) -> int:
+        """Milliseconds one call costs; rounded up, so that rounding never admits more."""
+        return math.ceil(self.window * 1000 / (self.quota - self.burst))
+
+    @property
+    def tolerance_ms(self) -> int:
+        """How far ahead of now the TAT may be for one more call to be admitted."""
+        return (self.burst - 1) * self.interval_ms
+
+    def under(self, terms: Mapping[str, Any]) -> Policy:
+        """This policy as an organization's terms have it: `terms["limits"][name]` overrides
+        `{quota, window, burst}`."""
+        override = (terms.get("limits") or {}).get(self.name)
+        return Policy(self.name, **override) if override else self
+
+    def share(self, shards: int) -> Policy:
+        """One of `shards` equal parts, rounded down, so that all of them together admit no more
+        than the whole. A policy that is too small for so many parts is split into fewer."""
+        parts = self.parts(shards)
+        if parts == 1:
+            return self
+        trickle = (self.quota - self.burst) // parts
+        burst = self.burst // parts
+        return Policy(self.name, burst + trickle, self.window, burst)
+
+    def parts(self, shards: int) -> int:
+        """How many parts `share` makes of it."""
+        return max(1, min(shards, self.burst, self.quota - self.burst))
+
+    @property
+    def header(self) -> str:
+        """The `RateLimit-Policy` member (draft-ietf-httpapi-ratelimit-headers-10)."""
+        return f'"{self.name}";q={self.quota};w={self.window}'
+
+
+class Branch(Enum):
+    """Which of the two conditional writes admits a call, if any."""
+
+    IDLE = "idle"  # TAT absent or past: start again from now
+    BUSY = "busy"  # TAT ahead, within the tolerance: push it on
+    DENIED = "denied"
+
+
+def branch(policy: Policy, tat_ms: int | None, now_ms: int) -> Branch:
+    """Classify a stored TAT."""
+    if tat_ms is None or tat_ms <= now_ms:
+        return Branch.IDLE
+    if tat_ms <= now_ms + policy.tolerance_ms:
+        return Branch.BUSY
+    return Branch.DENIED
+
+
+def advance(policy: Policy, tat_ms: int | None, now_ms: int) -> int:
+    """The TAT after an admitted call."""
+    return max(now_ms, tat_ms or 0) + policy.interval_ms
+
+
+@dataclass(frozen=True)
+class Admission:
+    """An admitted call: how many more would be admitted now, and when the bucket is full again."""
+
+    policy: Policy
+    remaining: int
+    reset_ms: int
+
+    @classmethod
+    def after(cls, policy: Policy, tat_ms: int, now_ms: int) -> Admission:
+        """Describe the state right after a call that left `tat_ms`."""
+        ahead = max(0, tat_ms - now_ms)
+        left = (policy.burst * policy.interval_ms - ahead) // policy.interval_ms
+        return cls(policy, max(0, left), ahead)
+
+    def headers(self) -> dict[str, str]:
+        """`RateLimit` and `RateLimit-Policy`; times are seconds from now."""
+        return {
+            "RateLimit-Policy": self.policy.header,
+            "RateLimit": f'"{self.policy.name}";r={self.remaining};t={seconds(self.reset_ms)}',
+        }
+
+
+class Limited(Exception):
+    """A refused call; `retry_ms` is when one call would be admitted if nobody else comes."""
+
+    def __init__(self, policy: Policy, retry_ms: int) -> None:
+        super().__init__(policy.name)
+        self.policy = policy
+        self.retry_ms = retry_ms
+
+    def headers(self) -> dict[str, str]:
+        """`Retry-After` with the two RateLimit fields."""
+        return {
+            "RateLimit-Policy": self.policy.header,
+            "RateLimit": f'"{self.policy.name}";r=0;t={seconds(self.retry_ms)}',
+            "Retry-After": str(seconds(self.retry_ms)),
+        }
+
+
+def denial(policy: Policy, tat_ms: int, now_ms: int) -> Limited:
+    """The refusal for a TAT beyond the tolerance."""
+    return Limited(policy, tat_ms - policy.tolerance_ms - now_ms)
+
+
+def seconds(milliseconds: int) -> int:
+    """Round up, so that a client that waits as told is admitted."""
+    return math.ceil(milliseconds / 1000)
+
+
+def _policies(*policies: Policy) -> Mapping[str, Policy]:
+    return {policy.name: policy for policy in policies}
+
+
+# The table of limits. An endpoint names in `routes.py` the policy that counts its caller: a
+# client address (IPv6 per /64) where nobody is authenticated, else the credential. It may name more
+# that count the whole organization or the end user, however many credentials they have.
+POLICIES = _policies(
+    Policy("public-read", quota=240, window=60, burst=120),
+    Policy("register", quota=20, window=600, burst=10),
+    Policy("verify-email", quota=30, window=600, burst=15),
+    Policy("resend-verification", quota=6, window=3600, burst=3),
+    Policy("forgot-password", quota=10, window=3600, burst=5),
+    Policy("reset-password", quota=30, window=600, burst=15),
+    Policy("accept-invitation", quota=30, window=600, burst=15),
+    # Mail that a stranger can cause, and mail that an account causes itself.
+    Policy("mail-per-address", quota=6, window=3600, burst=3),
+    Policy("mail-per-ip", quota=60, window=3600, burst=30),
+    Policy("mail-per-account", quota=60, window=86_400, burst=20),
+    Policy("invite", quota=50, window=86_400, burst=20),
+    Policy("login", quota=40, window=300, burst=20),
+    # Failed guesses at one account. Strangers share one budget however many addresses they have;
+    # each network the owner has logged in from has its own, so strangers cannot lock her out of
+    # the places she is known at. NIST SP 800-63B-4 §3.2.2: at most 100 failures in a row.
+    Policy("login-account", quota=100, window=86_400, burst=10),
+    Policy("second-factor", quota=30, window=86_400, burst=10),
+    Policy("password-check", quota=30, window=3600, burst=10),
+    Policy("refresh", quota=60, window=300, burst=30),
+    Policy("bad-credential", quota=60, window=300, burst=30),
+    Policy("session-read", quota=300, window=60, burst=150),
+    Policy("session-write", quota=60, window=60, burst=30),
+    Policy("organization-read", quota=300, window=60, burst=150),
+    Policy("organization-write", quota=60, window=60, burst=30),
+    Policy("end-user-session-mint", quota=600, window=60, burst=300),
+    Policy("end-user-session-revoke", quota=60, window=60, burst=30),
+    Policy("key-read", quota=300, window=60, burst=150),
+    Policy("key-write", quota=30, window=60, burst=15),
+    Policy("publishable-key", quota=6000, window=60, burst=3000),
+    Policy("leaked-keys", quota=600, window=60, burst=300),
+    Policy("usage-read", quota=120, window=60, burst=60),
+    Policy("webhook-read", quota=300, window=60, burst=150),
+    Policy("webhook-write", quota=60, window=60, burst=30),
+    # Each call is a request to a server of somebody's choice.
+    Policy("webhook-send", quota=300, window=600, burst=60),
+    Policy("brand-read", quota=300, window=60, burst=150),
+    Policy("brand-write", quota=60, window=60, burst=30),
+    Policy("generation-create", quota=120, window=60, burst=60),
+    # All credentials of an organization together, and all sessions of one end user.
+    Policy("organization-generations", quota=600, window=60, burst=300),
+    Policy("end-user-generations", quota=60, window=60, burst=30),
+    Policy("generation-read", quota=600, window=60, burst=300),
+    Policy("asset-read", quota=600, window=60, burst=300),
+)

@@ -1,0 +1,1 @@
+"""Letters: written, sent, and stopped where they are not wanted."""

@@ -1,0 +1,59 @@
+"""What SES tells of mails that bounced or that somebody complained of.
+
+Mail to such an address stops: providers judge a sender by how little of its mail is unwanted, and
+one who goes on is stopped altogether (SES: at 10 percent bounces or 0.5 percent complaints). Only
+the address's hash is kept. Bounces that may pass ("Transient") stop nothing.
+
+https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from imagelayer.audit.security_log import SecurityLog
+from imagelayer.identity.email_policy import address_hash, lookup_address
+from imagelayer.identity.store import AccountStore, SuppressionStore
+
+
+@dataclass(frozen=True)
+class MailFeedback:
+    """The use case of one notification."""
+
+    accounts: AccountStore
+    suppressions: SuppressionStore
+    security: SecurityLog
+
+    def receive(self, notice: Mapping[str, Any], now: float) -> int:
+        """Stop mail to the addresses of a bounce or complaint; returns to how many."""
+        reason, addresses = _refusals(notice)
+        hashes = [address_hash(lookup_address(address)) for address in addresses]
+        self.suppressions.suppress(hashes, reason, int(now))
+        for each in hashes:
+            user = self.accounts.by_address(each) or {}
+            self.security.record(
+                "mail.suppressed",
+                "success",
+                org_id=user.get("org_id", ""),
+                actor=user.get("id", ""),
+                reason=reason,
+            )
+        return len(hashes)
+
+
+def _refusals(notice: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Event publishing says `eventType`, identity notifications say `notificationType`."""
+    kind = notice.get("eventType") or notice.get("notificationType")
+    if kind == "Bounce" and notice["bounce"]["bounceType"] == "Permanent":
+        return "bounce", list(_addresses(notice["bounce"]["bouncedRecipients"]))
+    if kind == "Complaint":
+        return "complaint", list(_addresses(notice["complaint"]["complainedRecipients"]))
+    return "", []
+
+
+def _addresses(recipients: list[Mapping[str, Any]]) -> Iterator[str]:
+    for recipient in recipients:
+        _, _, address = str(recipient["emailAddress"]).rpartition("<")
+        yield address.rstrip(">").strip()

@@ -1,0 +1,64 @@
+"""Builds what mail is made of."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from imagelayer.platform.wiring import Part
+
+if TYPE_CHECKING:
+    from imagelayer.identity.store import SuppressionStore
+    from imagelayer.mail.feedback import MailFeedback
+    from imagelayer.mail.mailer import Mailer
+    from imagelayer.mail.worker import MailWorker
+
+
+class MailWiring(Part):
+    """Letters: written, sent, and stopped where they are not wanted."""
+
+    @cached_property
+    def suppression_store(self) -> SuppressionStore:
+        from imagelayer.identity.store import SuppressionStore
+
+        return SuppressionStore(self.platform.table("ACCOUNTS_TABLE"))
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        from imagelayer.mail.mailer import Mailer
+
+        return Mailer(
+            self.platform.client("sesv2"),
+            self.platform.settings.need("MAIL_FROM"),
+            self.platform.settings.need("MAIL_CONFIGURATION_SET"),
+        )
+
+    @cached_property
+    def mail_worker(self) -> MailWorker:
+        """Mails that were asked for."""
+        from imagelayer.audit.wiring import AuditWiring
+        from imagelayer.identity.wiring import IdentityWiring
+        from imagelayer.limits.wiring import LimitsWiring
+        from imagelayer.mail.worker import MailWorker
+
+        return MailWorker(
+            accounts=self.part(IdentityWiring).account_store,
+            suppressions=self.suppression_store,
+            counters=self.part(LimitsWiring).counters,
+            mailer=self.mailer,
+            security=self.part(AuditWiring).security,
+            base_url=self.platform.settings.base_url,
+        )
+
+    @cached_property
+    def mail_feedback(self) -> MailFeedback:
+        """Mails that were not wanted."""
+        from imagelayer.audit.wiring import AuditWiring
+        from imagelayer.identity.wiring import IdentityWiring
+        from imagelayer.mail.feedback import MailFeedback
+
+        return MailFeedback(
+            self.part(IdentityWiring).account_store,
+            self.suppression_store,
+            self.part(AuditWiring).security,
+        )

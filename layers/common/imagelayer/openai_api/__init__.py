@@ -1,0 +1,1 @@
+"""The images API as OpenAI's clients speak it."""

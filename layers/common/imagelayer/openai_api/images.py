@@ -1,0 +1,269 @@
+"""The images API of OpenAI, so that its clients work unmodified.
+
+A request is a job like any other. The answer waits for it: for as long as the gateway lets one
+request wait, and then through redirects to the same job, which every client of OpenAI's follows. A
+client that loses patience repeats its request and finds the job it already has (`idempotency`).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from imagelayer.generations.generations import Generations
+from imagelayer.generations.jobs import DONE, GenerationRequest, size_of
+from imagelayer.image_models.registry import DEFAULT, Model
+from imagelayer.openai_api.schemas import ImageEditsRequest, ImagesRequest
+from imagelayer.platform.errors import CATALOGUE, Problem, invalid, not_found
+from imagelayer.platform.idempotency import IdempotencyRecord
+from imagelayer.platform.objects import ObjectStore
+from imagelayer.platform.principals import Origin, Principal
+from imagelayer.platform.table import Item
+
+HOLD_SECONDS = 22
+# The clients follow 20 redirects; at 25 they begin anew, twice.
+MAX_HOPS = 18
+# Lambda answers at most 6 MB; base64 makes four bytes of three.
+MAX_ANSWER_BYTES = 5_500_000
+_BYTES_PER_PIXEL = {"png": 3.02, "jpeg": 1.5, "webp": 1.0, "avif": 1.0}
+_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the answer is wanted: links, bytes or (None) both, and whether as a stream."""
+
+    images_as: str | None = None
+    stream: bool = False
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """The job is not done: ask again there."""
+
+    location: str
+
+
+@dataclass(frozen=True)
+class OpenAiImages:
+    """The use cases of OpenAI's images and models."""
+
+    generations: Generations
+    media: ObjectStore
+    clock: Callable[[], float]
+
+    def create(
+        self,
+        principal: Principal,
+        origin: Origin,
+        now: float,
+        body: ImagesRequest,
+        claim: IdempotencyRecord | None,
+    ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
+        """Images, or where to wait for them. Raises Problem as `Generations.accept`, and with the
+        code of what a generation failed for."""
+        if body.background == "transparent":
+            raise invalid("body.background", "transparent pictures cannot be made")
+        form = Form(body.response_format, bool(body.stream))
+        request = self._request(body)
+        job, _ = self.generations.accept(principal, origin, now, request, claim)
+        return self._answer(self.generations.wait(job, HOLD_SECONDS), form, hop=0)
+
+    def wait(
+        self, principal: Principal, generation_id: str, now: float, form: Form, hop: int
+    ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
+        """The images of a job, or where to wait on. Raises Problem as `create`."""
+        job = self.generations.need(principal, generation_id, now)
+        return self._answer(self.generations.wait(job, HOLD_SECONDS), form, hop)
+
+    def list_models(self, now: float) -> list[dict[str, Any]]:
+        """Every model that may be asked for."""
+        return [_model(model) for model in self.generations.models.offered(_day(now))]
+
+    def get_model(self, model_id: str, now: float) -> dict[str, Any]:
+        """A model. Raises Problem 404."""
+        for model in self.generations.models.offered(_day(now)):
+            if model.id == model_id:
+                return _model(model)
+        raise not_found("model")
+
+    def _request(self, body: ImagesRequest) -> GenerationRequest:
+        """What is asked for. Raises Problem 422."""
+        source = _source(body) if isinstance(body, ImageEditsRequest) else None
+        size = None if body.size == "auto" else body.size
+        if size is None and body.preset is None and source is not None:
+            models = self.generations.models.models
+            model = models.get(body.model or DEFAULT, models[DEFAULT])
+            size = _size_of(source, model.min_side, model.max_side)
+        request = _request(body, source, size)
+        if body.response_format == "b64_json":
+            _check_room(request)
+        return request
+
+    def _answer(
+        self, job: Item, form: Form, hop: int
+    ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
+        if job["status"] not in DONE:
+            return self._onward(job, form, hop)
+        if job["status"] == "canceled":
+            # The clients retry a 409, and a second attempt at what was canceled makes another.
+            raise Problem(
+                "conflict", "The generation was canceled.", headers={"x-should-retry": "false"}
+            )
+        if job["status"] == "failed":
+            error = job["error"]
+            code = error["code"] if error["code"] in CATALOGUE else "internal_error"
+            raise Problem(code, error["message"])
+        answer = self._images(job, form)
+        return _events(job, answer) if form.stream else answer
+
+    def _onward(self, job: Item, form: Form, hop: int) -> Redirect:
+        if hop >= MAX_HOPS:
+            raise Problem(
+                "timed_out", f"Not done yet; GET /v1/generations/{job['id']} shows it when it is."
+            )
+        query: dict[str, Any] = {"hop": hop + 1}
+        if form.images_as:
+            query["as"] = form.images_as
+        if form.stream:
+            query["stream"] = "true"
+        return Redirect(f"/v1/images/jobs/{job['id']}?{urlencode(query)}")
+
+    def _images(self, job: Item, form: Form) -> dict[str, Any]:
+        records = self.generations.store.assets(job["org_id"], job["asset_ids"])
+        room = MAX_ANSWER_BYTES
+        data = []
+        for record in records:
+            asset = self.generations.assets.view(record, self.clock())
+            size = record["size_bytes"] * 4 // 3 + 4
+            bytes_fit = form.images_as != "url" and size <= room
+            room -= size if bytes_fit else 0
+            data.append(
+                {
+                    "url": asset["url"] if form.images_as != "b64_json" or not bytes_fit else None,
+                    "b64_json": self._bytes(record) if bytes_fit else None,
+                    "revised_prompt": None,
+                    "asset_id": asset["id"],
+                    "seed": asset["seed"],
+                    "brand_report": asset["brand_report"],
+                }
+            )
+        return {
+            "created": job["created_at"],
+            "data": data,
+            "background": "opaque",
+            "output_format": job["output_format"],
+            "quality": "auto",
+            "size": f"{job['width']}x{job['height']}",
+            "generation_id": job["id"],
+            "credits": job["credits"],
+            "brand_id": job.get("brand_id"),
+            "brand_version": (job.get("brand") or {}).get("version"),
+        }
+
+    def _bytes(self, record: Item) -> str:
+        data = self.media.get(record["object_key"])
+        if data is None:
+            raise Problem("expired", "The image has expired; generate it again.")
+        return base64.b64encode(data).decode()
+
+
+def _check_room(request: GenerationRequest) -> None:
+    """Refuse bytes that may not fit an answer, before they are paid for. Raises Problem 422."""
+    width, height = size_of(request)
+    pixels = width * height * request.n
+    if pixels * _BYTES_PER_PIXEL[request.output_format] * 4 / 3 > MAX_ANSWER_BYTES:
+        raise invalid(
+            "body.response_format",
+            "so many bytes may not fit an answer; ask for url, jpeg, or fewer images",
+        )
+
+
+def _request(body: ImagesRequest, source: bytes | None, size: str | None) -> GenerationRequest:
+    return GenerationRequest(
+        prompt=body.prompt,
+        branded=body,
+        model=body.model or DEFAULT,
+        size=size,
+        n=body.n or 1,
+        output_format=body.output_format or "png",
+        quality=max(1, body.output_compression) if body.output_compression is not None else None,
+        source=source,
+    )
+
+
+def _source(body: ImageEditsRequest) -> bytes:
+    """The one picture of a request. Raises Problem 422."""
+    if body.mask:
+        raise invalid("body.mask", "masks are not supported")
+    given = body.image if isinstance(body.image, list) else [body.image] if body.image else []
+    given += [_data_url(each.image_url) for each in body.images or []]
+    if len(given) != 1:
+        raise invalid("body.image", "send exactly one picture")
+    if not given[0].startswith(_SIGNATURES):
+        raise invalid("body.image", "must be a PNG, a JPEG or a WebP")
+    return given[0]
+
+
+def _data_url(url: str) -> bytes:
+    """The bytes of a `data:` URL. Others are not fetched: that would reach from inside our network
+    wherever a caller points. Raises Problem 422."""
+    head, comma, encoded = url.partition(",")
+    if not (comma and head.startswith("data:image/") and head.endswith(";base64")):
+        raise invalid("body.images.0.image_url", "must be a data: URL in base64")
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except ValueError:
+        raise invalid("body.images.0.image_url", "is not valid base64") from None
+
+
+def _size_of(source: bytes, smallest: int, largest: int) -> str:
+    """The picture's own size, with sides brought within what can be made. Raises Problem 422."""
+    from io import BytesIO
+
+    import imagesize
+
+    width, height = imagesize.get(BytesIO(source))
+    if width < 1 or height < 1:
+        raise invalid("body.image", "must be a PNG, a JPEG or a WebP")
+    scale = max(min(1.0, largest / max(width, height)), smallest / min(width, height))
+    sides = (min(largest, max(smallest, round(side * scale))) for side in (width, height))
+    return "x".join(str(side) for side in sides)
+
+
+def _events(job: Item, answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The answer as the events of a stream: each image completed. Previews are never sent: nothing
+    leaves before the brand is on it."""
+    kind = "image_edit.completed" if job.get("source_key") else "image_generation.completed"
+    shared = {name: answer[name] for name in ("background", "output_format", "quality", "size")}
+    return [
+        {
+            "type": kind,
+            "created_at": answer["created"],
+            **shared,
+            "generation_id": answer["generation_id"],
+            "credits": answer["credits"],
+            **each,
+        }
+        for each in answer["data"]
+    ]
+
+
+def _model(model: Model) -> dict[str, Any]:
+    shown = ("id", "credits_per_image", "credits_per_megapixel", "max_prompt")
+    return {
+        "object": "model",
+        "created": 0,  # the vendors tell, but nobody decides by it
+        "owned_by": model.provider,
+        **{name: getattr(model, name) for name in (*shown, "min_side", "max_side", "edits")},
+        "shutdown_date": model.shutdown_date.isoformat() if model.shutdown_date else None,
+        "replacement": model.replacement,
+    }
+
+
+def _day(now: float) -> Any:
+    return datetime.fromtimestamp(now, UTC).date()

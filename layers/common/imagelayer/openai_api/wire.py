@@ -1,0 +1,27 @@
+"""The images API of OpenAI on the wire: redirects to wait at, and streams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from imagelayer.api.query import number
+from imagelayer.openai_api.images import MAX_HOPS, Form
+from imagelayer.platform.errors import invalid
+
+
+def wait_request(query: Mapping[str, str]) -> tuple[Form, int]:
+    """What a redirect of our own says: the form of the answer and the number of redirects so far.
+    Raises Problem 422."""
+    images_as = query.get("as")
+    if images_as not in (None, "url", "b64_json"):
+        raise invalid("query.as", "must be url or b64_json")
+    if query.get("stream", "true") != "true":
+        raise invalid("query.stream", "must be true if it is sent")
+    return Form(images_as, "stream" in query), number(query, "hop", MAX_HOPS)
+
+
+def event_stream(events: Sequence[Mapping[str, Any]]) -> str:
+    """Server-sent events, named by their `type`."""
+    return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)

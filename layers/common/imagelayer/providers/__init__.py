@@ -1,1 +1,0 @@
-"""The only code that calls services other than AWS data services."""

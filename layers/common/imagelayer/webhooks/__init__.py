@@ -1,0 +1,1 @@
+"""Webhook endpoints, messages to them, deliveries."""

@@ -1,0 +1,314 @@
+"""Delivers webhooks: opens messages to the endpoints that listen, makes attempts, retries.
+
+Delivery is at least once: a worker that dies after its request left makes another one send it
+again, with the same `webhook-id`. Never twice by itself: an attempt is claimed by one conditional
+write before it is made (`WebhookStore.claim`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+
+from imagelayer.audit.security_log import SecurityLog
+from imagelayer.platform.ids import is_id, new_id
+from imagelayer.platform.queue import MAX_DELAY_SECONDS, Queue
+from imagelayer.platform.table import SWEEP_SHARDS, Item, StoreUnavailable
+from imagelayer.platform.times import rfc3339
+from imagelayer.webhooks.outbox import TEST_EVENT, DeliveryTask, WebhookOutbox
+from imagelayer.webhooks.sender import Receipt, Undeliverable
+from imagelayer.webhooks.signing import RootKeySource, sign
+from imagelayer.webhooks.store import MAX_WEBHOOKS, OVERDUE_SECONDS, WebhookStore
+
+# Seconds from one attempt to the next: eight attempts in a good 27 hours, as Svix makes them and
+# Standard Webhooks 1.0 gives as an example; each up to a fifth longer, so that what failed together
+# does not come back together.
+RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
+JITTER = 0.2
+# Answers after which the receiver says itself when to come again (RFC 9110 §10.2.3).
+WAITING_STATUSES = frozenset({429, 502, 503, 504})
+GONE = 410
+# An endpoint is switched off when nothing has succeeded for so long, and for so many attempts.
+DISABLE_AFTER_SECONDS = 5 * 86_400
+DISABLE_AFTER_FAILURES = len(RETRY_SECONDS) + 1
+# Longer than the function may run, so that a claim is only taken over from a dead worker.
+LEASE_SECONDS = 60
+
+
+class Sender(Protocol):
+    """What sends one request (`providers.webhook_http.WebhookHttp`)."""
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Receipt:
+        """The receiver's answer. Raises Undeliverable."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt went: the status of an answer, or the kind of failure, or both."""
+
+    status: int | None
+    error: str | None
+    duration_ms: int
+    retry_after: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the receiver took it."""
+        return self.error is None
+
+
+@dataclass(frozen=True)
+class WebhookWorker:
+    """The use cases of queue messages and of the sweep."""
+
+    store: WebhookStore
+    queue: Queue
+    outbox: WebhookOutbox
+    sender: Sender
+    roots: RootKeySource
+    security: SecurityLog
+    warn: Callable[[str], None]
+    clock: Callable[[], float]
+    random: Callable[[], float]
+    token: Callable[[], str]
+
+    def work(self, task: DeliveryTask) -> str:
+        """Do what a message asks for; returns the outcome. Anything raised means: deliver the
+        message again."""
+        if not (is_id("org", task.org_id) and is_id("msg", task.message_id)):
+            return "ignored"
+        if not task.webhook_id:
+            return self._open(task)
+        return self._deliver(task) if is_id("whk", task.webhook_id) else "ignored"
+
+    def sweep(self) -> dict[str, int]:
+        """Ask again for what the queue forgot; what cannot be read does not stop the rest."""
+        now = int(self.clock())
+        swept = {"asked": 0, "failed": 0}
+        for shard in range(SWEEP_SHARDS):
+            try:
+                for item in self.store.due(shard, now):
+                    if self.store.postpone(item, now + OVERDUE_SECONDS):
+                        self._send(_task_of(item))
+                        swept["asked"] += 1
+            except StoreUnavailable as fault:
+                swept["failed"] += 1
+                self.warn(f"webhooks could not be swept: {fault.operation} {fault.reason}")
+        return swept
+
+    # ── Opening ─────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self, task: DeliveryTask) -> str:
+        now = int(self.clock())
+        message = self.store.message(task.org_id, task.message_id, now)
+        if message is None:
+            return "ignored"
+        webhooks = self.store.page(task.org_id, limit=MAX_WEBHOOKS)
+        listening = [each["id"] for each in webhooks if _listens(each, message)]
+        if "sweep_at" in message:
+            self.store.open(message, listening, now)
+        # Asked for also when the message was open: whoever opened it may have died before this.
+        for webhook_id in listening:
+            self._send(DeliveryTask(task.org_id, task.message_id, webhook_id, now))
+        return "opened"
+
+    # ── Attempts ────────────────────────────────────────────────────────────────────────────────
+
+    def _deliver(self, task: DeliveryTask) -> str:
+        now = int(self.clock())
+        if task.not_before > now:
+            # No delay of the queue is longer than a quarter of an hour: go on in hops.
+            self._send(task)
+            return "waiting"
+        delivery = self.store.claim(
+            task.org_id,
+            task.message_id,
+            task.webhook_id,
+            self.token(),
+            now,
+            now + LEASE_SECONDS,
+        )
+        if delivery is None:
+            return "ignored"
+        webhook = self.store.get(task.org_id, task.webhook_id)
+        message = self.store.message(task.org_id, task.message_id, now)
+        if webhook is None or message is None or not _is_wanted(webhook, message, delivery):
+            self.store.settle(delivery, "dropped", None)
+            return "dropped"
+        outcome = self._attempt(webhook, message)
+        return self._settle(webhook, message, delivery, outcome)
+
+    def _attempt(self, webhook: Item, message: Item) -> Outcome:
+        began = self.clock()
+        body = message["body"].encode()
+        timestamp = int(began)
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message["id"],
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": sign(
+                self._secrets(webhook, timestamp), message["id"], timestamp, body
+            ),
+        }
+        try:
+            receipt = self.sender.post(webhook["url"], body, headers)
+        except Undeliverable as failure:
+            return Outcome(None, failure.kind, self._since(began))
+        waits = receipt.status in WAITING_STATUSES
+        return Outcome(
+            receipt.status,
+            _error_of(receipt.status),
+            self._since(began),
+            _seconds_of(receipt.retry_after, self.clock()) if waits else 0,
+        )
+
+    def _secrets(self, webhook: Item, now: int) -> list[str]:
+        """The current secret and those in their grace, the newest first."""
+        living = [each for each in webhook.get("previous") or [] if each["until"] > now]
+        return [
+            self.roots(drawn["root"]).secret(webhook["org_id"], webhook["id"], drawn)
+            for drawn in (webhook["secret"], *living)
+        ]
+
+    def _since(self, began: float) -> int:
+        return max(0, round((self.clock() - began) * 1000))
+
+    # ── After an attempt ────────────────────────────────────────────────────────────────────────
+
+    def _settle(self, webhook: Item, message: Item, delivery: Item, outcome: Outcome) -> str:
+        now = self.clock()
+        next_at = None if outcome.succeeded else self._next_at(message, delivery, outcome, now)
+        status = "succeeded" if outcome.succeeded else "failed" if next_at is None else "pending"
+        attempt = {
+            "id": new_id("att", now),
+            "message_id": message["id"],
+            "type": message["type"],
+            "number": delivery["attempts"],
+            "status_code": outcome.status,
+            "error": outcome.error,
+            "duration_ms": outcome.duration_ms,
+            "next_at": next_at,
+            "at": int(now),
+        }
+        if not self.store.settle(delivery, status, attempt, next_at):
+            return "lost"
+        if message["type"] != TEST_EVENT:
+            self._note_health(webhook, outcome, now)
+        if next_at is not None:
+            task = DeliveryTask(message["org_id"], message["id"], webhook["id"], next_at)
+            self._send_later(task)
+            return "retrying"
+        return status
+
+    def _next_at(self, message: Item, delivery: Item, outcome: Outcome, now: float) -> int | None:
+        """When to try again, if at all: a test is sent once, a receiver that is gone needs nothing
+        more, and nothing is sent once what it tells of has expired."""
+        made = delivery["attempts"]
+        if message["type"] == TEST_EVENT or outcome.status == GONE or made > len(RETRY_SECONDS):
+            return None
+        pause = RETRY_SECONDS[made - 1] * (1 + JITTER * self.random())
+        next_at = math.ceil(now + max(pause, min(outcome.retry_after, RETRY_SECONDS[-1])))
+        return next_at if next_at < message["expires_at"] else None
+
+    def _note_health(self, webhook: Item, outcome: Outcome, now: float) -> None:
+        """Remember how an endpoint is, and switch it off when it has been down for too long."""
+        org_id, webhook_id = webhook["org_id"], webhook["id"]
+        if outcome.succeeded:
+            if "failing_since" in webhook:
+                self.store.recovered(org_id, webhook_id)
+            return
+        current = self.store.failed(org_id, webhook_id, int(now))
+        if current is None:
+            return
+        if outcome.status == GONE:
+            self._disable(current, "gone", now)
+        elif (
+            current["failures"] >= DISABLE_AFTER_FAILURES
+            and current["failing_since"] + DISABLE_AFTER_SECONDS <= now
+        ):
+            self._disable(current, "failing", now)
+
+    def _disable(self, webhook: Item, reason: str, now: float) -> None:
+        org_id, webhook_id = webhook["org_id"], webhook["id"]
+        data = {"id": webhook_id, "reason": reason, "disabled_at": rfc3339(now)}
+        announcement = self.outbox.announce(org_id, "webhook.disabled", data, now)
+        if self.store.disable(webhook, reason, announcement.actions):
+            self.security.record(
+                "webhook.disabled",
+                "success",
+                org_id=org_id,
+                actor="webhooks",
+                reason=f"{webhook_id} {reason}",
+            )
+            announcement.send()
+
+    def _send(self, task: DeliveryTask) -> None:
+        delay = min(max(0, task.not_before - int(self.clock())), MAX_DELAY_SECONDS)
+        self.queue.send(task.to_dict(), delay_seconds=delay, group=task.org_id)
+
+    def _send_later(self, task: DeliveryTask) -> None:
+        """Ask for the next attempt; the sweep does when this cannot."""
+        try:
+            self._send(task)
+        except StoreUnavailable as fault:
+            self.warn(f"a webhook waits for the sweep: {fault.reason}")
+
+
+def _listens(webhook: Item, message: Item) -> bool:
+    """Whether a message goes to an endpoint: not to one that was made after it."""
+    if message.get("webhook_id"):
+        return bool(message["webhook_id"] == webhook["id"])
+    return bool(
+        webhook["enabled"]
+        and message["type"] in webhook["events"]
+        and webhook["created_at"] <= message["at"]
+    )
+
+
+def _is_wanted(webhook: Item, message: Item, delivery: Item) -> bool:
+    """Whether an attempt is still to be made: one that was asked for by hand is made although the
+    endpoint is switched off, but not repeated."""
+    asked = delivery.get("by_hand") or message.get("webhook_id")
+    return bool(webhook["enabled"] or (asked and delivery["attempts"] == 1))
+
+
+def _error_of(status: int) -> str | None:
+    if 200 <= status < 300:
+        return None
+    if 300 <= status < 400:
+        return "redirect"
+    return "gone" if status == GONE else "http_error"
+
+
+def _seconds_of(retry_after: str | None, now: float) -> int:
+    """Seconds of a Retry-After, which is a number of them or a date; 0 for anything else."""
+    if retry_after is None:
+        return 0
+    if retry_after.isascii() and retry_after.isdigit():
+        return int(retry_after[:9])
+    try:
+        return max(0, math.ceil(parsedate_to_datetime(retry_after).timestamp() - now))
+    except (ValueError, TypeError, OverflowError):
+        return 0
+
+
+def _task_of(item: Item) -> DeliveryTask:
+    """What an overdue item needs: a delivery its attempt, a message to be opened."""
+    if item["sk"].startswith("DLV#"):
+        due = item["next_at"]
+        return DeliveryTask(item["org_id"], item["message_id"], item["webhook_id"], due)
+    return DeliveryTask(item["org_id"], item["id"])
+
+
+def read_task(body: Mapping[str, Any]) -> DeliveryTask:
+    """A queue message. Raises ValueError for anything else."""
+    org_id, message_id = body.get("org_id"), body.get("message_id")
+    webhook_id, not_before = body.get("webhook_id", ""), body.get("not_before", 0)
+    if not (isinstance(org_id, str) and isinstance(message_id, str)):
+        raise ValueError("not a webhook message")
+    if not (isinstance(webhook_id, str) and isinstance(not_before, int)):
+        raise ValueError("not a webhook message")
+    return DeliveryTask(org_id, message_id, webhook_id, not_before)

@@ -1,0 +1,303 @@
+"""Webhook endpoints: their life, their secrets, and the log of what was sent to them.
+
+A secret is shown when it is made and never again; what is kept says which root key and version
+draw it (`webhook_signing`). An endpoint is told of by its id in logs: its URL may hold a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from imagelayer.audit.security_log import SecurityLog
+from imagelayer.platform.errors import Problem, invalid, not_found
+from imagelayer.platform.idempotency import (
+    Created,
+    IdempotencyRecord,
+    concurrent_duplicate,
+    replayed_ids,
+)
+from imagelayer.platform.ids import is_id, new_id
+from imagelayer.platform.principals import Origin, Principal
+from imagelayer.platform.queue import Queue
+from imagelayer.platform.table import Item, StoreUnavailable
+from imagelayer.platform.times import rfc3339
+from imagelayer.webhooks.outbox import TEST_EVENT, DeliveryTask, new_message
+from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
+from imagelayer.webhooks.signing import RootKeySource
+from imagelayer.webhooks.store import MAX_WEBHOOKS, TooManyWebhooks, WebhookStore
+from imagelayer.webhooks.targets import TargetRefused, parse
+
+# The current secret and those in their grace; each is a signature in the header.
+LIVING_SECRETS = 4
+
+
+@dataclass(frozen=True)
+class Webhooks:
+    """The use cases of endpoints."""
+
+    store: WebhookStore
+    queue: Queue
+    roots: RootKeySource
+    security: SecurityLog
+    loopback: bool
+    warn: Callable[[str], None]
+
+    def create(
+        self,
+        principal: Principal,
+        origin: Origin,
+        now: float,
+        *,
+        url: str,
+        events: Sequence[str] | None = None,
+        description: str = "",
+        enabled: bool = True,
+        claim: IdempotencyRecord | None = None,
+    ) -> Created:
+        """Make an endpoint and return it with its secret. Raises Problem 409 or 422."""
+        self._check(url)
+        roots = self.roots("")
+        webhook: Item = {
+            "id": new_id("whk", now),
+            "org_id": principal.org_id,
+            "url": url,
+            "events": _sorted(events),
+            "description": description,
+            "enabled": enabled,
+            "secret": {"root": roots.current, "version": 1},
+            "previous": [],
+            "created_at": int(now),
+            "created_by": principal.actor,
+            "updated_at": int(now),
+        }
+        asked = claim and claim.of(webhook_id=webhook["id"], version=1)
+        try:
+            with concurrent_duplicate(asked):
+                earlier = self.store.create(webhook, asked)
+        except TooManyWebhooks:
+            raise Problem(
+                "webhook_limit_reached",
+                f"An organization may have {MAX_WEBHOOKS} webhooks; delete one first.",
+            ) from None
+        if earlier is not None and asked is not None:
+            return self._replay(principal.org_id, asked, earlier)
+        self._record("webhook.created", principal, origin, webhook["id"])
+        return Created(self._with_secret(webhook))
+
+    def get(self, principal: Principal, webhook_id: str) -> dict[str, Any]:
+        """One endpoint of the caller's organization. Raises Problem 404."""
+        return view(self._need(principal.org_id, webhook_id))
+
+    def page(
+        self, principal: Principal, *, limit: int, after: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """A page of endpoints, oldest first, and the id to go on from."""
+        found = self.store.page(principal.org_id, limit=limit + 1, after=after)
+        page = found[:limit]
+        return [view(each) for each in page], page[-1]["id"] if len(found) > limit else None
+
+    def change(
+        self,
+        principal: Principal,
+        origin: Origin,
+        now: float,
+        webhook_id: str,
+        fields: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """Change where, of what and whether an endpoint is told. Raises Problem 404, 409 or 422.
+
+        To switch it on again is to start afresh: what it failed before counts no more.
+        """
+        changes = dict(fields)
+        if "url" in changes:
+            self._check(changes["url"])
+        if "events" in changes:
+            changes["events"] = _sorted(changes["events"])
+        webhook = self._need(principal.org_id, webhook_id)
+        if not changes:
+            return view(webhook)
+        forget = ("failing_since", "failures", "disabled_reason") if changes.get("enabled") else ()
+        named = ", ".join(sorted(changes))
+        changes["updated_at"] = int(now)
+        if not self.store.change(webhook, changes, forget):
+            raise Problem("conflict", "The webhook was changed by another request; try again.")
+        self._record("webhook.changed", principal, origin, f"{webhook_id} {named}")
+        kept = {name: value for name, value in webhook.items() if name not in forget}
+        return view({**kept, **changes})
+
+    def delete(self, principal: Principal, origin: Origin, webhook_id: str) -> None:
+        """Remove an endpoint; what waits for it is not sent any more. Raises Problem 404."""
+        webhook = self._need(principal.org_id, webhook_id)
+        if not self.store.delete(webhook):
+            raise not_found("webhook")
+        self._record("webhook.deleted", principal, origin, webhook_id)
+
+    def rotate(
+        self,
+        principal: Principal,
+        origin: Origin,
+        now: float,
+        webhook_id: str,
+        *,
+        grace_seconds: int,
+        claim: IdempotencyRecord | None = None,
+    ) -> Created:
+        """Give an endpoint a new secret; the old one signs beside it until its grace ends.
+
+        Raises Problem 404, or 409 when another change came first.
+        """
+        webhook = self._need(principal.org_id, webhook_id)
+        earlier = self.store.idempotency.find(claim) if claim else None
+        if earlier is not None and claim is not None:
+            return self._replay(principal.org_id, claim, earlier)
+        ends = int(now) + grace_seconds
+        secret = {
+            "root": self.roots("").current,
+            "version": webhook["secret"]["version"] + 1,
+        }
+        previous = _in_grace(webhook, ends, int(now))
+        asked = claim and claim.of(webhook_id=webhook_id, version=secret["version"], ends=ends)
+        with concurrent_duplicate(asked):
+            rotated = self.store.rotate(webhook, secret, previous, asked)
+        if isinstance(rotated, dict) and asked is not None:
+            return self._replay(principal.org_id, asked, rotated)
+        if not rotated:
+            raise Problem("conflict", "The webhook was changed by another request; try again.")
+        self._record("webhook.rotated", principal, origin, webhook_id)
+        body = self._with_secret({**webhook, "secret": secret, "previous": previous})
+        return Created({**body, "previous_expires_at": rfc3339(ends)})
+
+    def test(self, principal: Principal, now: float, webhook_id: str) -> dict[str, Any]:
+        """Send a test event to one endpoint, even one that is switched off. Raises Problem 404."""
+        webhook = self._need(principal.org_id, webhook_id)
+        message = new_message(webhook["org_id"], TEST_EVENT, {"id": webhook_id}, now)
+        self.store.add_message_for(message, webhook_id)
+        self._ask(DeliveryTask(webhook["org_id"], message["id"], webhook_id, int(now)))
+        return _message_view(message)
+
+    def resend(
+        self, principal: Principal, now: float, webhook_id: str, message_id: str
+    ) -> dict[str, Any]:
+        """Send a message once more, with attempts of its own; also one that this endpoint was never
+        sent. Raises Problem 404, or 409 while it is being sent."""
+        webhook = self._need(principal.org_id, webhook_id)
+        known = is_id("msg", message_id)
+        message = self.store.message(principal.org_id, message_id, int(now)) if known else None
+        if message is None or message.get("webhook_id", webhook_id) != webhook_id:
+            raise not_found("message")
+        if not self.store.again(message, webhook_id, int(now)):
+            raise Problem("conflict", "The message is being sent right now.")
+        self._ask(DeliveryTask(webhook["org_id"], message_id, webhook_id, int(now)))
+        return _message_view(message)
+
+    def attempts(
+        self, principal: Principal, now: float, webhook_id: str, *, limit: int, after: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """A page of what was sent to an endpoint, newest first. Raises Problem 404."""
+        self._need(principal.org_id, webhook_id)
+        found = self.store.attempts(principal.org_id, webhook_id, limit=limit + 1, after=after)
+        page = found[:limit]
+        shown = [_attempt_view(each) for each in page if each["expires_at"] > now]
+        return shown, page[-1]["id"] if len(found) > limit else None
+
+    def _ask(self, task: DeliveryTask) -> None:
+        """Ask for the attempt; its record is written, so the sweep does when this cannot."""
+        try:
+            self.queue.send(task.to_dict(), group=task.org_id)
+        except StoreUnavailable as fault:
+            self.warn(f"a webhook waits for the sweep: {fault.reason}")
+
+    def _check(self, url: str) -> None:
+        try:
+            parse(url, loopback=self.loopback)
+        except TargetRefused as refusal:
+            raise invalid("body.url", str(refusal)) from None
+
+    def _replay(self, org_id: str, asked: IdempotencyRecord, record: Item) -> Created:
+        """Answer a repeated request with the same secret, as long as it is the current one.
+
+        Raises Problem 404, 409 or 422.
+        """
+        made = replayed_ids(asked, record)
+        webhook = self._need(org_id, made["webhook_id"])
+        if made["version"] != webhook["secret"]["version"]:
+            raise Problem("conflict", "The secret was rotated since.")
+        body = self._with_secret(webhook)
+        if "ends" in made:
+            body["previous_expires_at"] = rfc3339(made["ends"])
+        return Created(body, replayed=True)
+
+    def _with_secret(self, webhook: Item) -> dict[str, Any]:
+        drawn = webhook["secret"]
+        secret = self.roots(drawn["root"]).secret(webhook["org_id"], webhook["id"], drawn)
+        return {**view(webhook), "secret": secret}
+
+    def _record(self, event: str, principal: Principal, origin: Origin, reason: str) -> None:
+        self.security.record(
+            event,
+            "success",
+            origin,
+            org_id=principal.org_id,
+            actor=principal.actor,
+            reason=reason,
+        )
+
+    def _need(self, org_id: str, webhook_id: str) -> Item:
+        webhook = self.store.get(org_id, webhook_id) if is_id("whk", webhook_id) else None
+        if webhook is None:
+            raise not_found("webhook")
+        return webhook
+
+
+def view(webhook: Item) -> dict[str, Any]:
+    """What the API shows of an endpoint."""
+    failing_since = webhook.get("failing_since")
+    return {
+        "id": webhook["id"],
+        "url": webhook["url"],
+        "events": webhook["events"],
+        "description": webhook["description"],
+        "enabled": webhook["enabled"],
+        "disabled_reason": webhook.get("disabled_reason"),
+        "failing_since": rfc3339(failing_since) if failing_since else None,
+        "created_at": rfc3339(webhook["created_at"]),
+        "updated_at": rfc3339(webhook["updated_at"]),
+    }
+
+
+def _attempt_view(attempt: Item) -> dict[str, Any]:
+    next_at = attempt.get("next_at")
+    error = attempt.get("error")
+    return {
+        "id": attempt["id"],
+        "message_id": attempt["message_id"],
+        "event": attempt["type"],
+        "attempt": attempt["number"],
+        "outcome": "failed" if error else "succeeded",
+        "status_code": attempt.get("status_code"),
+        "error": error,
+        "duration_ms": attempt["duration_ms"],
+        "created_at": rfc3339(attempt["at"]),
+        "next_attempt_at": rfc3339(next_at) if next_at else None,
+    }
+
+
+def _message_view(message: Item) -> dict[str, Any]:
+    return {
+        "id": message["id"],
+        "event": message["type"],
+        "created_at": rfc3339(message["at"]),
+    }
+
+
+def _sorted(events: Sequence[str] | None) -> list[str]:
+    return sorted(WEBHOOK_EVENTS if events is None else set(events))
+
+
+def _in_grace(webhook: Item, ends: int, now: int) -> list[dict[str, Any]]:
+    """The secrets that go on signing beside a new one, the newest first."""
+    earlier = [each for each in webhook["previous"] if each["until"] > now]
+    last = [{**webhook["secret"], "until": ends}] if ends > now else []
+    return [*last, *earlier][: LIVING_SECRETS - 1]

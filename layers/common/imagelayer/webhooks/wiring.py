@@ -1,0 +1,90 @@
+"""Builds what webhooks is made of."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from imagelayer.platform.wiring import Part
+
+if TYPE_CHECKING:
+    from imagelayer.platform.queue import Queue
+    from imagelayer.webhooks.delivery import WebhookWorker
+    from imagelayer.webhooks.outbox import WebhookOutbox
+    from imagelayer.webhooks.signing import RootKeys
+    from imagelayer.webhooks.store import WebhookStore
+    from imagelayer.webhooks.webhooks import Webhooks
+
+
+class WebhooksWiring(Part):
+    """Webhook endpoints, messages to them, deliveries."""
+
+    @cached_property
+    def webhook_store(self) -> WebhookStore:
+        from imagelayer.webhooks.store import WebhookStore
+
+        return WebhookStore(self.platform.client("dynamodb"), self.platform.table("WEBHOOKS_TABLE"))
+
+    @cached_property
+    def _webhook_queue(self) -> Queue:
+        from imagelayer.platform.queue import Queue
+
+        return Queue(
+            lambda: self.platform.client("sqs"), self.platform.settings.need("WEBHOOK_QUEUE_URL")
+        )
+
+    @cached_property
+    def webhook_outbox(self) -> WebhookOutbox:
+        """What tells endpoints that something happened."""
+        from imagelayer.webhooks.outbox import WebhookOutbox
+
+        return WebhookOutbox(self.webhook_store, self._webhook_queue, self.platform.log.warning)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """The life of webhook endpoints."""
+        from imagelayer.audit.wiring import AuditWiring
+        from imagelayer.webhooks.webhooks import Webhooks
+
+        return Webhooks(
+            store=self.webhook_store,
+            queue=self._webhook_queue,
+            roots=self._webhook_roots,
+            security=self.part(AuditWiring).security,
+            loopback=self.platform.settings.webhook_loopback,
+            warn=self.platform.log.warning,
+        )
+
+    @cached_property
+    def webhook_worker(self) -> WebhookWorker:
+        """Webhooks, on the queue's side."""
+        import random
+        import secrets
+
+        from imagelayer.audit.wiring import AuditWiring
+        from imagelayer.webhooks.delivery import WebhookWorker
+        from imagelayer.webhooks.sender import WebhookHttp
+
+        return WebhookWorker(
+            store=self.webhook_store,
+            queue=self._webhook_queue,
+            outbox=self.webhook_outbox,
+            sender=WebhookHttp(loopback=self.platform.settings.webhook_loopback),
+            roots=self._webhook_roots,
+            security=self.part(AuditWiring).security,
+            warn=self.platform.log.warning,
+            clock=self.platform.clock,
+            random=random.random,
+            token=secrets.token_hex,
+        )
+
+    def _webhook_roots(self, needed: str = "") -> RootKeys:
+        from imagelayer.webhooks.signing import RootKeys
+
+        secret_id = self.platform.settings.need("WEBHOOK_SECRET_ID")
+        secret = self.platform.secrets.read(secret_id)
+        found = RootKeys.of(secret["current"], *secret.get("previous", []))
+        if needed and needed not in found.keys:
+            secret = self.platform.secrets.read(secret_id, fresh=True)
+            found = RootKeys.of(secret["current"], *secret.get("previous", []))
+        return found
