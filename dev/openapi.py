@@ -1,4 +1,4 @@
-"""Writes the OpenAPI description from the table of endpoints; `--check` only compares."""
+"""Writes the OpenAPI description from the route tables; `--check` only compares."""
 
 from __future__ import annotations
 
@@ -118,7 +118,8 @@ def build() -> Schema:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A dashboard access token from login or refresh; ten minutes.",
+                    "description": "A dashboard access token from login or refresh, "
+                    "valid for ten minutes.",
                 },
                 "sessionToken": {
                     "type": "http",
@@ -135,6 +136,7 @@ def _operation(row: Route) -> Schema:
     operation: Schema = {
         "operationId": row.operation,
         "summary": row.summary,
+        **({"description": row.description} if row.description else {}),
         "tags": [row.function],
         "security": _AUTH[row.auth] + (_END_USER if row.end_user else []),
         "x-rate-limit": {
@@ -199,7 +201,7 @@ def _parameters(row: Route) -> list[Schema]:
             {
                 "name": "group_by",
                 "in": "query",
-                "description": f"Some of {', '.join(GROUPS)}, with commas between them.",
+                "description": f"Comma-separated: any of {', '.join(GROUPS)}.",
                 "schema": {"type": "string", "default": "day", "examples": ["day,model"]},
             }
         )
@@ -213,8 +215,8 @@ def _parameters(row: Route) -> list[Schema]:
             {
                 "name": "Prefer",
                 "in": "header",
-                "description": "`wait=N`: answer when the job is done, after N seconds at the "
-                f"latest, {MAX_WAIT_SECONDS} at most (RFC 7240).",
+                "description": "`wait=N`: wait up to N seconds for the generation to finish, "
+                f"{MAX_WAIT_SECONDS} at most (RFC 7240).",
                 "schema": {"type": "string", "examples": ["wait=20"]},
             }
         )
@@ -228,7 +230,8 @@ def _parameters(row: Route) -> list[Schema]:
             {
                 "name": "Idempotency-Key",
                 "in": "header",
-                "description": "Same key and request: the same answer, made once. Kept 24 hours.",
+                "description": "Makes retries safe: the same key with the same request creates "
+                "once. Kept for 24 hours.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 257},
             }
         )
@@ -238,7 +241,7 @@ def _parameters(row: Route) -> list[Schema]:
 def _success(row: Route, status: int) -> Schema:
     response: Schema = {"description": row.summary, "headers": _headers("RateLimit")}
     if status == 303:
-        response["description"] = "Not done yet: wait at Location"
+        response["description"] = "Not finished yet: follow Location to wait"
     elif row.answer is not None:
         response["content"] = {row.content_type: {"schema": _ref(row.answer())}}
         if row.answer() is ImagesAnswer:
@@ -249,7 +252,7 @@ def _success(row: Route, status: int) -> Schema:
         response["content"] = {row.content_type: {"schema": {"type": kind}}}
     if row.idempotent:
         response["headers"]["Idempotent-Replayed"] = {
-            "description": "Sent when an earlier request made it.",
+            "description": "Sent when an earlier request with the same key created the resource.",
             "schema": {"type": "string", "enum": list(REPLAYED.values())},
         }
     if status in (302, 303) or row.operation == "createGeneration":
@@ -294,7 +297,7 @@ def _ref(shape: Any) -> Schema:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the description, or with `--check` tell whether the written one is current."""
+    """Write the description, or with `--check` report whether the written one is current."""
     text = json.dumps(build(), indent=1, ensure_ascii=False, sort_keys=False) + "\n"
     if "--check" not in arguments:
         TARGET.parent.mkdir(parents=True, exist_ok=True)
@@ -302,7 +305,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if TARGET.exists() and TARGET.read_text("utf-8") == text:
         return 0
-    print("openapi.json is not what endpoints.py says; run `make openapi`", file=sys.stderr)
+    print("openapi.json does not match the route tables; run `make openapi`", file=sys.stderr)
     return 1
 
 

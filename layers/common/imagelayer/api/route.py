@@ -37,6 +37,8 @@ class Route:
     status: int
     answer: Shape | None = None
     body: Shape | None = None
+    # What the summary leaves open, in a sentence or two; published with it.
+    description: str = ""
     scope: str | None = None
     problems: tuple[str, ...] = ()
     content_type: str = "application/json"
