@@ -284,7 +284,7 @@ def in_process(cloud: LocalCloud, store: WebhookStore) -> WebhookWorker:
         queue=queue,
         outbox=WebhookOutbox(store, queue, lambda _what: None),
         sender=WebhookHttp(loopback=True),
-        roots=lambda _needed: RootKeys.of("control"),
+        roots=lambda needed="": RootKeys.of("control"),
         security=SecurityLog(lambda _event: None),
         warn=lambda _what: None,
         clock=time.time,

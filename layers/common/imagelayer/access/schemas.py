@@ -41,7 +41,9 @@ class CreateEndUserSessionRequest(Request):
     end_user_id: EndUserId
     scopes: Annotated[list[EndUserScope], Meta(min_length=1, max_length=8)] | None = None
     expires_in: Annotated[int, Meta(ge=60, le=3600)] = 900
-    allowed_origins: Annotated[list[Annotated[str, Meta(max_length=260)]], Meta(max_length=16)] = []
+    allowed_origins: Annotated[list[Annotated[str, Meta(max_length=260)]], Meta(max_length=16)] = (
+        msgspec.field(default_factory=list)
+    )
     max_generations: Annotated[int, Meta(ge=0, le=100_000)] | None = None
 
 
@@ -80,9 +82,9 @@ class CreateKeyRequest(Request):
     name: Name
     mode: Mode
     kind: KeyKind = "secret"
-    scopes: Annotated[list[Scope], Meta(max_length=16)] = []
+    scopes: Annotated[list[Scope], Meta(max_length=16)] = msgspec.field(default_factory=list)
     expires_at: Timestamp | None = None
-    allowed_cidrs: Cidrs = []
+    allowed_cidrs: Cidrs = msgspec.field(default_factory=list)
 
 
 class UpdateKeyRequest(Request):

@@ -9,9 +9,10 @@ be made is counted and does not undo what happened.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from imagelayer.platform.principals import Origin
+from imagelayer.platform.principals import Origin, Principal
 
 Outcome = Literal["success", "failure", "denied"]
 
@@ -79,11 +80,15 @@ Emit = Callable[[Mapping[str, Any]], None]
 
 
 class SecurityLog:
-    """Writes security events through `emit`, and hands those to `keep` that somebody may read."""
+    """Writes security events through `emit`, and passes those of an organization to `keep`."""
 
     def __init__(self, emit: Emit, keep: Emit | None = None) -> None:
         self._emit = emit
         self._keep = keep
+
+    def by(self, principal: Principal, origin: Origin | None) -> CallerLog:
+        """The log of one authenticated caller's events."""
+        return CallerLog(self, principal, origin)
 
     def record(
         self,
@@ -114,3 +119,24 @@ class SecurityLog:
         self._emit(written)
         if self._keep is not None and (org_id or keep_unknown):
             self._keep(written)
+
+
+@dataclass(frozen=True)
+class CallerLog:
+    """A security log that fills in who called and from where."""
+
+    log: SecurityLog
+    principal: Principal
+    origin: Origin | None
+
+    def record(self, event: str, outcome: Outcome = "success", *, reason: str = "") -> None:
+        """Write one event of the caller. Raises KeyError for an event that is not in the
+        catalogue."""
+        self.log.record(
+            event,
+            outcome,
+            self.origin,
+            org_id=self.principal.org_id,
+            actor=self.principal.actor,
+            reason=reason,
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from imagelayer.api.schemas import Answer, HexColor, Name, Request, Timestamp, Url
@@ -25,8 +26,8 @@ class CreateBrandRequest(Request):
     name: Name
     palette: Palette
     style: Guidelines = ""
-    tone: Keywords = []
-    avoid: Keywords = []
+    tone: Keywords = msgspec.field(default_factory=list)
+    avoid: Keywords = msgspec.field(default_factory=list)
     prompt_suffix: Annotated[str, Meta(max_length=500)] = ""
     typography: Typography | None = None
     brandmark: Brandmark = ""

@@ -11,14 +11,14 @@ import base64
 import hashlib
 import hmac
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import resources
 from secrets import token_bytes
-from typing import Protocol
 
 import bcrypt
+
+from imagelayer.platform.key_ring import KeyRing, KeyRingSource
 
 MIN_LENGTH = 15  # NIST SP 800-63B-4 §3.1.1.2, password as the single factor
 MAX_LENGTH = 128
@@ -74,32 +74,13 @@ def _common_passwords() -> frozenset[bytes]:
     return frozenset(data[at : at + 8] for at in range(0, len(data), 8))
 
 
-@dataclass(frozen=True)
-class Peppers:
-    """Secret keys of the digest by id; new hashes use `current`, old ones name theirs."""
+class Peppers(KeyRing):
+    """The secret keys of the digest; a stored hash names the one it was made with."""
 
-    current: str
-    keys: Mapping[str, bytes] = field(repr=False)
-
-    @classmethod
-    def of(cls, *secrets: str) -> Peppers:
-        """Peppers from their texts, the current one first. Ids are fingerprints, not secrets."""
-        keys = {
-            hashlib.sha256(b"pepper id\x00" + text.encode()).hexdigest()[:8]: text.encode()
-            for text in secrets
-        }
-        return cls(next(iter(keys)), keys)
+    label = b"pepper"
 
 
-class PepperSource(Protocol):
-    """Where use cases get the peppers from."""
-
-    def __call__(self, needed: str = "") -> Peppers:
-        """The peppers; read afresh when the one named `needed` is not among those at hand.
-
-        After a rotation some processes hold the old secret for minutes. What another one has
-        hashed or sealed with the new pepper must open there as well.
-        """
+PepperSource = KeyRingSource[Peppers]
 
 
 def pepper_of(stored: str | None) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from imagelayer.identity.login import Login
     from imagelayer.identity.members import Members
     from imagelayer.identity.password_changes import PasswordChanges
-    from imagelayer.identity.passwords import Peppers
+    from imagelayer.identity.passwords import PepperSource
     from imagelayer.identity.reauthentication import Reauthentication
     from imagelayer.identity.registration import Registration
     from imagelayer.identity.second_factor import SecondFactor, Verifier
@@ -204,16 +204,14 @@ class IdentityWiring(Part):
 
         return pepper_rotation(self.platform.secrets, self.part(AuditWiring).security)
 
-    def _peppers(self, needed: str = "") -> Peppers:
+    @cached_property
+    def _peppers(self) -> PepperSource:
         from imagelayer.identity.passwords import Peppers
+        from imagelayer.platform.key_ring import StoredKeyRing
 
-        secret_id = self.platform.settings.need("PEPPER_SECRET_ID")
-        secret = self.platform.secrets.read(secret_id)
-        found = Peppers.of(secret["current"], *secret.get("previous", []))
-        if needed and needed not in found.keys:
-            secret = self.platform.secrets.read(secret_id, fresh=True)
-            found = Peppers.of(secret["current"], *secret.get("previous", []))
-        return found
+        return StoredKeyRing(
+            Peppers, self.platform.secrets, self.platform.settings.need("PEPPER_SECRET_ID")
+        )
 
     def signing_key(self) -> SigningKey:
         from imagelayer.identity.tokens import signing_key

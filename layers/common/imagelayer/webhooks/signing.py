@@ -8,11 +8,11 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from imagelayer.platform.key_ring import KeyRing, KeyRingSource
 
 PREFIX = "whsec_"
 _PURPOSE = b"imagelayer/webhook-secret/v1"
@@ -22,21 +22,10 @@ class UnknownRoot(Exception):
     """The root key that a secret was drawn from is not at hand."""
 
 
-@dataclass(frozen=True)
-class RootKeys:
-    """Root keys by id; new secrets are drawn from `current`, earlier ones name theirs."""
+class RootKeys(KeyRing):
+    """The root keys that secrets are drawn from; a webhook's record names its own."""
 
-    current: str
-    keys: Mapping[str, bytes] = field(repr=False)
-
-    @classmethod
-    def of(cls, *texts: str) -> RootKeys:
-        """Keys from their texts, the current one first. Ids are fingerprints, not secrets."""
-        keys = {
-            hashlib.sha256(b"webhook root id\x00" + text.encode()).hexdigest()[:8]: text.encode()
-            for text in texts
-        }
-        return cls(next(iter(keys)), keys)
+    label = b"webhook root"
 
     def secret(self, org_id: str, webhook_id: str, drawn: Mapping[str, Any]) -> str:
         """`whsec_` and 32 bytes in base64, for `drawn`: `{root, version}`. Raises UnknownRoot."""
@@ -48,8 +37,7 @@ class RootKeys:
         return PREFIX + base64.b64encode(digest).decode()
 
 
-# The keys; asked with the id of one that is needed, they are read afresh if it is not at hand.
-RootKeySource = Callable[[str], RootKeys]
+RootKeySource = KeyRingSource[RootKeys]
 
 
 def sign(secrets: Iterable[str], message_id: str, timestamp: int, body: bytes) -> str:

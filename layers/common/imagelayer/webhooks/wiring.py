@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from imagelayer.platform.queue import Queue
     from imagelayer.webhooks.delivery import WebhookWorker
     from imagelayer.webhooks.outbox import WebhookOutbox
-    from imagelayer.webhooks.signing import RootKeys
+    from imagelayer.webhooks.signing import RootKeySource
     from imagelayer.webhooks.store import WebhookStore
     from imagelayer.webhooks.webhooks import Webhooks
 
@@ -78,13 +78,11 @@ class WebhooksWiring(Part):
             token=secrets.token_hex,
         )
 
-    def _webhook_roots(self, needed: str = "") -> RootKeys:
+    @cached_property
+    def _webhook_roots(self) -> RootKeySource:
+        from imagelayer.platform.key_ring import StoredKeyRing
         from imagelayer.webhooks.signing import RootKeys
 
-        secret_id = self.platform.settings.need("WEBHOOK_SECRET_ID")
-        secret = self.platform.secrets.read(secret_id)
-        found = RootKeys.of(secret["current"], *secret.get("previous", []))
-        if needed and needed not in found.keys:
-            secret = self.platform.secrets.read(secret_id, fresh=True)
-            found = RootKeys.of(secret["current"], *secret.get("previous", []))
-        return found
+        return StoredKeyRing(
+            RootKeys, self.platform.secrets, self.platform.settings.need("WEBHOOK_SECRET_ID")
+        )
