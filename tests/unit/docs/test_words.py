@@ -77,7 +77,10 @@ nobody = "tests are told"
 def test_that_is_told_apart():
     """Untold."""
 '''
-    read = lambda name: sorted(text for _, text in words.of_python(name, source))  # noqa: E731
+
+    def read(name: str) -> list[str]:
+        return sorted(text for _, text in words.of_python(name, source))
+
     assert read("tests/unit/x.py") == [
         " Somebody asks\n meanwhile.",
         "Untold.",
