@@ -11,7 +11,7 @@ app = App("brand", BrandsWiring, ROUTES)
 
 @app.route("POST /v1/brands")
 def create(call: Call[BrandsWiring]) -> Reply:
-    brand = call.wiring.brands.create(call.principal, call.now, given(call.body), call.claim)
+    brand = call.wiring.brands.create(call.principal, call.now, given(call.body), call.idempotency)
     return made(brand)
 
 
@@ -43,7 +43,11 @@ def delete(call: Call[BrandsWiring]) -> Reply:
 @app.route("POST /v1/brands/{brand_id}/assets")
 def announce(call: Call[BrandsWiring]) -> Reply:
     upload = call.wiring.brands.announce(
-        call.principal, call.now, call.path["brand_id"], claim=call.claim, **given(call.body)
+        call.principal,
+        call.now,
+        call.path["brand_id"],
+        idempotency=call.idempotency,
+        **given(call.body),
     )
     return made(upload)
 

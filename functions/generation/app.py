@@ -16,7 +16,7 @@ app = App("generation", GenerationsWiring, ROUTES)
 def create(call: Call[GenerationsWiring]) -> Reply:
     wait = preferred_wait(call.headers)
     job = call.wiring.generations.create(
-        call.principal, call.origin, call.now, call.body, call.claim, wait
+        call.principal, call.origin, call.now, call.body, call.idempotency, wait
     )
     return awaited(made(job, {"Location": f"/v1/generations/{job.body['id']}"}), wait)
 

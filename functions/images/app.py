@@ -16,7 +16,7 @@ app = App("images", OpenAiWiring, ROUTES)
 def create(call: Call[OpenAiWiring]) -> Reply:
     return answer(
         call.wiring.openai_images.create(
-            call.principal, call.origin, call.now, call.body, call.claim
+            call.principal, call.origin, call.now, call.body, call.idempotency
         )
     )
 

@@ -15,7 +15,7 @@ def create(call: Call[AccessWiring]) -> Reply:
         call.principal,
         call.origin,
         call.now,
-        claim=call.claim,
+        idempotency=call.idempotency,
         **given(call.body),
     )
     return made(key)
@@ -59,7 +59,7 @@ def rotate(call: Call[AccessWiring]) -> Reply:
         call.now,
         call.path["key_id"],
         grace_seconds=call.body.grace_seconds,
-        claim=call.claim,
+        idempotency=call.idempotency,
     )
     return made(rotated)
 

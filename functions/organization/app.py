@@ -51,7 +51,7 @@ def invite(call: Call[IdentityWiring]) -> Reply:
         call.now,
         email=call.body.email,
         role=call.body.role,
-        claim=call.claim,
+        idempotency=call.idempotency,
     )
     return made(invitation)
 

@@ -18,7 +18,7 @@ def mint(call: Call[AccessWiring]) -> Reply:
         expires_in=call.body.expires_in,
         allowed_origins=call.body.allowed_origins,
         max_generations=call.body.max_generations,
-        claim=call.claim,
+        idempotency=call.idempotency,
     )
     return made(session)
 

@@ -12,7 +12,7 @@ app = App("webhooks", WebhooksWiring, ROUTES)
 @app.route("POST /v1/organization/webhooks")
 def create(call: Call[WebhooksWiring]) -> Reply:
     webhook = call.wiring.webhooks.create(
-        call.principal, call.origin, call.now, claim=call.claim, **given(call.body)
+        call.principal, call.origin, call.now, idempotency=call.idempotency, **given(call.body)
     )
     return made(webhook)
 
@@ -50,7 +50,7 @@ def rotate(call: Call[WebhooksWiring]) -> Reply:
         call.now,
         call.path["webhook_id"],
         grace_seconds=call.body.grace_seconds,
-        claim=call.claim,
+        idempotency=call.idempotency,
     )
     return made(rotated)
 

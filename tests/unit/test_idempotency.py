@@ -14,9 +14,9 @@ from imagelayer.generations.schemas import CreateGenerationRequest
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.idempotency import (
     IdempotencyRecord,
-    claim,
     concurrent_duplicate,
     read_key,
+    record_of,
     replayed_ids,
 )
 from imagelayer.platform.principals import EndUser, Principal
@@ -45,7 +45,7 @@ def made(
         "body": BODY,
         **changes,
     }
-    return claim(headers or {"idempotency-key": "abc"}, principal, NOW, **request)
+    return record_of(headers or {"idempotency-key": "abc"}, principal, NOW, **request)
 
 
 def named(*args: Any, **changes: Any) -> IdempotencyRecord:
@@ -149,7 +149,7 @@ def test_a_claim_tells_when_it_ends_and_never_shows_its_key() -> None:
     assert (found.now, found.expires_at) == (int(NOW), int(NOW) + 24 * 3600)
     assert found.secret == "a-key-of-theirs"
     assert "theirs" not in repr(found)
-    assert found.of(generation_id="gen_1").made == {"generation_id": "gen_1"}
+    assert found.creating(generation_id="gen_1").ids == {"generation_id": "gen_1"}
 
 
 def test_another_request_under_the_same_key_is_refused() -> None:
@@ -168,7 +168,7 @@ def test_another_request_under_the_same_key_is_refused() -> None:
 )
 def test_a_counted_attempt_claims_the_request_itself(count: str, again: bool) -> None:
     found = named(headers={"x-stainless-retry-count": count}, by_attempt=True)
-    assert (found.again, found.secret) == (again, "")
+    assert (found.overwrite, found.secret) == (again, "")
     assert found.expires_at == int(NOW) + 15 * 60
     first = named(headers={"x-stainless-retry-count": "0"}, by_attempt=True)
     assert found.hash == first.hash != named().hash

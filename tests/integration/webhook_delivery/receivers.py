@@ -11,6 +11,7 @@ from typing import Any
 from moto.sqs.models import sqs_backends
 from standardwebhooks import Webhook
 
+from imagelayer.platform.table import transact
 from imagelayer.webhooks.delivery import WebhookWorker
 from imagelayer.webhooks.sender import Receipt, Undeliverable
 from imagelayer.webhooks.wiring import WebhooksWiring
@@ -146,11 +147,11 @@ class Post:
 
     def send(self, account: Account, event: str = "generation.succeeded", **data: Any) -> str:
         """Something happens and is announced; returns the message's id."""
-        outbox = self.product.part("webhook_delivery", WebhooksWiring).webhook_outbox
-        store, now = outbox.store, self.receivers.clock()
+        wiring = self.product.part("webhook_delivery", WebhooksWiring)
+        outbox, now = wiring.webhook_outbox, self.receivers.clock()
         announcement = outbox.announce(account.org_id, event, {"id": "gen_x", **data}, now)
         (action,) = announcement.actions
-        assert store._commit([action])
+        transact(wiring.platform.client("dynamodb"), [action])
         announcement.send()
         return str(action.request["Item"]["id"]["S"])
 

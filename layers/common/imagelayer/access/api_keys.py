@@ -26,16 +26,11 @@ from imagelayer.access.end_user_store import EndUserSessionStore
 from imagelayer.access.key_store import MAX_KEYS, KeyStore, TooManyKeys
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.errors import FieldError, Problem, invalid, not_found
-from imagelayer.platform.idempotency import (
-    Created,
-    IdempotencyRecord,
-    concurrent_duplicate,
-    replayed_ids,
-)
+from imagelayer.platform.idempotency import Created, IdempotencyRecord, Ids
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin, Principal
-from imagelayer.platform.table import Item
+from imagelayer.platform.table import Item, TransactionRefused
 from imagelayer.platform.times import parse_rfc3339, rfc3339
 
 Mode = Literal["live", "test"]
@@ -128,7 +123,7 @@ class ApiKeys:
         kind: Kind = "secret",
         expires_at: str | None = None,
         allowed_cidrs: Sequence[str] = (),
-        claim: IdempotencyRecord | None = None,
+        idempotency: IdempotencyRecord | None = None,
     ) -> Created:
         """Make a key and return it with its secret. Raises Problem 409 or 422."""
         _check_scopes(kind, scopes)
@@ -146,17 +141,16 @@ class ApiKeys:
             "created_by": principal.actor,
             "valid_until": _expiry(expires_at, now),
         }
-        secret, asked = self._draw(kind, mode, claim, key_id=key_id)
+        secret, record = self._draw(kind, mode, idempotency, key_id=key_id)
         key |= _shown(secret)
         try:
-            with concurrent_duplicate(asked):
-                earlier = self.store.create(key, hash_secret(secret), asked)
+            earlier = self.store.create(key, hash_secret(secret), record)
         except TooManyKeys:
             raise Problem(
                 "key_limit_reached", f"An organization may have {MAX_KEYS} keys; revoke one first."
             ) from None
-        if earlier is not None and asked is not None:
-            return self._replay(principal.org_id, asked, earlier, now)
+        if earlier is not None:
+            return self._replay(principal.org_id, idempotency, earlier, now)
         self._record("key.created", principal, origin, key_id)
         self._tell("key_created", key, origin, now)
         return Created({**view(key), "key": secret})
@@ -213,16 +207,16 @@ class ApiKeys:
         key_id: str,
         *,
         grace_seconds: int,
-        claim: IdempotencyRecord | None = None,
+        idempotency: IdempotencyRecord | None = None,
     ) -> Created:
         """Give the key a new secret; scopes, mode, limits and expiry stay, and the grace never
         outlives the old expiry. Raises Problem 404, or 409 when another change came first."""
         if principal.kind == "key" and principal.actor != key_id:
             raise not_found("key")  # a key may rotate itself and no other
         key = self._need(principal.org_id, key_id)
-        earlier = self.store.idempotency.find(claim) if claim else None
-        if earlier is not None and claim is not None:
-            return self._replay(principal.org_id, claim, earlier, now)
+        earlier = self.store.idempotency.find(idempotency)
+        if earlier is not None:
+            return self._replay(principal.org_id, idempotency, earlier, now)
         if principal.kind == "key" and principal.secret_hash != key["current_secret"]:
             # A secret in its grace is on its way out, perhaps because it leaked: it may still
             # work, but not put itself in the place of its successor.
@@ -232,21 +226,23 @@ class ApiKeys:
         ends = int(now) + grace_seconds
         if key["valid_until"]:
             ends = min(ends, key["valid_until"])
-        made = {"key_id": key_id, "ends": ends, "graceless": ends <= now}
-        secret, asked = self._draw(key["kind"], key["mode"], claim, **made)
-        with concurrent_duplicate(asked):
-            rotated = self.store.rotate(
+        ids = {"key_id": key_id, "ends": ends, "graceless": ends <= now}
+        secret, record = self._draw(key["kind"], key["mode"], idempotency, **ids)
+        try:
+            earlier = self.store.rotate(
                 key,
                 hash_secret(secret),
                 _shown(secret),
                 previous_ends=ends,
                 now=int(now),
-                claim=asked,
+                record=record,
             )
-        if isinstance(rotated, dict) and asked is not None:
-            return self._replay(principal.org_id, asked, rotated, now)
-        if not rotated:
-            raise Problem("conflict", "The key was changed or revoked by another request.")
+        except TransactionRefused:
+            raise Problem(
+                "conflict", "The key was changed or revoked by another request."
+            ) from None
+        if earlier is not None:
+            return self._replay(principal.org_id, idempotency, earlier, now)
         if ends <= now:
             # Without a grace the old secret may have leaked, and with it what it minted.
             self.end_users.end_of_key(principal.org_id, key_id, int(now))
@@ -272,32 +268,35 @@ class ApiKeys:
         self._record("key.revoked", principal, origin, key_id)
 
     def _draw(
-        self, kind: Kind, mode: Mode, claim: IdempotencyRecord | None, **made: Any
+        self, kind: Kind, mode: Mode, idempotency: IdempotencyRecord | None, **ids: Any
     ) -> tuple[str, IdempotencyRecord | None]:
         """A new secret; for a request with an idempotency key, one that can be drawn again."""
-        if claim is None:
+        if idempotency is None:
             return new_secret(kind, mode), None
         nonce = secrets.token_hex(32)
-        draw = drawn_from(self.derivation(), nonce, claim.secret)
-        return new_secret(kind, mode, draw), claim.of(**made, nonce=nonce)
+        draw = drawn_from(self.derivation(), nonce, idempotency.secret)
+        return new_secret(kind, mode, draw), idempotency.creating(**ids, nonce=nonce)
 
-    def _replay(self, org_id: str, asked: IdempotencyRecord, record: Item, now: float) -> Created:
+    def _replay(
+        self, org_id: str, idempotency: IdempotencyRecord | None, ids: Ids, now: float
+    ) -> Created:
         """Answer a repeated request with the same secret, as long as it is the key's current one.
 
-        Raises Problem 404, 409 or 422. A rotation that died half way is finished.
+        Raises Problem 404 or 409. A rotation that died half way is finished.
         """
-        made = replayed_ids(asked, record)
-        key = self._need(org_id, made["key_id"])
-        draw = drawn_from(self.derivation(), made["nonce"], asked.secret)
+        if idempotency is None:
+            raise LookupError("a replay without an idempotency key")
+        key = self._need(org_id, ids["key_id"])
+        draw = drawn_from(self.derivation(), ids["nonce"], idempotency.secret)
         secret = new_secret(key["kind"], key["mode"], draw)
         if not hmac.compare_digest(hash_secret(secret), key["current_secret"]):
             raise Problem("conflict", "The key was rotated since.")
         body = {**view(key), "key": secret}
-        if made.get("graceless"):
+        if ids.get("graceless"):
             # What the new secret has minted since stays.
-            self.end_users.end_of_key(org_id, key["id"], int(now), until=made["ends"])
-        if "ends" in made:
-            body["previous_expires_at"] = rfc3339(made["ends"])
+            self.end_users.end_of_key(org_id, key["id"], int(now), until=ids["ends"])
+        if "ends" in ids:
+            body["previous_expires_at"] = rfc3339(ids["ends"])
         return Created(body, replayed=True)
 
     def _record(self, event: str, principal: Principal, origin: Origin, reason: str) -> None:

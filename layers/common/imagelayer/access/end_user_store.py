@@ -17,7 +17,7 @@ from typing import Any
 from imagelayer.identity.session_store import living
 from imagelayer.limits.counters import Meter, TatMemory
 from imagelayer.limits.rate_limits import Admission, Policy
-from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore
+from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.principals import EndUser
 from imagelayer.platform.table import Action, Item, Table
 
@@ -29,24 +29,19 @@ class EndUserSessionStore:
     """End users' sessions; an ended one is deleted and its token fails on its next use."""
 
     def __init__(self, client: Any, table: Table, memory: TatMemory) -> None:
-        self._client = client
         self._table = table
         self._meter = Meter(table, memory)
-        self._idempotency = IdempotencyStore(table)
+        self._idempotency = IdempotencyStore(client, table)
 
-    def create(self, session: Item, claim: IdempotencyRecord | None = None) -> Item | None:
+    def create(self, session: Item, record: IdempotencyRecord | None = None) -> Ids | None:
         """Write a new session. Its id is fresh, so a repeated write writes the same again.
 
-        Returns the record of an earlier call with the same idempotency key, else None.
+        Returns the ids an earlier request with the same idempotency key created, else None.
         """
         pk, sk = key(
             session["org_id"], session["end_user_id"], session["id"], session["expires_at"]
         )
-        item = {"pk": pk, "sk": sk, **session}
-        if claim is None:
-            self._table.put(item)
-            return None
-        return self._idempotency.make(self._client, [self._table.put_action(item)], claim)
+        return self._idempotency.create({"pk": pk, "sk": sk, **session}, record)
 
     def get(self, org_id: str, end_user_id: str, session_id: str, expires_at: int) -> Item | None:
         """A session, or None."""

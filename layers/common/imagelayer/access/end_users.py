@@ -19,12 +19,7 @@ from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.tokens import SigningKey, mint_end_user
 from imagelayer.platform.errors import FieldError, Problem, invalid, not_found
-from imagelayer.platform.idempotency import (
-    Created,
-    IdempotencyRecord,
-    concurrent_duplicate,
-    replayed_ids,
-)
+from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import Item
@@ -59,7 +54,7 @@ class EndUsers:
         expires_in: int,
         allowed_origins: Sequence[str],
         max_generations: int | None,
-        claim: IdempotencyRecord | None = None,
+        idempotency: IdempotencyRecord | None = None,
     ) -> Created:
         """A token for one end user. Raises Problem 401, 404 or 422.
 
@@ -90,15 +85,16 @@ class EndUsers:
             "expires_at": expires_at,
             "token_id": token_id,
         }
-        asked = claim and claim.of(
+        record = idempotency and idempotency.creating(
             session_id=session["id"], end_user_id=end_user_id, expires_at=expires_at
         )
-        with concurrent_duplicate(asked):
-            earlier = self.store.create(session, asked)
-        if earlier is not None and asked is not None:
-            made = replayed_ids(asked, earlier)
+        earlier = self.store.create(session, record)
+        if earlier is not None:
             found = self.store.get(
-                principal.org_id, made["end_user_id"], made["session_id"], made["expires_at"]
+                principal.org_id,
+                earlier["end_user_id"],
+                earlier["session_id"],
+                earlier["expires_at"],
             )
             if found is None or found["expires_at"] <= now:
                 raise not_found("session")

@@ -24,14 +24,14 @@ from typing import Any
 
 from imagelayer.limits.counters import Guard, GuardFailed, Meter, TatMemory
 from imagelayer.limits.rate_limits import Admission, Policy
-from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore
+from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.table import (
     Action,
     Item,
     StoreUnavailable,
     Table,
     TransactionRefused,
-    transact,
+    try_transact,
 )
 
 # The current secret and those in their grace. A transaction may hold 100 actions (DynamoDB quotas).
@@ -75,7 +75,7 @@ class KeyStore:
         self._table = table
         self._meter = Meter(table, memory)
         self._terms = TermsMemory()
-        self.idempotency = IdempotencyStore(table)
+        self.idempotency = IdempotencyStore(client, table)
 
     def admit(
         self,
@@ -118,12 +118,12 @@ class KeyStore:
         raise StoreUnavailable("update_item", "the terms keep changing")
 
     def create(
-        self, key: Item, secret_hash: str, claim: IdempotencyRecord | None = None
-    ) -> Item | None:
+        self, key: Item, secret_hash: str, record: IdempotencyRecord | None = None
+    ) -> Ids | None:
         """Write the key and its first secret, both or neither.
 
-        Returns the record of an earlier call with the same idempotency key, else None. Raises
-        TooManyKeys.
+        Returns the ids an earlier request with the same idempotency key created, else None.
+        Raises TooManyKeys.
 
         The organization's counter moves in the same transaction, so of any number of racing
         calls exactly as many fit as are left, and a key never misses limits that were set while
@@ -133,36 +133,28 @@ class KeyStore:
             keys = self._table.get(f"ORG#{key['org_id']}", "KEYS") or {}
             stored = {**key, "rev": 1, "limits": keys.get("limits")}
             if keys.get("count", 0) >= MAX_KEYS:
-                earlier = claim and self.idempotency.find(claim)
-                if earlier:
-                    return earlier
-                raise TooManyKeys
+                earlier = self.idempotency.find(record)
+                if earlier is None:
+                    raise TooManyKeys
+                return earlier
             actions = [
                 self._table.put_action(
                     _key_item(stored, {secret_hash: key["valid_until"]}),
                     condition="attribute_not_exists(#pk)",
                 ),
                 self._put_secret(stored, secret_hash, {}),
-                self._table.update_action(
+                self._table.count_up_action(
                     f"ORG#{key['org_id']}",
                     "KEYS",
-                    "SET #count = if_not_exists(#count, :none) + :one",
-                    condition="(attribute_not_exists(#count) OR #count < :most) AND "
-                    + ("#rev = :rev" if "rev" in keys else "attribute_not_exists(#rev)"),
-                    none=0,
-                    one=1,
                     most=MAX_KEYS,
+                    also="#rev = :rev" if "rev" in keys else "attribute_not_exists(#rev)",
                     **({"rev": keys["rev"]} if "rev" in keys else {}),
                 ),
-                *([self.idempotency.record_action(claim)] if claim else []),
             ]
             try:
-                transact(self._client, actions)
-            except TransactionRefused as refusal:
-                if claim and refusal.refused[-1]:
-                    return refusal.items[-1] or {}
+                return self.idempotency.commit(actions, record)
+            except TransactionRefused:
                 continue  # the counter moved its rev, or is full now
-            return None
         raise StoreUnavailable("transact_write_items", "the organization's keys are too contended")
 
     def get(self, org_id: str, key_id: str) -> Item | None:
@@ -200,10 +192,10 @@ class KeyStore:
         *,
         previous_ends: int,
         now: int,
-        claim: IdempotencyRecord | None = None,
-    ) -> Item | bool:
-        """Swap the current secret; False when another change came first, and the record of an
-        earlier call with the same idempotency key when there is one.
+        record: IdempotencyRecord | None = None,
+    ) -> Ids | None:
+        """Swap the current secret. Returns the ids an earlier request with the same idempotency
+        key created, else None. Raises TransactionRefused when another change came first.
 
         The condition is the key's `rev` as it was read. Of two rotations that read the same the
         first changes it and the second is refused whole: no secret of the loser exists. The new
@@ -240,19 +232,14 @@ class KeyStore:
                 rev=key["rev"],
             )
         )
-        if claim is None:
-            return self._commit(actions)
-        try:
-            transact(self._client, [*actions, self.idempotency.record_action(claim)])
-        except TransactionRefused as refusal:
-            return (refusal.items[-1] or {}) if refusal.refused[-1] else False
-        return True
+        return self.idempotency.commit(actions, record)
 
     def change(self, key: Item, changes: Mapping[str, Any]) -> bool:
         """Set fields of a key and carry them to its secrets, all or nothing; False when another
         change came first. The condition is the key's `rev` as it was read."""
         changed = {**key, **changes, "rev": key["rev"] + 1}
-        return self._commit(
+        return try_transact(
+            self._client,
             [
                 *(self._carry_action(changed, each) for each in key["secrets"]),
                 self._table.put_action(
@@ -260,7 +247,7 @@ class KeyStore:
                     condition="#rev = :rev",
                     rev=key["rev"],
                 ),
-            ]
+            ],
         )
 
     def revoke(self, key: Item) -> bool:
@@ -269,19 +256,15 @@ class KeyStore:
         The key's `rev` alone decides. The counter follows and cannot refuse: no number may stand
         between a leaked key and its end.
         """
-        return self._commit(
+        return try_transact(
+            self._client,
             [
                 *(self._table.delete_action(f"SECRET#{each}", "SECRET") for each in key["secrets"]),
                 self._table.delete_action(
                     key["pk"], key["sk"], condition="#rev = :rev", rev=key["rev"]
                 ),
-                self._table.update_action(
-                    key["pk"],
-                    "KEYS",
-                    "SET #count = if_not_exists(#count, :one) - :one",
-                    one=1,
-                ),
-            ]
+                self._table.count_down_action(key["pk"], "KEYS"),
+            ],
         )
 
     def set_limits(self, org_id: str, limits: Mapping[str, Any]) -> int:
@@ -309,13 +292,6 @@ class KeyStore:
             else:
                 raise StoreUnavailable("transact_write_items", "a key keeps changing")
         return len(keys)
-
-    def _commit(self, actions: list[Action]) -> bool:
-        try:
-            transact(self._client, actions)
-        except TransactionRefused:
-            return False
-        return True
 
     def _put_secret(self, key: Item, secret_hash: str, tats: Mapping[str, int]) -> Action:
         return self._table.put_action(

@@ -10,12 +10,7 @@ import msgspec
 
 from imagelayer.brands.store import BrandStore
 from imagelayer.platform.errors import not_found
-from imagelayer.platform.idempotency import (
-    Created,
-    IdempotencyRecord,
-    concurrent_duplicate,
-    replayed_ids,
-)
+from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.principals import Principal
@@ -37,7 +32,7 @@ class Brands:
         principal: Principal,
         now: float,
         fields: Mapping[str, Any],
-        claim: IdempotencyRecord | None = None,
+        idempotency: IdempotencyRecord | None = None,
     ) -> Created:
         """Describe a brand. Raises Problem 404, 409 or 422 for a repeated request alone."""
         brand = {
@@ -49,12 +44,10 @@ class Brands:
             "updated_at": int(now),
             **_normal(fields),
         }
-        asked = claim and claim.of(brand_id=brand["id"])
-        with concurrent_duplicate(asked):
-            earlier = self.store.create(brand, asked)
-        if earlier is not None and asked is not None:
-            made = replayed_ids(asked, earlier)
-            return Created(self.get(principal, made["brand_id"]), replayed=True)
+        record = idempotency and idempotency.creating(brand_id=brand["id"])
+        earlier = self.store.create(brand, record)
+        if earlier is not None:
+            return Created(self.get(principal, earlier["brand_id"]), replayed=True)
         return Created(view(brand))
 
     def get(self, principal: Principal, brand_id: str) -> dict[str, Any]:
@@ -104,7 +97,7 @@ class Brands:
         kind: str,
         content_type: str,
         size_bytes: int,
-        claim: IdempotencyRecord | None = None,
+        idempotency: IdempotencyRecord | None = None,
     ) -> Created:
         """Announce a file and return the form to post it with. Raises Problem 404.
 
@@ -124,15 +117,10 @@ class Brands:
             "created_at": int(now),
             "expires_at": int(now) + 86_400,
         }
-        asked = claim and claim.of(upload_id=upload_id)
-        with concurrent_duplicate(asked):
-            earlier = self.store.create_upload(upload, asked)
-        if earlier is not None and asked is not None:
-            made = replayed_ids(asked, earlier)
-            found = self.store.get_upload(principal.org_id, brand["id"], made["upload_id"])
-            if found is None:
-                raise not_found("upload")
-            upload = found
+        record = idempotency and idempotency.creating(upload_id=upload_id)
+        earlier = self.store.create_upload(upload, record)
+        if earlier is not None:
+            upload = self._need_upload(principal, brand_id, earlier["upload_id"])
         form = self.objects.upload_form(
             upload["incoming_key"],
             content_type=content_type,
@@ -143,11 +131,14 @@ class Brands:
 
     def get_upload(self, principal: Principal, brand_id: str, upload_id: str) -> dict[str, Any]:
         """Whether an announced file is usable. Raises Problem 404."""
+        return view_upload(self._need_upload(principal, brand_id, upload_id))
+
+    def _need_upload(self, principal: Principal, brand_id: str, upload_id: str) -> dict[str, Any]:
         known = is_id("brd", brand_id) and is_id("upl", upload_id)
         upload = known and self.store.get_upload(principal.org_id, brand_id, upload_id)
         if not upload:
             raise not_found("upload")
-        return view_upload(upload)
+        return upload
 
     def _need(self, principal: Principal, brand_id: str) -> dict[str, Any]:
         brand = self.store.get(principal.org_id, brand_id) if is_id("brd", brand_id) else None

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore
+from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.table import (
     Action,
     ConditionFailed,
     Item,
     Table,
-    TransactionRefused,
-    transact,
+    try_transact,
 )
 
 
@@ -26,18 +25,13 @@ class BrandStore:
     def __init__(self, client: Any, table: Table) -> None:
         self._client = client
         self._table = table
-        self._idempotency = IdempotencyStore(table)
+        self._idempotency = IdempotencyStore(client, table)
 
-    def create(self, brand: Item, claim: IdempotencyRecord | None = None) -> Item | None:
-        """Write a new brand; returns the record of an earlier call with the same idempotency key,
-        else None."""
-        return self._make({**_brand_key(brand["org_id"], brand["id"]), **brand}, claim)
-
-    def _make(self, item: Item, claim: IdempotencyRecord | None) -> Item | None:
-        if claim is None:
-            self._table.put(item)
-            return None
-        return self._idempotency.make(self._client, [self._table.put_action(item)], claim)
+    def create(self, brand: Item, record: IdempotencyRecord | None = None) -> Ids | None:
+        """Write a new brand. Returns the ids an earlier request with the same idempotency key
+        created, else None."""
+        item = {**_brand_key(brand["org_id"], brand["id"]), **brand}
+        return self._idempotency.create(item, record)
 
     def get(self, org_id: str, brand_id: str) -> Item | None:
         """A brand, or None."""
@@ -84,9 +78,9 @@ class BrandStore:
             **_brand_key(org_id, brand_id), condition="#version = :version", version=version
         )
 
-    def create_upload(self, upload: Item, claim: IdempotencyRecord | None = None) -> Item | None:
-        """Announce a file; returns the record of an earlier call, else None."""
-        return self._make({**_upload_key(upload), **upload}, claim)
+    def create_upload(self, upload: Item, record: IdempotencyRecord | None = None) -> Ids | None:
+        """Write a pending upload. Returns as `create`."""
+        return self._idempotency.create({**_upload_key(upload), **upload}, record)
 
     def get_upload(self, org_id: str, brand_id: str, upload_id: str) -> Item | None:
         """An announced file, or None."""
@@ -109,31 +103,27 @@ class BrandStore:
         refused, so the brand's version grows once. A brand deleted meanwhile refuses as well.
         """
         key = _upload_key(upload)
-        try:
-            transact(
-                self._client,
-                [
-                    self._table.update_action(
-                        **key,
-                        expression="SET #status = :ready REMOVE #expires_at",
-                        condition="#status = :pending",
-                        ready="ready",
-                        pending="pending",
-                    ),
-                    self._table.update_action(
-                        **_brand_key(upload["org_id"], upload["brand_id"]),
-                        expression=f"SET #logos.#{upload['kind']} = :logo, "
-                        "#version = #version + :one, #updated_at = :now",
-                        condition="attribute_exists(#pk)",
-                        logo=logo,
-                        one=1,
-                        now=now,
-                    ),
-                ],
-            )
-        except TransactionRefused:
-            return False
-        return True
+        return try_transact(
+            self._client,
+            [
+                self._table.update_action(
+                    **key,
+                    expression="SET #status = :ready REMOVE #expires_at",
+                    condition="#status = :pending",
+                    ready="ready",
+                    pending="pending",
+                ),
+                self._table.update_action(
+                    **_brand_key(upload["org_id"], upload["brand_id"]),
+                    expression=f"SET #logos.#{upload['kind']} = :logo, "
+                    "#version = #version + :one, #updated_at = :now",
+                    condition="attribute_exists(#pk)",
+                    logo=logo,
+                    one=1,
+                    now=now,
+                ),
+            ],
+        )
 
     def reject_upload(self, upload: Item, reason: str) -> None:
         """Say why a pending file will not be used."""

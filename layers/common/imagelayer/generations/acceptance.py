@@ -22,7 +22,7 @@ from imagelayer.generations.store import GenerationStore, Refusal
 from imagelayer.limits.counters import CounterStore, GuardFailed, RateLimitAttempt
 from imagelayer.limits.rate_limits import POLICIES, Limited
 from imagelayer.platform.errors import Problem, not_found
-from imagelayer.platform.idempotency import IdempotencyRecord, concurrent_duplicate, replayed_ids
+from imagelayer.platform.idempotency import IdempotencyRecord, Ids
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import Action, Item, StoreUnavailable
 
@@ -50,7 +50,7 @@ class AcceptanceAttempt:
     principal: Principal
     origin: Origin
     job: Item
-    claim: IdempotencyRecord | None
+    idempotency: IdempotencyRecord | None
     now: float
     draws: Mapping[str, int] | None = None  # from balances that were read, for the next attempt
     turns: list[RateLimitAttempt] = field(default_factory=list)
@@ -79,14 +79,14 @@ class Acceptance:
         principal: Principal,
         origin: Origin,
         job: Item,
-        claim: IdempotencyRecord | None,
+        idempotency: IdempotencyRecord | None,
         now: float,
     ) -> Item | None:
         """Commit a job; returns the earlier one when the request was made before.
 
         Raises Problem 402, 403, 404, 409 or 422, Limited, or StoreUnavailable.
         """
-        asked = AcceptanceAttempt(principal, origin, job, claim, now)
+        asked = AcceptanceAttempt(principal, origin, job, idempotency, now)
         try:
             return self._accept(asked)
         except OutOfCredits:
@@ -108,18 +108,18 @@ class Acceptance:
     def _made_before(self, asked: AcceptanceAttempt) -> Item | None:
         """The job of an earlier request, where what this process knows refused this one before the
         record was looked at: perhaps it was this very request that took the last credits."""
-        if asked.claim is None or asked.claim.again:
+        if asked.idempotency is None or asked.idempotency.overwrite:
             return None
-        record = self.store.idempotency.find(asked.claim)
-        return self._earlier(asked, record) if record else None
+        ids = self.store.idempotency.find(asked.idempotency)
+        return self._earlier(asked, ids) if ids is not None else None
 
     def _accept(self, asked: AcceptanceAttempt) -> Item | None:
         for _ in range(ATTEMPTS):
             refusal = self._attempt(asked)
             if refusal is None:
                 return None
-            if refusal.record is not None:
-                earlier = self._earlier(asked, refusal.record)
+            if refusal.earlier is not None:
+                earlier = self._earlier(asked, refusal.earlier)
                 if earlier is not None:
                     return earlier
                 continue
@@ -140,15 +140,14 @@ class Acceptance:
             job["draws"] = dict(draws)
         asked.turns = self._turns(asked)
         brand = self._pin(asked)
-        with concurrent_duplicate(asked.claim):
-            refusal = self.store.accept(
-                job,
-                brand=[self.brands.check(asked.org_id, brand)] if brand else [],
-                limits=[turn.action() for turn in asked.turns],
-                cap=self._cap(asked.principal),
-                reserve=self.credits.reserve(reservation(job), now) if job["credits"] else [],
-                claim=asked.claim,
-            )
+        refusal = self.store.accept(
+            job,
+            brand=[self.brands.check(asked.org_id, brand)] if brand else [],
+            limits=[turn.action() for turn in asked.turns],
+            cap=self._cap(asked.principal),
+            reserve=self.credits.reserve(reservation(job), now) if job["credits"] else [],
+            record=asked.idempotency,
+        )
         if refusal is None:
             for turn in asked.turns:
                 turn.committed()
@@ -199,20 +198,19 @@ class Acceptance:
             return []
         return [self.end_users.count_action(user)]
 
-    def _earlier(self, asked: AcceptanceAttempt, record: Item) -> Item | None:
+    def _earlier(self, asked: AcceptanceAttempt, ids: Ids) -> Item | None:
         """The job an earlier request made; None when a client without a key may have another."""
-        if asked.claim is None:
-            raise LookupError("a record without a claim")
-        made = replayed_ids(asked.claim, record)
-        job = self.store.get(asked.org_id, made["generation_id"])
-        if asked.claim.secret:
+        if asked.idempotency is None:
+            raise LookupError("a replay without an idempotency key")
+        job = self.store.get(asked.org_id, ids["generation_id"])
+        if asked.idempotency.secret:
             if job is None:
                 raise not_found("generation")
             return job
         if job is not None and job["status"] not in ("failed", "canceled"):
             return job
         # What failed or is gone is no answer to a client that only said it is trying again.
-        asked.claim = replace(asked.claim, again=True)
+        asked.idempotency = replace(asked.idempotency, overwrite=True)
         return None
 
     def _learn_limits(self, asked: AcceptanceAttempt, refusal: Refusal) -> bool:

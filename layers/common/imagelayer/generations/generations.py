@@ -57,7 +57,7 @@ class Generations:
         origin: Origin,
         now: float,
         body: CreateGenerationRequest,
-        claim: IdempotencyRecord | None = None,
+        idempotency: IdempotencyRecord | None = None,
         wait: float = 0,
     ) -> Created:
         """Accept a generation and answer with its job, waited for if asked. Raises as `accept`."""
@@ -70,7 +70,7 @@ class Generations:
             output_format=body.output_format,
             quality=body.quality,
         )
-        accepted, replayed = self.accept(principal, origin, now, request, claim)
+        accepted, replayed = self.accept(principal, origin, now, request, idempotency)
         if not wait:
             return Created(self.view(accepted, now), replayed)
         try:
@@ -86,7 +86,7 @@ class Generations:
         origin: Origin,
         now: float,
         request: GenerationRequest,
-        claim: IdempotencyRecord | None,
+        idempotency: IdempotencyRecord | None,
     ) -> tuple[Item, bool]:
         """Accept a generation; returns its job, and whether an earlier request had made it.
 
@@ -101,9 +101,9 @@ class Generations:
             self.media.put(
                 job["source_key"], request.source, content_type="application/octet-stream"
             )
-        asked = claim and claim.of(generation_id=job["id"])
+        record = idempotency and idempotency.creating(generation_id=job["id"])
         try:
-            earlier = self.acceptance.accept(principal, origin, job, asked, now)
+            earlier = self.acceptance.accept(principal, origin, job, record, now)
         except (Problem, Limited):
             # Not when the store could not answer: then the job may be there all the same.
             self._drop_source(job)

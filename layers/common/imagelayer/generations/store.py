@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore
+from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.table import (
     Action,
     ConditionFailed,
@@ -30,7 +30,7 @@ from imagelayer.platform.table import (
     Table,
     TransactionRefused,
     sweep_shard,
-    transact,
+    try_transact,
 )
 
 PURGE_AFTER_SECONDS = 4 * 86_400
@@ -42,7 +42,7 @@ class GenerationStore:
     def __init__(self, client: Any, table: Table) -> None:
         self._client = client
         self._table = table
-        self.idempotency = IdempotencyStore(table)
+        self.idempotency = IdempotencyStore(client, table)
 
     def accept(
         self,
@@ -52,7 +52,7 @@ class GenerationStore:
         limits: Sequence[Action] = (),
         cap: Sequence[Action] = (),
         reserve: Sequence[Action] = (),
-        claim: IdempotencyRecord | None = None,
+        record: IdempotencyRecord | None = None,
     ) -> Refusal | None:
         """Write the job, count it against its limits and its session's cap, hold its credits and
         note its idempotency key, all or nothing.
@@ -66,13 +66,13 @@ class GenerationStore:
             "limits": limits,
             "cap": cap,
             "reserve": reserve,
-            "claim": [self.idempotency.record_action(claim)] if claim else [],
         }
+        actions = [action for part in parts.values() for action in part]
         try:
-            transact(self._client, [action for part in parts.values() for action in part])
+            earlier = self.idempotency.commit(actions, record)
         except TransactionRefused as refusal:
             return Refusal.of(refusal, {name: len(part) for name, part in parts.items()})
-        return None
+        return Refusal(earlier=earlier) if earlier is not None else None
 
     def get(self, org_id: str, generation_id: str) -> Item | None:
         """A job, or None."""
@@ -180,7 +180,7 @@ class GenerationStore:
             )
             for asset in assets
         ]
-        return self._commit([finish, *puts, *settle])
+        return try_transact(self._client, [finish, *puts, *settle])
 
     def fail(self, job: Item, code: str, message: str, release: Sequence[Action], now: int) -> bool:
         """End a job without images and give its credits back, in one transaction.
@@ -211,7 +211,7 @@ class GenerationStore:
             now=now,
             **values,
         )
-        return self._commit([finish, *release])
+        return try_transact(self._client, [finish, *release])
 
     def cancel(self, job: Item, release: Sequence[Action], now: int) -> bool:
         """End a job that was asked to stop, as `fail` does and against the same rivals."""
@@ -251,24 +251,17 @@ class GenerationStore:
             self._table.delete(**_asset_key(job["org_id"], asset_id))
         self._table.delete(**_job_key(job["org_id"], job["id"]))
 
-    def _commit(self, actions: Sequence[Action]) -> bool:
-        try:
-            transact(self._client, actions)
-        except TransactionRefused:
-            return False
-        return True
-
 
 @dataclass(frozen=True)
 class Refusal:
     """Which part of an acceptance did not hold."""
 
-    brand: tuple[bool, Item | None]  # whether it refused, and the brand as it stands
-    limits: list[tuple[bool, Item | None]]  # of each limit: whether it refused, what stood there
-    cap_reached: bool
-    credits_short: bool
-    balance: Item | None  # what stood where credits were short; None where no balance is
-    record: Item | None  # the idempotency record that was there first
+    brand: tuple[bool, Item | None] = (False, None)  # whether it refused; the brand as it is
+    limits: Sequence[tuple[bool, Item | None]] = ()  # the same of each limit
+    cap_reached: bool = False
+    credits_short: bool = False
+    balance: Item | None = None  # the balance that is short; None where there is no balance
+    earlier: Ids | None = None  # what an earlier request with the same idempotency key created
 
     @classmethod
     def of(cls, refusal: TransactionRefused, counts: Mapping[str, int]) -> Refusal:
@@ -288,7 +281,6 @@ class Refusal:
             cap_reached=any(refused for refused, _ in found["cap"]),
             credits_short=bool(short),
             balance=short[0] if short else None,
-            record=next((item for refused, item in found["claim"] if refused), None),
         )
 
 

@@ -24,7 +24,7 @@ from imagelayer.http.user_agent import describe
 from imagelayer.limits.rate_limits import Admission, Limited
 from imagelayer.limits.wiring import LimitsWiring
 from imagelayer.platform.errors import Problem
-from imagelayer.platform.idempotency import REPLAYED, Created, IdempotencyRecord, claim
+from imagelayer.platform.idempotency import REPLAYED, Created, IdempotencyRecord, record_of
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import StoreUnavailable
 from imagelayer.platform.wiring import Part, Platform, current
@@ -72,7 +72,7 @@ class Call[W: Part]:
     cookies: Mapping[str, str]
     body: Any
     _principal: Principal | None
-    claim: IdempotencyRecord | None = None  # of an idempotency key
+    idempotency: IdempotencyRecord | None = None
 
     @property
     def principal(self) -> Principal:
@@ -174,9 +174,9 @@ class App[W: Part]:
             fields = body.parse(event, row.body(), row.max_body_bytes, forms=row.forms)
         headers = event.get("headers") or {}
         path = event.get("pathParameters") or {}
-        claimed = None
+        idempotency = None
         if row.idempotent and principal:
-            claimed = claim(
+            idempotency = record_of(
                 headers,
                 principal,
                 now,
@@ -197,7 +197,7 @@ class App[W: Part]:
             cookies=_cookies(event),
             body=fields,
             _principal=principal,
-            claim=claimed,
+            idempotency=idempotency,
         )
         return route(call), row, admission
 

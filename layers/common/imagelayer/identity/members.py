@@ -25,12 +25,7 @@ from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform.errors import Problem, not_found
-from imagelayer.platform.idempotency import (
-    Created,
-    IdempotencyRecord,
-    concurrent_duplicate,
-    replayed_ids,
-)
+from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin, Principal
@@ -182,7 +177,7 @@ class Members:
         *,
         email: str,
         role: Role,
-        claim: IdempotencyRecord | None = None,
+        idempotency: IdempotencyRecord | None = None,
     ) -> Created:
         """Invite somebody by mail. Raises Problem 403, 404, 409 or 422, or Limited.
 
@@ -202,12 +197,10 @@ class Members:
             "created_at": int(now),
             "expires_at": int(now) + INVITATION_SECONDS,
         }
-        asked = claim and claim.of(invitation_id=invitation["id"])
-        with concurrent_duplicate(asked):
-            earlier = self.accounts.create_invitation(invitation, asked)
-        if earlier is not None and asked is not None:
-            made = replayed_ids(asked, earlier)
-            found = self.accounts.invitation(principal.org_id, made["invitation_id"], int(now))
+        record = idempotency and idempotency.creating(invitation_id=invitation["id"])
+        earlier = self.accounts.create_invitation(invitation, record)
+        if earlier is not None:
+            found = self.accounts.invitation(principal.org_id, earlier["invitation_id"], int(now))
             if found is None:
                 raise not_found("invitation")
             invitation = found

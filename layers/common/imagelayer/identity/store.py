@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore
+from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.table import (
     Action,
     ConditionFailed,
@@ -49,7 +49,7 @@ class AccountStore:
     def __init__(self, client: Any, table: Table) -> None:
         self._client = client
         self._table = table
-        self._idempotency = IdempotencyStore(table)
+        self._idempotency = IdempotencyStore(client, table)
 
     # ── People ──────────────────────────────────────────────────────────────────────────────────
 
@@ -399,17 +399,14 @@ class AccountStore:
     # ── Invitations ─────────────────────────────────────────────────────────────────────────────
 
     def create_invitation(
-        self, invitation: Item, claim: IdempotencyRecord | None = None
-    ) -> Item | None:
+        self, invitation: Item, record: IdempotencyRecord | None = None
+    ) -> Ids | None:
         """Write an invitation. Its id is fresh, so a repeated write writes the same again.
 
-        Returns the record of an earlier call with the same idempotency key, else None.
+        Returns the ids an earlier request with the same idempotency key created, else None.
         """
         item = {**_invitation_key(invitation["org_id"], invitation["id"]), **invitation}
-        if claim is None:
-            self._table.put(item)
-            return None
-        return self._idempotency.make(self._client, [self._table.put_action(item)], claim)
+        return self._idempotency.create(item, record)
 
     def invitation(self, org_id: str, invitation_id: str, now: int) -> Item | None:
         """An invitation that waits, or None."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from imagelayer.mail.letters import Mail
-from imagelayer.platform.table import StoreUnavailable
+from imagelayer.platform.table import call
 
 
 class Mailer:
@@ -20,22 +18,19 @@ class Mailer:
 
     def send(self, mail: Mail) -> None:
         """Send one mail. Raises StoreUnavailable."""
-        try:
-            self._client.send_email(
-                FromEmailAddress=self._sender,
-                Destination={"ToAddresses": [mail.to]},
-                ConfigurationSetName=self._configuration_set,
-                Content={
-                    "Simple": {
-                        "Subject": {"Data": mail.subject, "Charset": "UTF-8"},
-                        "Body": {
-                            "Text": {"Data": mail.text, "Charset": "UTF-8"},
-                            "Html": {"Data": mail.html, "Charset": "UTF-8"},
-                        },
-                    }
-                },
-            )
-        except ClientError as error:
-            raise StoreUnavailable("send_email", error.response["Error"]["Code"]) from None
-        except BotoCoreError as error:
-            raise StoreUnavailable("send_email", type(error).__name__) from None
+        call(
+            self._client,
+            "send_email",
+            FromEmailAddress=self._sender,
+            Destination={"ToAddresses": [mail.to]},
+            ConfigurationSetName=self._configuration_set,
+            Content={
+                "Simple": {
+                    "Subject": {"Data": mail.subject, "Charset": "UTF-8"},
+                    "Body": {
+                        "Text": {"Data": mail.text, "Charset": "UTF-8"},
+                        "Html": {"Data": mail.html, "Charset": "UTF-8"},
+                    },
+                }
+            },
+        )

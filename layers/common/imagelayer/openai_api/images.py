@@ -62,7 +62,7 @@ class OpenAiImages:
         origin: Origin,
         now: float,
         body: ImagesRequest,
-        claim: IdempotencyRecord | None,
+        idempotency: IdempotencyRecord | None,
     ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
         """Images, or where to wait for them. Raises Problem as `Generations.accept`, and with the
         code of what a generation failed for."""
@@ -70,7 +70,7 @@ class OpenAiImages:
             raise invalid("body.background", "transparent pictures cannot be made")
         form = Form(body.response_format, bool(body.stream))
         request = self._request(body)
-        job, _ = self.generations.accept(principal, origin, now, request, claim)
+        job, _ = self.generations.accept(principal, origin, now, request, idempotency)
         return self._answer(self.generations.wait(job, HOLD_SECONDS), form, hop=0)
 
     def wait(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
-from imagelayer.platform.table import StoreUnavailable
+from imagelayer.platform.table import StoreUnavailable, call
 
-_MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
-_MISSING_TO_READERS = _MISSING | {"AccessDenied", "403"}
+# S3 answers 403 for a missing key to callers that may not list the bucket, and ours may not.
+_MISSING = frozenset({"NoSuchKey", "404", "NotFound", "AccessDenied", "403"})
 
 
 class ObjectStore:
@@ -33,21 +33,20 @@ class ObjectStore:
         )
 
     def get(self, key: str) -> bytes | None:
-        """An object's bytes, or None.
-
-        S3 answers 403 for a missing key to callers who may not list the bucket, and ours may not.
-        """
+        """An object's bytes, or None. Raises StoreUnavailable."""
         try:
             answer = self._call("get_object", Key=key)
             data: bytes = answer["Body"].read()
-        except _NoObject:
-            return None
-        except BotoCoreError as error:
+        except StoreUnavailable as fault:
+            if fault.reason in _MISSING:
+                return None
+            raise
+        except BotoCoreError as error:  # while the body was read
             raise StoreUnavailable("get_object", type(error).__name__) from None
         return data
 
     def delete(self, key: str) -> None:
-        """Delete an object; one that is gone already is fine."""
+        """Delete an object; a missing one is no error (S3 answers 204). Raises StoreUnavailable."""
         self._call("delete_object", Key=key)
 
     def link(self, key: str, *, seconds: int, content_type: str, filename: str) -> str:
@@ -90,19 +89,4 @@ class ObjectStore:
         return form
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = getattr(self._client(), operation)(
-                Bucket=self._bucket, **request
-            )
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in (_MISSING_TO_READERS if operation == "get_object" else _MISSING):
-                raise _NoObject from None
-            raise StoreUnavailable(operation, code) from None
-        except BotoCoreError as error:
-            raise StoreUnavailable(operation, type(error).__name__) from None
-        return answer
-
-
-class _NoObject(Exception):
-    """The key names nothing."""
+        return call(self._client(), operation, Bucket=self._bucket, **request)

@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from imagelayer.platform.table import StoreUnavailable
+from imagelayer.platform.table import call
 
 MAX_DELAY_SECONDS = 900  # SendMessage, SQS API reference
 
@@ -65,15 +63,7 @@ class Queue:
         return list(seen.values())[:most]
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = getattr(self._client(), operation)(
-                QueueUrl=self._url, **request
-            )
-        except ClientError as error:
-            raise StoreUnavailable(operation, error.response["Error"]["Code"]) from None
-        except BotoCoreError as error:
-            raise StoreUnavailable(operation, type(error).__name__) from None
-        return answer
+        return call(self._client(), operation, QueueUrl=self._url, **request)
 
 
 def _message(message: Mapping[str, Any]) -> QueueMessage:

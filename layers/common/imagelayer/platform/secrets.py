@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from imagelayer.platform.table import StoreUnavailable
+from imagelayer.platform.table import StoreUnavailable, call
 
 KEEP_SECONDS = 300
 
@@ -66,10 +64,4 @@ class SecretStore:
         self._kept.pop(secret_id, None)
 
     def _call(self, operation: str, **request: Any) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = getattr(self._client, operation)(**request)
-        except ClientError as error:
-            raise StoreUnavailable(operation, error.response["Error"]["Code"]) from None
-        except BotoCoreError as error:
-            raise StoreUnavailable(operation, type(error).__name__) from None
-        return answer
+        return call(self._client, operation, **request)

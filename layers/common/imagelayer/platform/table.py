@@ -295,6 +295,29 @@ class Table:
         """A condition on an item that the transaction leaves alone."""
         return self._action("ConditionCheck", {"Key": _key(pk, sk)}, None, condition, values)
 
+    def count_up_action(
+        self, pk: str, sk: str, *, most: int, also: str = "", **values: Any
+    ) -> Action:
+        """Raise the item's `count` by one, up to `most`, and only if `also` holds.
+
+        With it, of any number of racing transactions exactly as many fit as are left.
+        """
+        room = "attribute_not_exists(#count) OR #count < :most"
+        return self.update_action(
+            pk,
+            sk,
+            "SET #count = if_not_exists(#count, :none) + :one",
+            condition=f"({room}) AND {also}" if also else room,
+            none=0,
+            one=1,
+            most=most,
+            **values,
+        )
+
+    def count_down_action(self, pk: str, sk: str) -> Action:
+        """Lower the item's `count` by one; never refuses."""
+        return self.update_action(pk, sk, "SET #count = if_not_exists(#count, :one) - :one", one=1)
+
     def _action(
         self,
         kind: str,
@@ -367,6 +390,32 @@ def transact(client: Any, actions: Sequence[Action]) -> None:
             continue
         return
     raise TransactionContended(met)
+
+
+def try_transact(client: Any, actions: Sequence[Action]) -> bool:
+    """Do all actions, or none and return False because a condition failed.
+
+    Raises StoreUnavailable.
+    """
+    try:
+        transact(client, actions)
+    except TransactionRefused:
+        return False
+    return True
+
+
+def call(client: Any, operation: str, **request: Any) -> dict[str, Any]:
+    """One call of a service other than DynamoDB, whose SDK retries are enough.
+
+    Raises StoreUnavailable with the service's error code as its reason.
+    """
+    try:
+        answer: dict[str, Any] = getattr(client, operation)(**request)
+    except ClientError as error:
+        raise StoreUnavailable(operation, error.response["Error"]["Code"]) from None
+    except BotoCoreError as error:
+        raise StoreUnavailable(operation, type(error).__name__) from None
+    return answer
 
 
 def _send(client: Any, operation: str, **request: Any) -> dict[str, Any]:

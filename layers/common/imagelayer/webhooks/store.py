@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore
+from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.table import (
     Action,
     ConditionFailed,
@@ -34,6 +34,7 @@ from imagelayer.platform.table import (
     TransactionRefused,
     sweep_shard,
     transact,
+    try_transact,
 )
 
 MAX_WEBHOOKS = 20  # of an organization
@@ -54,7 +55,7 @@ class WebhookStore:
     def __init__(self, client: Any, table: Table) -> None:
         self._client = client
         self._table = table
-        self.idempotency = IdempotencyStore(table)
+        self.idempotency = IdempotencyStore(client, table)
 
     # ── Endpoints ───────────────────────────────────────────────────────────────────────────────
 
@@ -63,9 +64,9 @@ class WebhookStore:
         found = self._table.get(f"ORG#{org_id}", "WEBHOOKS")
         return found is not None and found["count"] > 0
 
-    def create(self, webhook: Item, claim: IdempotencyRecord | None = None) -> Item | None:
-        """Write an endpoint; returns the record of an earlier call with the same idempotency key,
-        else None. Raises TooManyWebhooks.
+    def create(self, webhook: Item, record: IdempotencyRecord | None = None) -> Ids | None:
+        """Write an endpoint. Returns the ids an earlier request with the same idempotency key
+        created, else None. Raises TooManyWebhooks.
 
         The organization's counter moves in the same transaction, so of any number of racing calls
         exactly as many fit as are left.
@@ -76,24 +77,12 @@ class WebhookStore:
                 {**webhook, "pk": pk, "sk": f"WHK#{webhook['id']}", "rev": 1},
                 condition="attribute_not_exists(#pk)",
             ),
-            self._table.update_action(
-                pk,
-                "WEBHOOKS",
-                "SET #count = if_not_exists(#count, :none) + :one",
-                condition="attribute_not_exists(#count) OR #count < :most",
-                none=0,
-                one=1,
-                most=MAX_WEBHOOKS,
-            ),
-            *([self.idempotency.record_action(claim)] if claim else []),
+            self._table.count_up_action(pk, "WEBHOOKS", most=MAX_WEBHOOKS),
         ]
         try:
-            transact(self._client, actions)
-        except TransactionRefused as refusal:
-            if claim and refusal.refused[-1]:
-                return refusal.items[-1] or {}
+            return self.idempotency.commit(actions, record)
+        except TransactionRefused:
             raise TooManyWebhooks from None
-        return None
 
     def get(self, org_id: str, webhook_id: str) -> Item | None:
         """An endpoint, or None."""
@@ -108,42 +97,35 @@ class WebhookStore:
     def change(self, webhook: Item, changes: Mapping[str, Any], forget: Sequence[str] = ()) -> bool:
         """Set fields of an endpoint and remove those to `forget`; False when another change came
         first. The condition is the `rev` that was read: of two changes the second is refused."""
-        return self._commit([self._change_action(webhook, changes, forget)])
+        return try_transact(self._client, [self._change_action(webhook, changes, forget)])
 
     def rotate(
         self,
         webhook: Item,
         secret: Mapping[str, Any],
         previous: Sequence[Mapping[str, Any]],
-        claim: IdempotencyRecord | None = None,
-    ) -> Item | bool:
-        """Swap the secret; False when another change came first, and the record of an earlier call
-        with the same idempotency key when there is one. The condition is `rev`, as in `change`."""
+        record: IdempotencyRecord | None = None,
+    ) -> Ids | None:
+        """Swap the secret. Returns the ids an earlier request with the same idempotency key
+        created, else None.
+
+        The condition is `rev`, as in `change`. Raises TransactionRefused when another change came
+        first.
+        """
         fields = {"secret": dict(secret), "previous": [dict(each) for each in previous]}
-        actions = [self._change_action(webhook, fields)]
-        if claim is None:
-            return self._commit(actions)
-        try:
-            transact(self._client, [*actions, self.idempotency.record_action(claim)])
-        except TransactionRefused as refusal:
-            return (refusal.items[-1] or {}) if refusal.refused[-1] else False
-        return True
+        return self.idempotency.commit([self._change_action(webhook, fields)], record)
 
     def delete(self, webhook: Item) -> bool:
         """Remove an endpoint; False when it was gone. Its `rev` is not asked for: nothing that
         changes it at the same moment may keep it alive. The counter follows and cannot refuse."""
-        return self._commit(
+        return try_transact(
+            self._client,
             [
                 self._table.delete_action(
                     webhook["pk"], webhook["sk"], condition="attribute_exists(#pk)"
                 ),
-                self._table.update_action(
-                    webhook["pk"],
-                    "WEBHOOKS",
-                    "SET #count = if_not_exists(#count, :one) - :one",
-                    one=1,
-                ),
-            ]
+                self._table.count_down_action(webhook["pk"], "WEBHOOKS"),
+            ],
         )
 
     def failed(self, org_id: str, webhook_id: str, now: int) -> Item | None:
@@ -187,7 +169,7 @@ class WebhookStore:
             reason=reason,
             one=1,
         )
-        return self._commit([off, *announce])
+        return try_transact(self._client, [off, *announce])
 
     # ── Messages ────────────────────────────────────────────────────────────────────────────────
 
@@ -220,7 +202,8 @@ class WebhookStore:
 
         The condition is the message's `sweep_at`: of two who open it, the second is refused whole.
         """
-        self._commit(
+        try_transact(
+            self._client,
             [
                 self._table.update_action(
                     message["pk"],
@@ -232,7 +215,7 @@ class WebhookStore:
                     self._table.put_action(_delivery_item(message, each, now))
                     for each in webhook_ids
                 ),
-            ]
+            ],
         )
 
     # ── Deliveries ──────────────────────────────────────────────────────────────────────────────
@@ -302,7 +285,7 @@ class WebhookStore:
         ]
         if attempt is not None:
             actions.append(self._table.put_action(_attempt_item(delivery, attempt)))
-        return self._commit(actions)
+        return try_transact(self._client, actions)
 
     def attempts(
         self, org_id: str, webhook_id: str, *, limit: int, after: str | None
@@ -353,13 +336,6 @@ class WebhookStore:
             seen=webhook["rev"],
             **changes,
         )
-
-    def _commit(self, actions: Sequence[Action]) -> bool:
-        try:
-            transact(self._client, actions)
-        except TransactionRefused:
-            return False
-        return True
 
 
 def _message_item(message: Item) -> Item:

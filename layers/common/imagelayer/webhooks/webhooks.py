@@ -12,16 +12,11 @@ from typing import Any
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.errors import Problem, invalid, not_found
-from imagelayer.platform.idempotency import (
-    Created,
-    IdempotencyRecord,
-    concurrent_duplicate,
-    replayed_ids,
-)
+from imagelayer.platform.idempotency import Created, IdempotencyRecord, Ids
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.queue import Queue
-from imagelayer.platform.table import Item, StoreUnavailable
+from imagelayer.platform.table import Item, StoreUnavailable, TransactionRefused
 from imagelayer.platform.times import rfc3339
 from imagelayer.webhooks.outbox import TEST_EVENT, DeliveryTask, new_message
 from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
@@ -54,7 +49,7 @@ class Webhooks:
         events: Sequence[str] | None = None,
         description: str = "",
         enabled: bool = True,
-        claim: IdempotencyRecord | None = None,
+        idempotency: IdempotencyRecord | None = None,
     ) -> Created:
         """Make an endpoint and return it with its secret. Raises Problem 409 or 422."""
         self._check(url)
@@ -72,17 +67,16 @@ class Webhooks:
             "created_by": principal.actor,
             "updated_at": int(now),
         }
-        asked = claim and claim.of(webhook_id=webhook["id"], version=1)
+        record = idempotency and idempotency.creating(webhook_id=webhook["id"], version=1)
         try:
-            with concurrent_duplicate(asked):
-                earlier = self.store.create(webhook, asked)
+            earlier = self.store.create(webhook, record)
         except TooManyWebhooks:
             raise Problem(
                 "webhook_limit_reached",
                 f"An organization may have {MAX_WEBHOOKS} webhooks; delete one first.",
             ) from None
-        if earlier is not None and asked is not None:
-            return self._replay(principal.org_id, asked, earlier)
+        if earlier is not None:
+            return self._replay(principal.org_id, earlier)
         self._record("webhook.created", principal, origin, webhook["id"])
         return Created(self._with_secret(webhook))
 
@@ -142,29 +136,33 @@ class Webhooks:
         webhook_id: str,
         *,
         grace_seconds: int,
-        claim: IdempotencyRecord | None = None,
+        idempotency: IdempotencyRecord | None = None,
     ) -> Created:
         """Give an endpoint a new secret; the old one signs beside it until its grace ends.
 
         Raises Problem 404, or 409 when another change came first.
         """
         webhook = self._need(principal.org_id, webhook_id)
-        earlier = self.store.idempotency.find(claim) if claim else None
-        if earlier is not None and claim is not None:
-            return self._replay(principal.org_id, claim, earlier)
+        earlier = self.store.idempotency.find(idempotency)
+        if earlier is not None:
+            return self._replay(principal.org_id, earlier)
         ends = int(now) + grace_seconds
         secret = {
             "root": self.roots("").current,
             "version": webhook["secret"]["version"] + 1,
         }
         previous = _in_grace(webhook, ends, int(now))
-        asked = claim and claim.of(webhook_id=webhook_id, version=secret["version"], ends=ends)
-        with concurrent_duplicate(asked):
-            rotated = self.store.rotate(webhook, secret, previous, asked)
-        if isinstance(rotated, dict) and asked is not None:
-            return self._replay(principal.org_id, asked, rotated)
-        if not rotated:
-            raise Problem("conflict", "The webhook was changed by another request; try again.")
+        record = idempotency and idempotency.creating(
+            webhook_id=webhook_id, version=secret["version"], ends=ends
+        )
+        try:
+            earlier = self.store.rotate(webhook, secret, previous, record)
+        except TransactionRefused:
+            raise Problem(
+                "conflict", "The webhook was changed by another request; try again."
+            ) from None
+        if earlier is not None:
+            return self._replay(principal.org_id, earlier)
         self._record("webhook.rotated", principal, origin, webhook_id)
         body = self._with_secret({**webhook, "secret": secret, "previous": previous})
         return Created({**body, "previous_expires_at": rfc3339(ends)})
@@ -215,18 +213,17 @@ class Webhooks:
         except TargetRefused as refusal:
             raise invalid("body.url", str(refusal)) from None
 
-    def _replay(self, org_id: str, asked: IdempotencyRecord, record: Item) -> Created:
+    def _replay(self, org_id: str, ids: Ids) -> Created:
         """Answer a repeated request with the same secret, as long as it is the current one.
 
-        Raises Problem 404, 409 or 422.
+        Raises Problem 404 or 409.
         """
-        made = replayed_ids(asked, record)
-        webhook = self._need(org_id, made["webhook_id"])
-        if made["version"] != webhook["secret"]["version"]:
+        webhook = self._need(org_id, ids["webhook_id"])
+        if ids["version"] != webhook["secret"]["version"]:
             raise Problem("conflict", "The secret was rotated since.")
         body = self._with_secret(webhook)
-        if "ends" in made:
-            body["previous_expires_at"] = rfc3339(made["ends"])
+        if "ends" in ids:
+            body["previous_expires_at"] = rfc3339(ids["ends"])
         return Created(body, replayed=True)
 
     def _with_secret(self, webhook: Item) -> dict[str, Any]:
