@@ -19,9 +19,9 @@ from typing import Any
 
 from dev.local_cloud import LocalCloud
 from dev.settings import ROOT, ROOT_KEY
-from tests.local_cloud.visitors import new_address
+from tests.support.api_clients import CAPTCHA, PASSWORD, Visitor
+from tests.support.cloud_clients import new_address
 from tests.support.events import http_event
-from tests.support.visitor import CAPTCHA, PASSWORD, Visitor
 
 RUNS = 15
 BUILT = ROOT / ".aws-sam" / "local"

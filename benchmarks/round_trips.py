@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dev.local_cloud import LocalCloud
-from tests.local_cloud.visitors import new_owner
-from tests.support.visitor import PASSWORD
+from tests.support.api_clients import PASSWORD
+from tests.support.cloud_clients import new_owner
 
 
 def main(cloud: LocalCloud) -> None:

@@ -22,7 +22,7 @@ from playwright.sync_api import (
 )
 
 from dev.local_cloud import LocalCloud
-from tests.local_cloud.visitors import new_address
+from tests.support.cloud_clients import new_address
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 
 from dev.local_cloud import LocalCloud
 from tests.browser.conftest import Tab
-from tests.local_cloud.visitors import new_visitor
-from tests.support.visitor import PASSWORD, Visitor
+from tests.support.api_clients import PASSWORD, Visitor
+from tests.support.cloud_clients import new_visitor
 
 NEW_PASSWORD = "seven lanterns under an old bridge"
 WEAK_PASSWORD = "imagelayer imagelayer"

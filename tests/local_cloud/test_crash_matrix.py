@@ -24,9 +24,9 @@ from imagelayer.identity.email_policy import address_hash
 from imagelayer.operations.sweep import MAX_REQUEUES
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import Item
-from tests.local_cloud import people
-from tests.local_cloud.shops import ALLOWANCE, Shop, invoke, new_shop, new_trace
-from tests.local_cloud.visitors import new_visitor
+from tests.support import cloud_accounts
+from tests.support.cloud_clients import new_visitor
+from tests.support.cloud_organizations import ALLOWANCE, Shop, invoke, new_shop, new_trace
 
 FAULTS = ("throttle", "500", "timeout", "drop-after-write", "die")
 THREADS = 8
@@ -354,8 +354,8 @@ def sweep(cloud: LocalCloud) -> Attempt:
         assert shop.counted() == 2
         assert len(shop.objects()) == 1
         assert not any("available" in each or "#" in each for each in ledger(shop))
-        assert people.accounts(cloud).user(user["id"]) is None
-        assert people.accounts(cloud).by_address(address_hash(user["email"])) is None
+        assert cloud_accounts.accounts(cloud).user(user["id"]) is None
+        assert cloud_accounts.accounts(cloud).by_address(address_hash(user["email"])) is None
 
     return Attempt(send, go_on, holds)
 
@@ -376,8 +376,11 @@ def unconfirmed(cloud: LocalCloud) -> Item:
         "created_at": now() - 30 * 86_400,
     }
     organization = {"id": user["org_id"], "name": "None", "created_at": now()}
-    assert people.accounts(cloud).create(user, organization, address_hash(visitor.email)) is None
-    people.table(cloud, "AccountsTable").update(
+    assert (
+        cloud_accounts.accounts(cloud).create(user, organization, address_hash(visitor.email))
+        is None
+    )
+    cloud_accounts.table(cloud, "AccountsTable").update(
         f"USER#{user['id']}", "USER", "SET #sweep_shard = :shard", shard="3"
     )
     return user
@@ -386,7 +389,7 @@ def unconfirmed(cloud: LocalCloud) -> Item:
 def due(cloud: LocalCloud, shop: Shop, user: Item) -> bool:
     """Whether the sweep has left something that was due."""
     jobs = [job for job in shop.jobs() if job["sweep_at"] <= now()]
-    return bool(jobs) or people.accounts(cloud).user(user["id"]) is not None
+    return bool(jobs) or cloud_accounts.accounts(cloud).user(user["id"]) is not None
 
 
 # ── The matrix ──────────────────────────────────────────────────────────────────────────────────

@@ -17,8 +17,8 @@ import pytest
 from dev import aws
 from dev.local_cloud import LocalCloud
 from imagelayer.platform.table import Table
-from tests.local_cloud import people
-from tests.local_cloud.shops import administer, new_shop
+from tests.support import cloud_accounts
+from tests.support.cloud_organizations import administer, new_shop
 
 PROCESSES = 4
 THREADS = 25
@@ -62,7 +62,7 @@ def racy_process(endpoint: str, name: str, subject: str) -> int:
 @pytest.mark.promise("limits-fail-closed")
 @pytest.mark.parametrize("run", range(3))
 def test_2000_concurrent_calls_admit_exactly_the_limit(cloud: LocalCloud, run: int) -> None:
-    owner = people.verified(cloud)
+    owner = cloud_accounts.verified(cloud)
     shop = new_shop(cloud, org_id=owner.org_id)
     plan = administer(cloud, "set_plan", owner.org_id, limits={"key-read": SLOW})
     assert plan["keys"] == 1

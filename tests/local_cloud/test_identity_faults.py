@@ -21,10 +21,10 @@ from dev.local_cloud import LocalCloud
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.link_tokens import LinkToken
 from imagelayer.platform.ids import new_id
-from tests.local_cloud import people
-from tests.local_cloud.shops import new_trace
-from tests.local_cloud.visitors import new_address, new_visitor
-from tests.support.visitor import PASSWORD, Visitor, traced
+from tests.support import cloud_accounts
+from tests.support.api_clients import PASSWORD, Visitor, traced
+from tests.support.cloud_clients import new_address, new_visitor
+from tests.support.cloud_organizations import new_trace
 
 NEW_PASSWORD = "seven copper kettles whistling"
 READS = {"GetItem", "Query", "GetSecretValue"}
@@ -83,7 +83,7 @@ def register(cloud: LocalCloud) -> Attempt:
 
 @flow
 def register_again(cloud: LocalCloud) -> Attempt:
-    visitor = people.verified(cloud)
+    visitor = cloud_accounts.verified(cloud)
 
     def holds(_: httpx.Response) -> None:
         subjects = [mail["subject"] for mail in cloud.mail(visitor.email)]
@@ -95,8 +95,8 @@ def register_again(cloud: LocalCloud) -> Attempt:
 
 def waiting(cloud: LocalCloud) -> tuple[Visitor, LinkToken]:
     """Somebody whose sign-up waits under a link that we know."""
-    visitor = people.verified(cloud)
-    store = people.accounts(cloud)
+    visitor = cloud_accounts.verified(cloud)
+    store = cloud_accounts.accounts(cloud)
     user = store.user(visitor.user_id)
     assert user is not None
     link = LinkToken.new(visitor.user_id)
@@ -108,7 +108,7 @@ def waiting(cloud: LocalCloud) -> tuple[Visitor, LinkToken]:
         "expires_at": int(time.time()) + 600,
         "contested": False,
     }
-    people.table(cloud, "AccountsTable").update(
+    cloud_accounts.table(cloud, "AccountsTable").update(
         f"USER#{visitor.user_id}",
         "USER",
         "SET #pending = :pending REMOVE #verified_at, #password_hash",
@@ -131,7 +131,7 @@ def verify_email(cloud: LocalCloud) -> Attempt:
 @flow
 def verify_a_contested_sign_up(cloud: LocalCloud) -> Attempt:
     visitor, link = waiting(cloud)
-    people.table(cloud, "AccountsTable").update(
+    cloud_accounts.table(cloud, "AccountsTable").update(
         f"USER#{visitor.user_id}",
         "USER",
         "SET #pending.#contested = :yes",
@@ -161,7 +161,7 @@ def resend(cloud: LocalCloud) -> Attempt:
 @flow
 def log_in(cloud: LocalCloud) -> Attempt:
     # Known from elsewhere, so that this login is from a new place and asks for a mail.
-    visitor = people.verified(cloud, last_login_at=1)
+    visitor = cloud_accounts.verified(cloud, last_login_at=1)
 
     def holds(answer: httpx.Response) -> None:
         visitor.access_token = answer.json()["access_token"]
@@ -173,14 +173,14 @@ def log_in(cloud: LocalCloud) -> Attempt:
 
 @flow
 def log_in_with_a_code(cloud: LocalCloud) -> Attempt:
-    visitor, totp = people.enrolled(cloud)
-    code = people.lasting_code(totp)
+    visitor, totp = cloud_accounts.enrolled(cloud)
+    code = cloud_accounts.lasting_code(totp)
 
     def holds(answer: httpx.Response) -> None:
         visitor.access_token = answer.json()["access_token"]
         assert is_in(visitor)
         # However often it was sent, one session lives, and the code opens no second beside it.
-        living = people.sessions(cloud).of_user(visitor.user_id)
+        living = cloud_accounts.sessions(cloud).of_user(visitor.user_id)
         assert len(living) == 1
         again = visitor.call(
             "POST",
@@ -205,7 +205,7 @@ def log_in_with_a_code(cloud: LocalCloud) -> Attempt:
 
 @flow
 def refresh(cloud: LocalCloud) -> Attempt:
-    visitor = people.logged_in(cloud)
+    visitor = cloud_accounts.logged_in(cloud)
 
     def holds(answer: httpx.Response) -> None:
         visitor.keep_tokens(answer)
@@ -217,7 +217,7 @@ def refresh(cloud: LocalCloud) -> Attempt:
 
 @flow
 def log_out(cloud: LocalCloud) -> Attempt:
-    visitor = people.logged_in(cloud)
+    visitor = cloud_accounts.logged_in(cloud)
     cookie = {"Cookie": f"__Host-il_refresh={visitor.refresh_cookie}"}
 
     def holds(_: httpx.Response) -> None:
@@ -229,7 +229,7 @@ def log_out(cloud: LocalCloud) -> Attempt:
 
 @flow
 def log_out_everywhere(cloud: LocalCloud) -> Attempt:
-    visitor = people.logged_in(cloud)
+    visitor = cloud_accounts.logged_in(cloud)
     first = visitor.access_token
     assert visitor.log_in().status_code == 200
 
@@ -247,7 +247,7 @@ def log_out_everywhere(cloud: LocalCloud) -> Attempt:
 
 @flow
 def forgot_password(cloud: LocalCloud) -> Attempt:
-    visitor = people.verified(cloud)
+    visitor = cloud_accounts.verified(cloud)
 
     def holds(_: httpx.Response) -> None:
         token = visitor.mailed_token("reset-password")
@@ -262,10 +262,10 @@ def forgot_password(cloud: LocalCloud) -> Attempt:
 
 @flow
 def reset_password(cloud: LocalCloud) -> Attempt:
-    visitor = people.logged_in(cloud)
+    visitor = cloud_accounts.logged_in(cloud)
     link = LinkToken.new(visitor.user_id)
     expiry = {"token_hash": link.hash, "expires_at": int(time.time()) + 600}
-    assert people.accounts(cloud).set_reset(visitor.user_id, expiry)
+    assert cloud_accounts.accounts(cloud).set_reset(visitor.user_id, expiry)
     anonymous = new_visitor(cloud)
 
     def holds(_: httpx.Response) -> None:
@@ -281,8 +281,8 @@ def reset_password(cloud: LocalCloud) -> Attempt:
 
 @flow
 def change_password(cloud: LocalCloud) -> Attempt:
-    visitor = people.logged_in(cloud)
-    other = people.verified(cloud)
+    visitor = cloud_accounts.logged_in(cloud)
+    other = cloud_accounts.verified(cloud)
     other.email = visitor.email
     assert other.log_in().status_code == 200
 
@@ -306,10 +306,10 @@ def change_password(cloud: LocalCloud) -> Attempt:
 
 @flow
 def start_totp(cloud: LocalCloud) -> Attempt:
-    visitor = people.logged_in(cloud)
+    visitor = cloud_accounts.logged_in(cloud)
 
     def holds(answer: httpx.Response) -> None:
-        code = people.lasting_code(pyotp.TOTP(answer.json()["secret"]))
+        code = cloud_accounts.lasting_code(pyotp.TOTP(answer.json()["secret"]))
         confirmed = visitor.call(
             "POST", "/v1/auth/totp/confirm", token=visitor.access_token, json={"totp_code": code}
         )
@@ -320,10 +320,10 @@ def start_totp(cloud: LocalCloud) -> Attempt:
 
 @flow
 def confirm_totp(cloud: LocalCloud) -> Attempt:
-    visitor = people.logged_in(cloud)
+    visitor = cloud_accounts.logged_in(cloud)
     started = call(visitor, "POST", "/v1/auth/totp", password=PASSWORD)()
     assert started.status_code == 201, started.text
-    code = people.lasting_code(pyotp.TOTP(started.json()["secret"]))
+    code = cloud_accounts.lasting_code(pyotp.TOTP(started.json()["secret"]))
 
     def holds(answer: httpx.Response) -> None:
         works(visitor, PASSWORD, recovery_code=answer.json()["recovery_codes"][0])
@@ -333,7 +333,7 @@ def confirm_totp(cloud: LocalCloud) -> Attempt:
 
 @flow
 def invite(cloud: LocalCloud) -> Attempt:
-    owner, friend = people.logged_in(cloud), new_visitor(cloud)
+    owner, friend = cloud_accounts.logged_in(cloud), new_visitor(cloud)
 
     def holds(_: httpx.Response) -> None:
         body = {
@@ -360,10 +360,10 @@ def invite(cloud: LocalCloud) -> Attempt:
 
 def invited(cloud: LocalCloud, email: str, role: str) -> tuple[Visitor, LinkToken]:
     """An owner, and the token of an invitation they sent."""
-    owner = people.verified(cloud)
+    owner = cloud_accounts.verified(cloud)
     invitation_id = new_id("inv", time.time())
     link = LinkToken.new(owner.org_id, invitation_id)
-    people.accounts(cloud).create_invitation(
+    cloud_accounts.accounts(cloud).create_invitation(
         {
             "id": invitation_id,
             "org_id": owner.org_id,
@@ -403,7 +403,7 @@ def accept_an_invitation_at_a_strangers_unconfirmed_address(cloud: LocalCloud) -
 
     def holds(_: httpx.Response) -> None:
         works(friend, PASSWORD)
-        holder = people.accounts(cloud).by_address(address_hash(friend.email))
+        holder = cloud_accounts.accounts(cloud).by_address(address_hash(friend.email))
         assert holder is not None
         assert holder["org_id"] == owner.org_id
 
@@ -423,13 +423,13 @@ def accept_an_invitation_at_a_strangers_unconfirmed_address(cloud: LocalCloud) -
 
 @flow
 def change_a_role(cloud: LocalCloud) -> Attempt:
-    owner = people.logged_in(cloud)
-    other = people.colleague(cloud, owner, "owner")
+    owner = cloud_accounts.logged_in(cloud)
+    other = cloud_accounts.colleague(cloud, owner, "owner")
     assert other.log_in().status_code == 200
 
     def holds(_: httpx.Response) -> None:
         assert not is_in(other)
-        assert people.accounts(cloud).role(owner.org_id, other.user_id) == "viewer"
+        assert cloud_accounts.accounts(cloud).role(owner.org_id, other.user_id) == "viewer"
 
     path = f"/v1/organization/members/{other.user_id}"
     return Attempt(call(owner, "PATCH", path, role="viewer"), 200, holds)
@@ -437,8 +437,8 @@ def change_a_role(cloud: LocalCloud) -> Attempt:
 
 @flow
 def remove_a_member(cloud: LocalCloud) -> Attempt:
-    owner = people.logged_in(cloud)
-    other = people.colleague(cloud, owner, "owner")
+    owner = cloud_accounts.logged_in(cloud)
+    other = cloud_accounts.colleague(cloud, owner, "owner")
     assert other.log_in().status_code == 200
     path = f"/v1/organization/members/{other.user_id}"
 
@@ -449,16 +449,16 @@ def remove_a_member(cloud: LocalCloud) -> Attempt:
 
     def holds(_: httpx.Response) -> None:
         assert not is_in(other)
-        assert people.accounts(cloud).user(other.user_id) is None
+        assert cloud_accounts.accounts(cloud).user(other.user_id) is None
 
     return Attempt(send, 204, holds)
 
 
 @flow
 def ask_owners_for_a_second_factor(cloud: LocalCloud) -> Attempt:
-    visitor, totp = people.enrolled(cloud)
-    assert visitor.log_in(totp_code=people.lasting_code(totp)).status_code == 200
-    other = people.colleague(cloud, visitor, "owner")
+    visitor, totp = cloud_accounts.enrolled(cloud)
+    assert visitor.log_in(totp_code=cloud_accounts.lasting_code(totp)).status_code == 200
+    other = cloud_accounts.colleague(cloud, visitor, "owner")
     assert other.log_in().status_code == 200
 
     def holds(_: httpx.Response) -> None:
@@ -473,7 +473,7 @@ def ask_owners_for_a_second_factor(cloud: LocalCloud) -> Attempt:
 
 @flow
 def mint_a_session(cloud: LocalCloud) -> Attempt:
-    owner = people.logged_in(cloud)
+    owner = cloud_accounts.logged_in(cloud)
     key = owner.make_key()["key"]
 
     def holds(answer: httpx.Response) -> None:
@@ -491,7 +491,7 @@ def mint_a_session(cloud: LocalCloud) -> Attempt:
 
 @flow
 def revoke_a_key_with_its_sessions(cloud: LocalCloud) -> Attempt:
-    owner = people.logged_in(cloud)
+    owner = cloud_accounts.logged_in(cloud)
     key = owner.make_key()
     minted = owner.call(
         "POST", "/v1/auth/session", token=key["key"], json={"end_user_id": "shopper-1"}
@@ -568,13 +568,13 @@ def cells_of(cloud: LocalCloud, name: str) -> list[Cell]:
 def run(cloud: LocalCloud, cell: Cell) -> int | None:
     """What a cell is answered first; None when its fault met no call or another one."""
     trace, attempt = new_trace(), FLOWS[cell.flow](cloud)
-    people.settle(cloud)  # what the preparation asked for is out
+    cloud_accounts.settle(cloud)  # what the preparation asked for is out
     with cloud.faults(cell.faults(trace)), traced(trace):
         answer = attempt.send()
     first = answer.status_code
     assert first in (attempt.status, 503), (cell, answer.text)
     if first == 503:
-        assert people.half_made(cloud) == [], cell
+        assert cloud_accounts.half_made(cloud) == [], cell
         answer = attempt.send()
         assert answer.status_code == attempt.status, (cell, answer.text)
     attempt.holds(answer)
@@ -601,7 +601,7 @@ def test_a_fault_at_any_call_leaves_nothing_half_made_and_the_call_again_succeed
         met |= {cell: status for cell, status in first.items() if status is not None}
     else:
         pytest.fail(f"the faults met other calls than those of {cells}")
-    assert people.half_made(cloud) == []
+    assert cloud_accounts.half_made(cloud) == []
     matrix.cells |= met
 
 
@@ -633,7 +633,7 @@ class Letter:
 
 def letter_of_a_sign_up(cloud: LocalCloud) -> Letter:
     visitor, _ = waiting(cloud)
-    store = people.accounts(cloud)
+    store = cloud_accounts.accounts(cloud)
     user = store.user(visitor.user_id)
     assert user is not None
     sign_up = {
@@ -654,7 +654,7 @@ def letter_of_a_sign_up(cloud: LocalCloud) -> Letter:
 
 
 def letter_of_a_reset(cloud: LocalCloud) -> Letter:
-    visitor = people.verified(cloud)
+    visitor = cloud_accounts.verified(cloud)
 
     def holds() -> None:
         token = visitor.mailed_token("reset-password")
@@ -682,7 +682,7 @@ def letter_of_an_invitation(cloud: LocalCloud) -> Letter:
 
 
 def letter_of_a_quota(cloud: LocalCloud) -> Letter:
-    owner = people.verified(cloud)
+    owner = cloud_accounts.verified(cloud)
     about = {"org_id": owner.org_id, "month": "2026-01", "percent": 80, "allowance": 100}
 
     def holds() -> None:
@@ -719,7 +719,7 @@ def test_a_fault_at_any_call_of_the_mail_function_loses_no_mail(
         with cloud.faults(faults):
             done = deliver(cloud, body, f"message-{number}")
             struck = seen(cloud, number)
-        assert people.half_made(cloud) == []
+        assert cloud_accounts.half_made(cloud) == []
         if not done:
             assert deliver(cloud, body, f"message-{number}")
         letter.holds()

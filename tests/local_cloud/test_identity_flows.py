@@ -16,9 +16,9 @@ import pytest
 
 from dev.local_cloud import LocalCloud
 from imagelayer.identity.email_policy import address_hash
-from tests.local_cloud import people
-from tests.local_cloud.visitors import new_address, new_visitor
-from tests.support.visitor import PASSWORD, Visitor
+from tests.support import cloud_accounts
+from tests.support.api_clients import PASSWORD, Visitor
+from tests.support.cloud_clients import new_address, new_visitor
 
 NEW_PASSWORD = "seven copper kettles whistling"
 
@@ -86,8 +86,8 @@ def remove(_cloud: LocalCloud, owner: Visitor, victim: Visitor) -> httpx.Respons
 def test_the_old_access_token_fails_on_its_next_use_after(
     cloud: LocalCloud, end: Callable[[LocalCloud, Visitor, Visitor], httpx.Response]
 ) -> None:
-    owner = people.logged_in(cloud)
-    victim = people.colleague(cloud, owner, "developer")
+    owner = cloud_accounts.logged_in(cloud)
+    victim = cloud_accounts.colleague(cloud, owner, "developer")
     assert victim.log_in().status_code == 200
     assert me(victim) == 200  # from a warm process, too
     ended = end(cloud, owner, victim)
@@ -102,7 +102,7 @@ def test_the_old_access_token_fails_on_its_next_use_after(
 def test_a_stolen_refresh_token_used_after_its_owner_ends_the_family_and_both_are_logged(
     cloud: LocalCloud,
 ) -> None:
-    owner = people.logged_in(cloud)
+    owner = cloud_accounts.logged_in(cloud)
     stolen = owner.refresh_cookie
     owner.keep_tokens(owner.refresh())
     thief = new_visitor(cloud)  # another network
@@ -120,7 +120,7 @@ def test_a_stolen_refresh_token_used_after_its_owner_ends_the_family_and_both_ar
 
 @pytest.mark.promise("sessions-short")
 def test_a_thief_who_refreshes_first_is_found_out_by_the_owner(cloud: LocalCloud) -> None:
-    owner, thief = people.logged_in(cloud), new_visitor(cloud)
+    owner, thief = cloud_accounts.logged_in(cloud), new_visitor(cloud)
     stolen = thief.refresh(owner.refresh_cookie)
     assert stolen.status_code == 200
     assert owner.refresh().status_code == 401
@@ -147,7 +147,7 @@ def test_a_mail_scanner_that_gets_every_link_consumes_nothing(cloud: LocalCloud)
     """It opens each link of each mail, as it stands and with the token moved into the query."""
     newcomer, friend = new_visitor(cloud), new_visitor(cloud)
     assert newcomer.register().status_code == 202
-    owner = people.logged_in(cloud)
+    owner = cloud_accounts.logged_in(cloud)
     invited = owner.call(
         "POST",
         "/v1/organization/invitations",
@@ -192,7 +192,7 @@ def test_a_mail_scanner_that_gets_every_link_consumes_nothing(cloud: LocalCloud)
 def tokens_waiting(cloud: LocalCloud) -> set[str]:
     """The hashes of all link tokens that may still be used."""
     found = set()
-    for item in people.items(cloud, "AccountsTable"):
+    for item in cloud_accounts.items(cloud, "AccountsTable"):
         for waiting in (item, item.get("pending"), item.get("reset")):
             if waiting and "token_hash" in waiting:
                 found.add(waiting["token_hash"])
@@ -201,7 +201,7 @@ def tokens_waiting(cloud: LocalCloud) -> set[str]:
 
 def rotate(cloud: LocalCloud, function: str, secret: str) -> None:
     """What Secrets Manager does on its schedule: the four steps, each of which may come twice."""
-    secret_id, version = people.secret_id(cloud, secret), str(uuid.uuid4())
+    secret_id, version = cloud_accounts.secret_id(cloud, secret), str(uuid.uuid4())
     for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
         for _ in range(2):
             answer = cloud.client("lambda").invoke(
@@ -221,7 +221,7 @@ def published(cloud: LocalCloud) -> set[str]:
 def test_a_rotated_signing_key_overlaps_with_the_old_one_and_then_replaces_it(
     cloud: LocalCloud,
 ) -> None:
-    owner = people.logged_in(cloud)
+    owner = cloud_accounts.logged_in(cloud)
     old = jwt.get_unverified_header(owner.access_token)["kid"]
     assert old in published(cloud)
     rotate(cloud, "SigningRotationFunction", "SigningSecret")
@@ -229,38 +229,38 @@ def test_a_rotated_signing_key_overlaps_with_the_old_one_and_then_replaces_it(
     assert len(kids) >= 2
     assert old in kids
     assert me(owner) == 200  # its token is of the old key, and good
-    retired = people.table(cloud, "SessionsTable").get("JWKS", old)
+    retired = cloud_accounts.table(cloud, "SessionsTable").get("JWKS", old)
     assert retired is not None
     assert time.time() + 3600 < retired["expires_at"] < time.time() + 3 * 3600
     secret = cloud.client("secretsmanager").get_secret_value(
-        SecretId=people.secret_id(cloud, "SigningSecret")
+        SecretId=cloud_accounts.secret_id(cloud, "SigningSecret")
     )
     assert set(json.loads(secret["SecretString"])) == {"seed"}
     # Two hours later.
     past = {**retired, "expires_at": int(time.time()) - 1}
-    people.table(cloud, "SessionsTable").put(past)
+    cloud_accounts.table(cloud, "SessionsTable").put(past)
     assert old not in published(cloud)
-    people.table(cloud, "SessionsTable").put(retired)
+    cloud_accounts.table(cloud, "SessionsTable").put(retired)
 
 
 @pytest.mark.promise("passwords-bcrypt")
 def test_a_rotated_pepper_lets_everybody_in_and_their_hashes_move_over(cloud: LocalCloud) -> None:
-    visitor, totp = people.enrolled(cloud)
-    before = people.accounts(cloud).user(visitor.user_id)
+    visitor, totp = cloud_accounts.enrolled(cloud)
+    before = cloud_accounts.accounts(cloud).user(visitor.user_id)
     assert before is not None
     rotate(cloud, "PepperRotationFunction", "PepperSecret")
-    current = people.peppers(cloud).current
+    current = cloud_accounts.peppers(cloud).current
     assert not before["password_hash"].startswith(current)
     # Warm processes hold the old secret for five minutes; what is hashed with the new pepper
     # elsewhere opens there at once all the same.
-    newcomer = people.verified(cloud)
-    stored = people.accounts(cloud).user(newcomer.user_id)
+    newcomer = cloud_accounts.verified(cloud)
+    stored = cloud_accounts.accounts(cloud).user(newcomer.user_id)
     assert stored is not None
     assert stored["password_hash"].startswith(current)
     assert newcomer.log_in().status_code == 200
-    answer = visitor.log_in(totp_code=people.lasting_code(totp))
+    answer = visitor.log_in(totp_code=cloud_accounts.lasting_code(totp))
     assert answer.status_code == 200, answer.text
-    after = people.accounts(cloud).user(visitor.user_id)
+    after = cloud_accounts.accounts(cloud).user(visitor.user_id)
     assert after is not None
     for kept in (after["password_hash"], after["totp"]["secret"]):
         assert kept.startswith(current)
@@ -282,7 +282,7 @@ def test_mail_that_was_refused_is_the_last_to_that_address(
     cloud: LocalCloud, notice: dict[str, Any], recipients: tuple[str, str]
 ) -> None:
     """SES itself publishes nothing here, so its notification is put on the deployed topic."""
-    owner, friend = people.logged_in(cloud), new_visitor(cloud)
+    owner, friend = cloud_accounts.logged_in(cloud), new_visitor(cloud)
 
     def invite() -> None:
         invited = owner.call(
@@ -308,13 +308,13 @@ def test_mail_that_was_refused_is_the_last_to_that_address(
 def wait_until_suppressed(cloud: LocalCloud, email: str, seconds: float = 15) -> None:
     deadline = time.monotonic() + seconds
     key = f"SUPPRESSED#{address_hash(email)}"
-    while people.table(cloud, "AccountsTable").get(key, "SUPPRESSED") is None:
+    while cloud_accounts.table(cloud, "AccountsTable").get(key, "SUPPRESSED") is None:
         assert time.monotonic() < deadline, "the notification was not worked off"
         time.sleep(0.1)
 
 
 def test_a_second_factor_is_set_up_used_and_asked_for(cloud: LocalCloud) -> None:
-    owner = people.logged_in(cloud)
+    owner = cloud_accounts.logged_in(cloud)
     started = owner.call(
         "POST", "/v1/auth/totp", token=owner.access_token, json={"password": PASSWORD}
     )
@@ -342,7 +342,7 @@ def test_a_second_factor_is_set_up_used_and_asked_for(cloud: LocalCloud) -> None
         json={"owners_need_second_factor": True},
     )
     assert asked.status_code == 200, asked.text
-    other = people.colleague(cloud, owner, "owner")
+    other = cloud_accounts.colleague(cloud, owner, "owner")
     assert other.log_in().json()["second_factor_required"] is True
     refused = other.call("GET", "/v1/brands", token=other.access_token)
     assert refused.json()["code"] == "second_factor_required"
@@ -352,7 +352,7 @@ def test_a_second_factor_is_set_up_used_and_asked_for(cloud: LocalCloud) -> None
 def test_an_end_users_token_does_what_it_was_minted_for_and_ends_with_its_key(
     cloud: LocalCloud,
 ) -> None:
-    owner = people.logged_in(cloud)
+    owner = cloud_accounts.logged_in(cloud)
     key = owner.make_key()
     minted = owner.call(
         "POST",

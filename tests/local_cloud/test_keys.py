@@ -9,15 +9,15 @@ import httpx
 import pytest
 
 from dev.local_cloud import LocalCloud
-from tests.local_cloud import people
-from tests.support.visitor import Visitor
+from tests.support import cloud_accounts
+from tests.support.api_clients import Visitor
 
 Change = Callable[[Visitor, str], httpx.Response]
 
 
 @pytest.fixture(scope="module")
 def owner(cloud: LocalCloud) -> Visitor:
-    return people.logged_in(cloud)
+    return cloud_accounts.logged_in(cloud)
 
 
 def change(owner: Visitor, key_id: str, method: str, path: str = "", **body: Any) -> httpx.Response:

@@ -14,9 +14,9 @@ import pytest
 from dev.local_cloud import LocalCloud
 from imagelayer.api.route import Route
 from imagelayer.routes import ROUTES
-from tests.local_cloud import people
-from tests.local_cloud.visitors import new_owner
-from tests.support.visitor import CAPTCHA, PASSWORD, Visitor
+from tests.support import cloud_accounts
+from tests.support.api_clients import CAPTCHA, PASSWORD, Visitor
+from tests.support.cloud_clients import new_owner
 
 WATCHED = (
     "AccountsTable",
@@ -151,7 +151,7 @@ def test_every_endpoint_denies_within_two_seconds_and_does_nothing_when(
     cloud: LocalCloud, owner: Visitor, outage: str
 ) -> None:
     rows = list(ROUTES.values())
-    people.settle(cloud)
+    cloud_accounts.settle(cloud)
     mails = len(cloud.mail())
     before = dump(cloud, owner.org_id)
     with (

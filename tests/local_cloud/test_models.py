@@ -14,8 +14,8 @@ from PIL import Image
 
 from dev.local_cloud import LocalCloud
 from dev.model_servers import OPENAI_KEY, OPENAI_ROOT
-from tests.local_cloud.openai_suites import COMMANDS
-from tests.local_cloud.shops import Shop, invoke, new_shop
+from tests.support.cloud_organizations import Shop, invoke, new_shop
+from tests.support.openai_suites import COMMANDS
 
 LIVING = {
     "openai": "gpt-image-2",

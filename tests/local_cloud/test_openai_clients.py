@@ -16,12 +16,12 @@ from dev.local_cloud import LocalCloud
 from imagelayer.access.api_keys import hash_secret
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform.times import utc_month
-from tests.local_cloud import people
-from tests.local_cloud.openai_suites import COMMANDS, MODEL, SUITE, Run, run, script, words
-from tests.local_cloud.shops import Shop, new_key, new_shop, new_trace
-from tests.local_cloud.ways import Lossy
+from tests.support import cloud_accounts
+from tests.support.api_clients import ALL_SCOPES
+from tests.support.cloud_organizations import Shop, new_key, new_shop, new_trace
 from tests.support.images import logo
-from tests.support.visitor import ALL_SCOPES
+from tests.support.openai_suites import COMMANDS, MODEL, SUITE, Run, run, script, words
+from tests.support.tcp_proxy import Lossy
 
 FIRST = "a_limit_is_waited_for_by_the_client"  # while the wait is short
 CASES = (
@@ -109,7 +109,7 @@ def limited(cloud: LocalCloud, shop: Shop, *, seconds: int) -> str:
     _, secret = new_key(cloud, shop.org_id)
     policy = POLICIES["generation-create"]
     tat = int(time.time() * 1000) + policy.burst * policy.interval_ms + seconds * 1000
-    people.table(cloud, "KeysTable").update(
+    cloud_accounts.table(cloud, "KeysTable").update(
         f"SECRET#{hash_secret(secret)}",
         "SECRET",
         "SET #tat_generation_create = :tat_generation_create",
@@ -226,7 +226,7 @@ def test_what_failed_is_asked_for_as_often_as_it_may_help_and_is_free(
 @CLIENT
 def test_who_is_out_of_credits_is_told_once(runs: dict[str, Run], client: str) -> None:
     run = runs[client]
-    events = people.table(run.shop.cloud, "EventsTable").query(
+    events = cloud_accounts.table(run.shop.cloud, "EventsTable").query(
         f"ORG#{run.given['broke']}", prefix="EVT#"
     )
     assert [event["event"] for event in events].count("quota.denied") == 1

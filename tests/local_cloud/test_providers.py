@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from dev.local_cloud import LocalCloud
-from tests.local_cloud import openai_suites
-from tests.local_cloud.shops import Shop, new_shop
+from tests.support import openai_suites
+from tests.support.cloud_organizations import Shop, new_shop
 
 MODELS = {"gpt-image-2": 8, "gemini-3.1-flash-image": 6, "stable-image-core": 4}
 VENDORS = {"gpt-image-2": "openai", "gemini-3.1-flash-image": "google"}

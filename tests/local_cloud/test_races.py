@@ -21,10 +21,10 @@ from imagelayer.identity.link_tokens import LinkToken
 from imagelayer.limits.counters import CounterStore, TatMemory
 from imagelayer.limits.rate_limits import Limited, Policy
 from imagelayer.operations.sweep import MAX_REQUEUES
-from tests.local_cloud import people
-from tests.local_cloud.shops import ALLOWANCE, Shop, administer, invoke, new_shop
-from tests.local_cloud.visitors import new_visitor
-from tests.support.visitor import PASSWORD, Visitor
+from tests.support import cloud_accounts
+from tests.support.api_clients import PASSWORD, Visitor
+from tests.support.cloud_clients import new_visitor
+from tests.support.cloud_organizations import ALLOWANCE, Shop, administer, invoke, new_shop
 
 THREADS = 40
 
@@ -55,7 +55,7 @@ def test_racing_calls_on_one_subject_admit_exactly_the_burst(cloud: LocalCloud) 
     def admitted(_: int) -> bool:
         # A memory of its own for each call, so that every decision is the table's.
         try:
-            CounterStore(people.table(cloud, "CountersTable"), TatMemory()).admit(
+            CounterStore(cloud_accounts.table(cloud, "CountersTable"), TatMemory()).admit(
                 subject, policy, now_ms
             )
         except Limited:
@@ -66,7 +66,10 @@ def test_racing_calls_on_one_subject_admit_exactly_the_burst(cloud: LocalCloud) 
 
 
 def test_the_racy_limiter_control_admits_too_many(cloud: LocalCloud) -> None:
-    counters, subject = people.table(cloud, "CountersTable"), f"CONTROL#{secrets.token_hex(8)}"
+    counters, subject = (
+        cloud_accounts.table(cloud, "CountersTable"),
+        f"CONTROL#{secrets.token_hex(8)}",
+    )
 
     def admitted(_: int) -> bool:
         taken = (counters.get(subject, "TAT") or {"taken": 0})["taken"]
@@ -80,7 +83,7 @@ def test_the_racy_limiter_control_admits_too_many(cloud: LocalCloud) -> None:
 
 @pytest.mark.promise("ip-daily-limit")
 def test_racing_sign_ups_from_one_address_take_exactly_the_daily_cap(cloud: LocalCloud) -> None:
-    counters = CounterStore(people.table(cloud, "CountersTable"), TatMemory())
+    counters = CounterStore(cloud_accounts.table(cloud, "CountersTable"), TatMemory())
     address = secrets.token_hex(8)
 
     def taken(_: int) -> bool:
@@ -115,15 +118,15 @@ def test_500_racing_sign_ups_with_one_email_make_one_account(cloud: LocalCloud) 
     assert answers.count(202) > 0.95 * SIGN_UPS
     users = [
         item["email"]
-        for item in people.items(cloud, "AccountsTable")
+        for item in cloud_accounts.items(cloud, "AccountsTable")
         if item["sk"] == "USER" and item["email"].startswith(name)
     ]
     assert sorted(users) == [f"{name}+news@example.com", email]
-    assert people.half_made(cloud) == []
+    assert cloud_accounts.half_made(cloud) == []
 
 
 def test_the_racy_sign_up_control_makes_more_than_one_account(cloud: LocalCloud) -> None:
-    accounts = people.table(cloud, "AccountsTable")
+    accounts = cloud_accounts.table(cloud, "AccountsTable")
     email = f"control-{secrets.token_hex(4)}@example.com"
 
     def sign_up(_: int) -> bool:
@@ -137,10 +140,10 @@ def test_the_racy_sign_up_control_makes_more_than_one_account(cloud: LocalCloud)
 
 def test_of_racing_confirmations_acceptances_and_resets_one_wins(cloud: LocalCloud) -> None:
     """One link, many clicks: one effect, and every click that is told so was told the truth."""
-    visitor = people.verified(cloud)
+    visitor = cloud_accounts.verified(cloud)
     link = LinkToken.new(visitor.user_id)
     expiry = {"token_hash": link.hash, "expires_at": int(time.time()) + 600}
-    assert people.accounts(cloud).set_reset(visitor.user_id, expiry)
+    assert cloud_accounts.accounts(cloud).set_reset(visitor.user_id, expiry)
     clickers = [new_visitor(cloud) for _ in range(THREADS)]
     passwords = [f"{PASSWORD}, number {number}" for number in range(THREADS)]
 
@@ -158,7 +161,7 @@ def test_of_racing_confirmations_acceptances_and_resets_one_wins(cloud: LocalClo
 @pytest.mark.promise("sessions-short")
 def test_no_login_slips_past_a_password_change(cloud: LocalCloud) -> None:
     """Logins with the old password race with its change: whatever they got is dead after it."""
-    owner = people.logged_in(cloud)
+    owner = cloud_accounts.logged_in(cloud)
     racers = [new_visitor(cloud) for _ in range(8)]  # few enough for the account's own limit
     for racer in racers:
         racer.email = owner.email
@@ -185,12 +188,12 @@ def test_no_login_slips_past_a_password_change(cloud: LocalCloud) -> None:
         if answer == 200:
             me = racer.call("GET", "/v1/auth/me", token=racer.access_token)
             assert me.status_code == 401
-    assert len(people.sessions(cloud).of_user(owner.user_id)) == 1
+    assert len(cloud_accounts.sessions(cloud).of_user(owner.user_id)) == 1
 
 
 def test_owners_who_demote_each_other_leave_one(cloud: LocalCloud) -> None:
-    first = people.logged_in(cloud)
-    owners = [first, *(people.colleague(cloud, first, "owner") for _ in range(5))]
+    first = cloud_accounts.logged_in(cloud)
+    owners = [first, *(cloud_accounts.colleague(cloud, first, "owner") for _ in range(5))]
     for owner in owners[1:]:
         assert owner.log_in().status_code == 200
     barrier = threading.Barrier(len(owners))
@@ -214,11 +217,11 @@ def test_owners_who_demote_each_other_leave_one(cloud: LocalCloud) -> None:
     # 401 or 403: demoted before the own turn came. 409: nobody else left. 503: too contended.
     assert set(answers) <= {200, 401, 403, 409, 503}
     assert 200 in answers
-    assert people.half_made(cloud) == []
+    assert cloud_accounts.half_made(cloud) == []
 
 
 def test_the_racy_owner_control_leaves_none(cloud: LocalCloud) -> None:
-    accounts, org = people.table(cloud, "AccountsTable"), f"CONTROL#{secrets.token_hex(4)}"
+    accounts, org = cloud_accounts.table(cloud, "AccountsTable"), f"CONTROL#{secrets.token_hex(4)}"
     members = [f"MEMBER#{number}" for number in range(THREADS)]
     for member in members:
         accounts.put({"pk": org, "sk": member, "role": "owner"})
@@ -234,7 +237,7 @@ def test_the_racy_owner_control_leaves_none(cloud: LocalCloud) -> None:
 
 @pytest.mark.promise("sessions-short")
 def test_an_end_users_generations_stop_exactly_at_the_cap(cloud: LocalCloud) -> None:
-    owner = people.logged_in(cloud)
+    owner = cloud_accounts.logged_in(cloud)
     minted = owner.call(
         "POST",
         "/v1/auth/session",
@@ -257,7 +260,7 @@ def test_an_end_users_generations_stop_exactly_at_the_cap(cloud: LocalCloud) -> 
 
 
 def test_the_racy_cap_control_lets_too_many_through(cloud: LocalCloud) -> None:
-    sessions, pk = people.table(cloud, "SessionsTable"), f"CONTROL#{secrets.token_hex(4)}"
+    sessions, pk = cloud_accounts.table(cloud, "SessionsTable"), f"CONTROL#{secrets.token_hex(4)}"
 
     def ask(_: int) -> bool:
         made = (sessions.get(pk, "EUS") or {"generations": 0})["generations"]
@@ -271,7 +274,7 @@ def test_the_racy_cap_control_lets_too_many_through(cloud: LocalCloud) -> None:
 
 @pytest.mark.promise("sessions-short")
 def test_tabs_that_refresh_together_all_go_on_with_one_token(cloud: LocalCloud) -> None:
-    visitor = people.logged_in(cloud)
+    visitor = cloud_accounts.logged_in(cloud)
     answers = together(8, lambda _: visitor.refresh(), threads=8)
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.headers["set-cookie"].partition(";")[0] for answer in answers}) == 1
@@ -280,8 +283,8 @@ def test_tabs_that_refresh_together_all_go_on_with_one_token(cloud: LocalCloud) 
 
 
 def test_one_code_opens_one_session_however_often_it_is_sent_at_once(cloud: LocalCloud) -> None:
-    visitor, totp = people.enrolled(cloud)
-    code = people.lasting_code(totp)
+    visitor, totp = cloud_accounts.enrolled(cloud)
+    code = cloud_accounts.lasting_code(totp)
     racers = [new_visitor(cloud) for _ in range(6)]
     for racer in racers:
         racer.email = visitor.email
@@ -289,7 +292,7 @@ def test_one_code_opens_one_session_however_often_it_is_sent_at_once(cloud: Loca
     opened = [answer.status_code for answer in answers].count(200)
     assert opened >= 1
     # One whose answer was lost may be opened again, in place of the first: one lives, at most.
-    assert len(people.sessions(cloud).of_user(visitor.user_id)) == 1
+    assert len(cloud_accounts.sessions(cloud).of_user(visitor.user_id)) == 1
 
 
 ACCEPTED = 20
@@ -306,7 +309,7 @@ def ask(shop: Shop, _: int) -> int:
 def test_racing_generations_take_exactly_the_credits_there_are(
     cloud: LocalCloud, shards: int
 ) -> None:
-    owner = people.verified(cloud)
+    owner = cloud_accounts.verified(cloud)
     # Two keys: the limit of each is lower than the calls here.
     shop, other = (new_shop(cloud, org_id=owner.org_id) for _ in range(2))
     administer(cloud, "set_plan", owner.org_id, monthly_credits=ACCEPTED, shards=shards)
@@ -323,7 +326,7 @@ def test_racing_generations_take_exactly_the_credits_there_are(
 
 
 def test_the_racy_credits_control_sells_more_than_there_is(cloud: LocalCloud) -> None:
-    credits, pk = people.table(cloud, "CreditsTable"), f"CONTROL#{secrets.token_hex(4)}"
+    credits, pk = cloud_accounts.table(cloud, "CreditsTable"), f"CONTROL#{secrets.token_hex(4)}"
 
     def ask(_: int) -> bool:
         used = (credits.get(pk, "BALANCE") or {"used": 0})["used"]
@@ -337,7 +340,7 @@ def test_the_racy_credits_control_sells_more_than_there_is(cloud: LocalCloud) ->
 
 @pytest.mark.promise("limits-fail-closed")
 def test_the_keys_of_an_organization_share_its_limit_to_the_last_call(cloud: LocalCloud) -> None:
-    owner = people.verified(cloud)
+    owner = cloud_accounts.verified(cloud)
     shops = [new_shop(cloud, org_id=owner.org_id) for _ in range(4)]
     slow = {"quota": 17, "window": 86_400, "burst": 7}
     administer(cloud, "set_plan", owner.org_id, limits={"organization-generations": slow})
@@ -348,8 +351,8 @@ def test_the_keys_of_an_organization_share_its_limit_to_the_last_call(cloud: Loc
 
 
 def test_keys_made_at_once_stop_exactly_at_the_most_there_may_be(cloud: LocalCloud) -> None:
-    owner = people.logged_in(cloud)
-    keys = people.table(cloud, "KeysTable")
+    owner = cloud_accounts.logged_in(cloud)
+    keys = cloud_accounts.table(cloud, "KeysTable")
     keys.update(f"ORG#{owner.org_id}", "KEYS", "SET #count = :count", count=MAX_KEYS - 3)
     racers = 12  # fewer than the limit on calls
 
@@ -389,7 +392,7 @@ def test_one_idempotency_key_under_a_race_makes_one_job_and_one_charge(cloud: Lo
 def test_one_idempotency_key_under_a_race_makes_one_api_key_and_shows_it_to_all(
     cloud: LocalCloud,
 ) -> None:
-    owner = people.logged_in(cloud)
+    owner = cloud_accounts.logged_in(cloud)
     racers = 12
 
     def make(_: int) -> tuple[int, str]:
@@ -408,7 +411,10 @@ def test_one_idempotency_key_under_a_race_makes_one_api_key_and_shows_it_to_all(
     ((status, key),) = answers
     owner.secrets.add(key)
     assert status == 201
-    assert len(people.table(cloud, "KeysTable").query(f"ORG#{owner.org_id}", prefix="KEY#")) == 1
+    assert (
+        len(cloud_accounts.table(cloud, "KeysTable").query(f"ORG#{owner.org_id}", prefix="KEY#"))
+        == 1
+    )
 
 
 @pytest.mark.promise("quota-org")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dev.local_cloud import LocalCloud
-from tests.local_cloud.visitors import new_owner
-from tests.support.visitor import Visitor
+from tests.support.api_clients import Visitor
+from tests.support.cloud_clients import new_owner
 
 
 @pytest.fixture(scope="module")

@@ -21,9 +21,9 @@ import httpx
 import pytest
 
 from dev.local_cloud import LocalCloud
-from tests.local_cloud import people
-from tests.local_cloud.visitors import new_visitor
-from tests.support.visitor import Visitor
+from tests.support import cloud_accounts
+from tests.support.api_clients import Visitor
+from tests.support.cloud_clients import new_visitor
 
 CALLS = 200
 EACH = 5  # calls of one client: well within what a client may do
@@ -97,7 +97,7 @@ def sign_ups(
 @pytest.mark.promise("email-unique")
 def test_a_login_takes_as_long_for_an_address_without_an_account(cloud: LocalCloud) -> None:
     times = measure(
-        logins(people.verified(cloud) for _ in range(CALLS)),
+        logins(cloud_accounts.verified(cloud) for _ in range(CALLS)),
         logins(new_visitor(cloud) for _ in range(CALLS)),
         401,
     )
@@ -107,7 +107,7 @@ def test_a_login_takes_as_long_for_an_address_without_an_account(cloud: LocalClo
 
 @pytest.mark.promise("email-unique")
 def test_a_sign_up_takes_as_long_for_an_address_with_an_account(cloud: LocalCloud) -> None:
-    taken = iter([people.verified(cloud).email for _ in range(CALLS + EACH)])
+    taken = iter([cloud_accounts.verified(cloud).email for _ in range(CALLS + EACH)])
     times = measure(
         sign_ups((new_visitor(cloud) for _ in range(CALLS)), lambda _visitor, _number: next(taken)),
         sign_ups(

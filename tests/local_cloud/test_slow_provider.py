@@ -11,11 +11,11 @@ import pytest
 
 from dev.local_cloud import LocalCloud
 from imagelayer.openai_api.images import MAX_HOPS
-from tests.local_cloud import openai_suites
-from tests.local_cloud.openai_suites import MODEL, Run
-from tests.local_cloud.shops import new_shop
-from tests.local_cloud.ways import Watched
+from tests.support import openai_suites
+from tests.support.cloud_organizations import new_shop
 from tests.support.images import logo
+from tests.support.openai_suites import MODEL, Run
+from tests.support.tcp_proxy import Watched
 
 SECONDS = 75
 CREDITS = 8

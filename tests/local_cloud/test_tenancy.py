@@ -8,7 +8,7 @@ import pytest
 
 from dev.local_cloud import LocalCloud
 from imagelayer.routes import ROUTES
-from tests.local_cloud.visitors import new_owner
+from tests.support.cloud_clients import new_owner
 
 BODIES: dict[str, dict[str, Any]] = {
     "changeRole": {"role": "viewer"},

@@ -31,9 +31,9 @@ from imagelayer.webhooks.outbox import DeliveryTask, WebhookOutbox, new_message
 from imagelayer.webhooks.sender import WebhookHttp
 from imagelayer.webhooks.signing import RootKeys
 from imagelayer.webhooks.store import MAX_WEBHOOKS, WebhookStore
-from tests.local_cloud import people
-from tests.local_cloud.shops import NoQueue, Shop, invoke, new_shop, new_trace
-from tests.local_cloud.visitors import new_owner
+from tests.support import cloud_accounts
+from tests.support.cloud_clients import new_owner
+from tests.support.cloud_organizations import NoQueue, Shop, invoke, new_shop, new_trace
 
 FAULTS = ("throttle", "500", "timeout", "drop-after-write", "die")
 PATH = "/v1/organization/webhooks"
@@ -113,7 +113,7 @@ def receiver() -> Iterator[Receiver]:
 
 def store_of(cloud: LocalCloud) -> WebhookStore:
     """The deployed table, reached around the product."""
-    return WebhookStore(cloud.client("dynamodb"), people.table(cloud, "WebhooksTable"))
+    return WebhookStore(cloud.client("dynamodb"), cloud_accounts.table(cloud, "WebhooksTable"))
 
 
 def endpoint(shop: Shop, receiver: Receiver, path: str) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def deliver(cloud: LocalCloud, task: DeliveryTask, trace: str = "") -> bool:
 
 def delivery(cloud: LocalCloud, task: DeliveryTask) -> Item:
     """A delivery as it stands."""
-    table = people.table(cloud, "WebhooksTable")
+    table = cloud_accounts.table(cloud, "WebhooksTable")
     found = table.get(f"ORG#{task.org_id}", f"DLV#{task.message_id}#{task.webhook_id}")
     assert found is not None
     return found
@@ -149,7 +149,7 @@ def delivery(cloud: LocalCloud, task: DeliveryTask) -> Item:
 def edit(cloud: LocalCloud, item: Item, **values: Any) -> None:
     """Change an item behind the product's back, as time would."""
     settings = ", ".join(f"#{name} = :{name}" for name in values)
-    table = people.table(cloud, "WebhooksTable")
+    table = cloud_accounts.table(cloud, "WebhooksTable")
     table.update(item["pk"], item["sk"], f"SET {settings}", **values)
 
 
@@ -300,7 +300,7 @@ def race_in_process(cloud: LocalCloud, receiver: Receiver, store: type[WebhookSt
     webhook_id = new_id("whk", time.time())
     # Drawn from a root key of the control's own: no function may send it in the meantime.
     worker = in_process(
-        cloud, store(cloud.client("dynamodb"), people.table(cloud, "WebhooksTable"))
+        cloud, store(cloud.client("dynamodb"), cloud_accounts.table(cloud, "WebhooksTable"))
     )
     worker.store.create(
         {
@@ -456,7 +456,7 @@ def test_a_fault_at_any_call_of_the_worker_tells_of_its_job_exactly_once(
                 invoke(cloud, "GenerationWorkerFunction", event)
             assert shop.job(job["id"])["status"] == "succeeded"
             assert shop.broken() == []
-            table = people.table(cloud, "WebhooksTable")
+            table = cloud_accounts.table(cloud, "WebhooksTable")
             (message,) = table.query(f"ORG#{shop.org_id}", prefix="MSG#")
             if "sweep_at" in message:  # its queue message may be lost: the sweep finds it
                 edit(cloud, message, sweep_at=int(time.time()) - 1)

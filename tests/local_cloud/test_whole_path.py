@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from dev.local_cloud import LocalCloud
-from tests.local_cloud.visitors import new_owner
-from tests.support.visitor import LOGO
+from tests.support.api_clients import LOGO
+from tests.support.cloud_clients import new_owner
 
 
 def test_a_sign_up_ends_with_the_logos_exact_pixels_in_a_downloaded_image(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dev.local_cloud import LocalCloud
-from tests.local_cloud.shops import SHOP_KEYS
-from tests.local_cloud.visitors import ALL, new_owner
+from tests.support.cloud_clients import ALL, new_owner
+from tests.support.cloud_organizations import SHOP_KEYS
 
 
 @pytest.mark.promise("keys-hashed")

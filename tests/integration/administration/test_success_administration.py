@@ -11,15 +11,15 @@ from imagelayer.credits.store import KEPT_SECONDS, until_of
 from imagelayer.credits.wiring import CreditsWiring
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.times import end_of_utc_month, rfc3339, utc_month
-from tests.integration.administration.books import (
+from tests.support import accounts
+from tests.support.generations import cancel, create
+from tests.support.ledger import (
     administer,
     audit,
     balances,
     grant,
     set_plan,
 )
-from tests.integration.generation.asking import cancel, create
-from tests.integration.login import people
 from tests.support.product import ALL_SCOPES, Account, Product
 
 SOON = "2061-01-01T00:00:00Z"
@@ -74,7 +74,7 @@ def test_a_grant_that_meets_a_change_of_the_plan_is_given_by_the_new_one(
     product: Product, owner: Account
 ) -> None:
     store = product.part("administration", CreditsWiring).credit_store
-    with people.meanwhile(store, "plan_to_change", lambda: set_plan(product, owner, shards=2)):
+    with accounts.meanwhile(store, "plan_to_change", lambda: set_plan(product, owner, shards=2)):
         given = grant(product, owner, 5, SOON)
     month = utc_month(time.time())
     assert balances(product, owner.org_id) == {
@@ -200,7 +200,7 @@ def test_a_plan_that_meets_requests_and_other_plans_is_set_on_what_stands_by_the
             create(product, owner.headers, n=4)
 
     store = product.part("administration", CreditsWiring).credit_store
-    with people.meanwhile(store, reading, act):
+    with accounts.meanwhile(store, reading, act):
         set_plan(product, owner, monthly_credits=3)
     reserved = 1 if reading == "plan" else 5
     amount = max(3, reserved)
@@ -231,7 +231,7 @@ def test_a_month_that_opens_while_a_plan_is_set_has_the_plans_allowance(
         store, reading = product.part("administration", CreditsWiring).credit_store, "pool"
         act, go_on = ask, plan
 
-    with people.meanwhile(store, reading, act):
+    with accounts.meanwhile(store, reading, act):
         go_on()
     month = utc_month(time.time())
     assert balances(product, owner.org_id) == {f"{month}#0": (3, 0, 1, 2)}
@@ -305,7 +305,7 @@ def test_an_audit_takes_a_request_that_is_under_way_for_no_fault(
 ) -> None:
     create(product, owner.headers)
     store = product.part("administration", CreditsWiring).credit_store
-    with people.meanwhile(store, "movements", lambda: create(product, owner.headers)) as came_to:
+    with accounts.meanwhile(store, "movements", lambda: create(product, owner.headers)) as came_to:
         assert audit(product, owner) == []
     assert came_to[0].status == 202
 

@@ -9,9 +9,9 @@ import pytest
 from moto.sqs.models import sqs_backends
 
 from imagelayer.platform.ids import new_id
-from tests.integration.administration.books import held
-from tests.integration.generation.asking import create, job
 from tests.support import aws
+from tests.support.generations import create, job
+from tests.support.ledger import held
 from tests.support.product import Account, Product
 
 

@@ -23,8 +23,8 @@ from imagelayer.platform.errors import Problem
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.principals import Principal
 from imagelayer.platform.times import rfc3339, utc_month
-from tests.integration.administration.books import balances
-from tests.integration.generation.asking import ORIGIN, moment
+from tests.support.generations import ORIGIN, moment
+from tests.support.ledger import balances
 from tests.support.product import Product
 
 START = moment("2061-01-31T22:00:00Z")  # two hours before the month turns

@@ -10,7 +10,7 @@ import pytest
 
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.operations.sweep import MAX_REQUEUES
-from tests.integration.administration.books import held
+from tests.support.ledger import held
 from tests.support.product import Account, Product
 
 

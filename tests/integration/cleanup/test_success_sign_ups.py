@@ -9,7 +9,7 @@ import pytest
 
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.wiring import IdentityWiring
-from tests.integration.login import people
+from tests.support import accounts
 from tests.support.product import Account, Product
 
 EMAIL = "somebody@example.com"
@@ -60,7 +60,7 @@ def test_after_a_week_it_is_removed_whole_and_its_address_is_free(
     assert sweep(product) == {}
     again = product.account(EMAIL)
     assert again.user_id != made["id"]
-    assert people.is_logged_in(product, owner.token)
+    assert accounts.is_logged_in(product, owner.token)
 
 
 def test_a_newer_sign_up_that_still_waits_postpones_it_and_can_be_confirmed(
@@ -72,10 +72,10 @@ def test_a_newer_sign_up_that_still_waits_postpones_it_and_can_be_confirmed(
     assert waits_until > time.time()
     assert sweep(product) == {}
     assert user(product) == {**newer, "sweep_at": waits_until}
-    assert people.confirm(product, product.newest_token()).status == 200
+    assert accounts.confirm(product, product.newest_token()).status == 200
     confirmed = user(product)
     assert {"sweep_at", "sweep_shard", "pending"} & set(confirmed) == set()
-    assert people.log_in(product, EMAIL).status == 200
+    assert accounts.log_in(product, EMAIL).status == 200
 
 
 def test_a_postponed_one_that_is_not_confirmed_either_is_removed_after_all(
@@ -111,14 +111,14 @@ def test_what_changed_since_a_sweep_looked_is_left_to_whoever_was_first(
         assert sweep(product) == {"unconfirmed": 1}
     elif meanwhile == "confirmed":
         product.edit("AccountsTable", made)
-        assert people.confirm(product, product.newest_token()).status == 200
+        assert accounts.confirm(product, product.newest_token()).status == 200
     else:
         sign_up(product)
     before = product.dump_of("AccountsTable")
-    accounts = product.part("cleanup", IdentityWiring).account_store
-    monkeypatch.setattr(accounts, "due", lambda shard, now: [stale] if shard == 0 else [])
+    store = product.part("cleanup", IdentityWiring).account_store
+    monkeypatch.setattr(store, "due", lambda shard, now: [stale] if shard == 0 else [])
     assert sweep(product) == {}
-    assert not accounts.drop_unconfirmed(stale, address_hash(EMAIL), int(time.time()))
+    assert not store.drop_unconfirmed(stale, address_hash(EMAIL), int(time.time()))
     assert product.dump_of("AccountsTable") == before
     assert len(product.security_events("account.removed")) == (meanwhile == "swept")
 

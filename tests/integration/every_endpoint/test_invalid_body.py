@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from imagelayer.routes import ROUTES
-from tests.integration.every_endpoint.cases import WITH_BODY, credentials, request
+from tests.support.endpoint_requests import WITH_BODY, credentials, request
 from tests.support.product import Account, Product
 
 SECRET = "SeKrEtVaLuE"

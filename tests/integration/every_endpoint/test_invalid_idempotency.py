@@ -6,11 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.every_endpoint import again
-from tests.integration.every_endpoint.again import CREATING, OTHERWISE
-from tests.integration.key_rotation import keys
-from tests.integration.organization import team
-from tests.integration.session import shop
+from tests.support import api_keys, end_users, idempotent_requests, organizations
+from tests.support.idempotent_requests import CREATING, OTHERWISE
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 EVERY = pytest.mark.parametrize("route", CREATING)
@@ -21,7 +18,7 @@ NO_KEYS = ["", '""', "two words", "é", "tab\there", "x" * 256]
 def test_a_key_that_is_none_is_refused_and_nothing_is_made(
     product: Product, owner: Account, route: str
 ) -> None:
-    order = again.order(product, owner, route)
+    order = idempotent_requests.order(product, owner, route)
     before = product.counts()
     for bad in NO_KEYS:
         answer = order.send(bad)
@@ -34,28 +31,28 @@ def test_a_key_that_is_none_is_refused_and_nothing_is_made(
 def test_the_same_key_with_another_request_is_refused_and_nothing_is_made(
     product: Product, owner: Account, route: str
 ) -> None:
-    order = again.order(product, owner, route)
+    order = idempotent_requests.order(product, owner, route)
     first = order.send()
     before = product.counts()
     answer = order.send(**OTHERWISE[route])
     assert (answer.status, answer.json["code"]) == (422, "idempotency_mismatch")
     assert product.counts() == before
     # What it stands for is still answered.
-    assert again.shown(order.send()) == again.shown(first)
+    assert idempotent_requests.shown(order.send()) == idempotent_requests.shown(first)
 
 
 @pytest.mark.parametrize("route", [route for route in CREATING if "{" in route])
 def test_the_same_key_for_another_thing_in_the_path_is_refused(
     product: Product, owner: Account, route: str
 ) -> None:
-    order, other = (again.order(product, owner, route) for _ in range(2))
+    order, other = (idempotent_requests.order(product, owner, route) for _ in range(2))
     assert order.send().status == 201
     answer = other.send()
     assert (answer.status, answer.json["code"]) == (422, "idempotency_mismatch")
 
 
 def test_the_same_key_in_the_other_mode_is_refused(product: Product, owner: Account) -> None:
-    order = again.order(product, owner, "POST /v1/brands")
+    order = idempotent_requests.order(product, owner, "POST /v1/brands")
     live, test = (bearer(product.key(owner, *ALL_SCOPES, mode=mode)) for mode in ("live", "test"))
     assert order.send(headers=live).status == 201
     answer = order.send(headers=test)
@@ -66,11 +63,11 @@ def test_the_same_key_in_the_other_mode_is_refused(product: Product, owner: Acco
 def test_what_was_made_and_is_gone_is_missing_and_is_not_made_again(
     product: Product, owner: Account, route: str
 ) -> None:
-    order = again.order(product, owner, route)
+    order = idempotent_requests.order(product, owner, route)
     made = order.send().json
     match route:
         case "POST /v1/keys" | "POST /v1/keys/{key_id}/rotate":
-            keys.revoke(product, owner, made)
+            api_keys.revoke(product, owner, made)
         case _ if "webhooks" in route:
             path = f"/v1/organization/webhooks/{made['id']}"
             product.call("DELETE", path, headers=owner.headers)
@@ -79,9 +76,9 @@ def test_what_was_made_and_is_gone_is_missing_and_is_not_made_again(
         case "POST /v1/brands/{brand_id}/assets":
             product.delete("BrandsTable", product.item("BrandsTable", "UPLOAD#"))
         case "POST /v1/auth/session":
-            shop.revoke(product, owner.headers, all=True)
+            end_users.revoke(product, owner.headers, all=True)
         case _:
-            team.withdraw(product, owner, made["id"])
+            organizations.withdraw(product, owner, made["id"])
     before = product.counts()
     answer = order.send()
     assert (answer.status, answer.json["code"]) == (404, "not_found")
@@ -89,19 +86,19 @@ def test_what_was_made_and_is_gone_is_missing_and_is_not_made_again(
 
 
 def test_a_session_that_ran_out_is_missing(product: Product, owner: Account) -> None:
-    order = again.order(product, owner, "POST /v1/auth/session")
+    order = idempotent_requests.order(product, owner, "POST /v1/auth/session")
     session = order.send().json
-    product.edit("SessionsTable", shop.record(product, session), expires_at=1)
+    product.edit("SessionsTable", end_users.record(product, session), expires_at=1)
     assert order.send().status == 404
 
 
 def test_a_file_of_a_brand_that_is_gone_is_missing(product: Product, owner: Account) -> None:
-    order = again.order(product, owner, "POST /v1/brands/{brand_id}/assets")
+    order = idempotent_requests.order(product, owner, "POST /v1/brands/{brand_id}/assets")
     order.send()
     path = f"/v1/brands/{order.ids['brand_id']}"
     product.call("DELETE", path, headers=owner.headers)
     assert order.send().status == 404
-    never = replace(order, ids=again.missing("brand_id", "brd"))
+    never = replace(order, ids=idempotent_requests.missing("brand_id", "brd"))
     assert never.send("order-2").status == 404
     assert len(order.records()) == 1
 
@@ -110,13 +107,13 @@ def test_a_file_of_a_brand_that_is_gone_is_missing(product: Product, owner: Acco
 def test_a_request_that_keeps_meeting_its_twin_is_told_so_and_made_once_the_twin_is_gone(
     product: Product, owner: Account, route: str
 ) -> None:
-    order = again.order(product, owner, route)
+    order = idempotent_requests.order(product, owner, route)
     before = product.counts()
-    with again.collisions(product, route, at_the_record=True):
+    with idempotent_requests.collisions(product, route, at_the_record=True):
         answer = order.send()
     assert (answer.status, answer.json["code"]) == (409, "idempotency_in_flight")
-    with again.collisions(product, route, at_the_record=False):
+    with idempotent_requests.collisions(product, route, at_the_record=False):
         answer = order.send()
     assert (answer.status, answer.json["code"]) == (503, "dependency_unavailable")
     assert product.counts() == before
-    assert not again.is_replayed(order.send())
+    assert not idempotent_requests.is_replayed(order.send())

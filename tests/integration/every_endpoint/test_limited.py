@@ -9,7 +9,7 @@ import pytest
 
 from imagelayer.limits.rate_limits import Policy
 from imagelayer.routes import ROUTES
-from tests.integration.every_endpoint.cases import (
+from tests.support.endpoint_requests import (
     FOR_END_USERS,
     FOR_KEYS,
     FOR_USERS,

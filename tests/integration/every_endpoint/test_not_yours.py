@@ -8,15 +8,14 @@ import pytest
 
 from imagelayer.platform.ids import new_id
 from imagelayer.routes import ROUTES
-from tests.integration.every_endpoint.cases import (
+from tests.support import accounts, aws
+from tests.support.endpoint_requests import (
     FOR_KEYS,
     LISTS,
     PREFIXES,
     WITH_ID,
     request,
 )
-from tests.integration.login import people
-from tests.support import aws
 from tests.support.images import logo
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
@@ -31,8 +30,8 @@ def everything(product: Product, owner: Account) -> dict[str, str]:
     product.work_queue()
     made = product.call("GET", f"/v1/generations/{job['id']}", headers=owner.headers).json
     name = owner.email.partition("@")[0]
-    friend = people.join(product, owner, f"friend-of-{name}@example.com")
-    people.log_in(product, owner.email)
+    friend = accounts.join(product, owner, f"friend-of-{name}@example.com")
+    accounts.log_in(product, owner.email)
     path = "/v1/organization/invitations"
     invited = {"email": f"guest-of-{name}@example.com", "role": "viewer"}
     guest = product.call("POST", path, headers=owner.headers, body=invited).json
@@ -43,7 +42,7 @@ def everything(product: Product, owner: Account) -> dict[str, str]:
     return {
         "webhook_id": webhook["id"],
         "message_id": told["id"],
-        "session_id": people.sessions_of(product, owner.user_id)[-1]["id"],
+        "session_id": accounts.sessions_of(product, owner.user_id)[-1]["id"],
         "user_id": friend.user_id,
         "invitation_id": guest["id"],
         "key_id": product.key(owner, *ALL_SCOPES)["id"],
@@ -176,7 +175,7 @@ def test_an_id_of_another_kind_is_missing_too(product: Product, owner: Account) 
     ids = everything(product, owner)
     for other in ids.values():
         # A session of its own for each, so that all of them stay within its limits.
-        caller = people.account_of(owner.email, people.log_in(product, owner.email))
+        caller = accounts.account_of(owner.email, accounts.log_in(product, owner.email))
         for route in WITH_ID:
             mixed = {name: other for name, own in ids.items() if own != other}
             method, path, parts = request(route, mixed)

@@ -8,7 +8,7 @@ from imagelayer.access.end_users import END_USER_SCOPES
 from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
 from imagelayer.identity.schemas import Role
 from imagelayer.routes import ROUTES
-from tests.integration.every_endpoint.cases import (
+from tests.support.endpoint_requests import (
     FOR_END_USERS,
     FOR_KEYS,
     FOR_USERS,

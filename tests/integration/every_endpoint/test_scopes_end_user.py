@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from imagelayer.routes import ROUTES
-from tests.integration.every_endpoint.cases import FOR_END_USERS, WITH_CREDENTIALS, request
+from tests.support.endpoint_requests import FOR_END_USERS, WITH_CREDENTIALS, request
 from tests.support.product import ALL_SCOPES, Product, session_bearer
 
 

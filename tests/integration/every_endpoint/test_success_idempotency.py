@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from tests.integration.every_endpoint import again
-from tests.integration.every_endpoint.again import CREATING, OTHERWISE, OWN, SHARED, TABLES
-from tests.integration.key_rotation import keys
+from tests.support import api_keys, idempotent_requests
+from tests.support.idempotent_requests import CREATING, OTHERWISE, OWN, SHARED, TABLES
 from tests.support.product import Account, Product
 
 EVERY = pytest.mark.parametrize("route", CREATING)
@@ -24,22 +23,22 @@ def test_all_routes_that_take_the_key_are_tested_here() -> None:
 def test_a_repeated_request_is_answered_as_the_first_and_nothing_secret_is_kept_for_it(
     product: Product, owner: Account, route: str
 ) -> None:
-    order = again.order(product, owner, route)
+    order = idempotent_requests.order(product, owner, route)
     before = time.time()
     first = order.send("order-4711")
-    assert not again.is_replayed(first)
+    assert not idempotent_requests.is_replayed(first)
     (record,) = order.records()
     assert before + DAY - 1 <= record["expires_at"] == record["purge_at"] <= time.time() + DAY
     counts = product.counts()
     for same in ('"order-4711"', "order-4711"):  # bare or quoted
         repeated = order.send(same)
-        assert again.is_replayed(repeated)
-        assert again.shown(repeated) == again.shown(first)
+        assert idempotent_requests.is_replayed(repeated)
+        assert idempotent_requests.shown(repeated) == idempotent_requests.shown(first)
     assert product.counts() == counts
     assert order.records() == [record]
     # Another key, and no key at all, make another thing.
     more = [order.send("order-4712"), order.send(None), order.send(None)]
-    assert not any(map(again.is_replayed, more))
+    assert not any(map(idempotent_requests.is_replayed, more))
     secrets = {
         answer.json[name]
         for answer in (first, *more)
@@ -56,14 +55,14 @@ def test_a_repeated_request_is_answered_as_the_first_and_nothing_secret_is_kept_
 @EVERY
 def test_a_key_is_forgotten_after_a_day(product: Product, owner: Account, route: str) -> None:
     """Whether or not TTL has removed its record."""
-    order = again.order(product, owner, route)
+    order = idempotent_requests.order(product, owner, route)
     first = order.send()
     (record,) = order.records()
     product.edit(TABLES[route], record, expires_at=int(time.time()))
     anew = order.send()
-    assert not again.is_replayed(anew)
-    assert again.shown(anew) != again.shown(first)
-    assert again.is_replayed(order.send())
+    assert not idempotent_requests.is_replayed(anew)
+    assert idempotent_requests.shown(anew) != idempotent_requests.shown(first)
+    assert idempotent_requests.is_replayed(order.send())
     (renewed,) = order.records()
     assert renewed["expires_at"] >= record["expires_at"]
 
@@ -72,25 +71,29 @@ def test_a_key_is_forgotten_after_a_day(product: Product, owner: Account, route:
 def test_a_key_means_the_same_to_all_of_an_organization(
     product: Product, owner: Account, route: str
 ) -> None:
-    order = again.order(product, owner, route)
+    order = idempotent_requests.order(product, owner, route)
     first = order.send()
-    repeated = order.send(headers=again.colleague(product, owner, route))
-    assert again.is_replayed(repeated)
-    assert again.shown(repeated) == again.shown(first)
+    repeated = order.send(headers=idempotent_requests.colleague(product, owner, route))
+    assert idempotent_requests.is_replayed(repeated)
+    assert idempotent_requests.shown(repeated) == idempotent_requests.shown(first)
 
 
 def test_one_key_is_another_for_each_operation(product: Product, owner: Account) -> None:
-    orders = [again.order(product, owner, route) for route in CREATING]
-    assert [again.is_replayed(order.send()) for order in orders] == [False] * len(CREATING)
-    assert [again.is_replayed(order.send()) for order in orders] == [True] * len(CREATING)
+    orders = [idempotent_requests.order(product, owner, route) for route in CREATING]
+    assert [idempotent_requests.is_replayed(order.send()) for order in orders] == [False] * len(
+        CREATING
+    )
+    assert [idempotent_requests.is_replayed(order.send()) for order in orders] == [True] * len(
+        CREATING
+    )
 
 
 @EVERY
 def test_what_was_refused_is_not_remembered(product: Product, owner: Account, route: str) -> None:
-    order = again.order(product, owner, route)
+    order = idempotent_requests.order(product, owner, route)
     assert order.send(made_up="x").status == 422
     assert order.records() == []
-    assert not again.is_replayed(order.send())
+    assert not idempotent_requests.is_replayed(order.send())
 
 
 def test_what_was_refused_for_a_reason_that_is_gone_is_made(
@@ -98,26 +101,26 @@ def test_what_was_refused_for_a_reason_that_is_gone_is_made(
 ) -> None:
     key = product.key(owner, "assets:read")
     create, rotate = (
-        again.order(product, owner, route)
+        idempotent_requests.order(product, owner, route)
         for route in ("POST /v1/keys", "POST /v1/keys/{key_id}/rotate")
     )
-    product.edit("KeysTable", keys.counter(product), count=100)
+    product.edit("KeysTable", api_keys.counter(product), count=100)
     assert create.send().json["code"] == "key_limit_reached"
-    keys.revoke(product, owner, key)
-    assert not again.is_replayed(create.send())
+    api_keys.revoke(product, owner, key)
+    assert not idempotent_requests.is_replayed(create.send())
     (expired,) = [
         item for item in product.items("KeysTable") if item["sk"] == f"KEY#{rotate.ids['key_id']}"
     ]
     product.edit("KeysTable", expired, valid_until=1)
     assert rotate.send().json["code"] == "conflict"
     product.edit("KeysTable", expired)
-    assert not again.is_replayed(rotate.send())
+    assert not idempotent_requests.is_replayed(rotate.send())
     assert len(create.records()) == 2
 
 
 def test_a_repeated_creation_is_told_of_once(product: Product, owner: Account) -> None:
     for route in CREATING:
-        order = again.order(product, owner, route)
+        order = idempotent_requests.order(product, owner, route)
         before = {
             event: len(product.security_events(event))
             for event in ("key.created", "key.rotated", "session.minted", "member.invited")
@@ -134,8 +137,8 @@ def test_a_repeated_creation_is_told_of_once(product: Product, owner: Account) -
 
 
 def test_a_brand_is_answered_as_it_is_by_then(product: Product, owner: Account) -> None:
-    order = again.order(product, owner, "POST /v1/brands")
+    order = idempotent_requests.order(product, owner, "POST /v1/brands")
     brand = order.send().json
     path = f"/v1/brands/{brand['id']}"
     changed = product.call("PATCH", path, headers=owner.headers, body={"style": "calm"}).json
-    assert again.shown(order.send()) == changed
+    assert idempotent_requests.shown(order.send()) == changed

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from imagelayer.access.api_keys import checksum
-from tests.integration.every_endpoint.cases import WITH_CREDENTIALS, request
+from tests.support.endpoint_requests import WITH_CREDENTIALS, request
 from tests.support.product import Product
 
 UNKNOWN = "0123456789ABCDEFGHIJKLMNOPQrstuv"

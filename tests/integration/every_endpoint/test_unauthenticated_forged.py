@@ -19,8 +19,8 @@ from imagelayer.identity.tokens import (
     signing_key,
 )
 from imagelayer.platform.ids import new_id
-from tests.integration.every_endpoint.cases import WITH_CREDENTIALS, request
 from tests.support import aws
+from tests.support.endpoint_requests import WITH_CREDENTIALS, request
 from tests.support.product import ALL_SCOPES, Product, session_bearer
 
 

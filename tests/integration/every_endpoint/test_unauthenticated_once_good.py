@@ -7,9 +7,8 @@ import time
 import pytest
 
 from imagelayer.access.api_keys import checksum
-from tests.integration.every_endpoint.cases import WITH_CREDENTIALS, request
-from tests.integration.key_rotation import keys
-from tests.integration.leaked_keys import reports
+from tests.support import api_keys, leak_reports
+from tests.support.endpoint_requests import WITH_CREDENTIALS, request
 from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
 
 UNKNOWN = "0123456789ABCDEFGHIJKLMNOPQrstuv"
@@ -25,8 +24,8 @@ def test_ended_credentials_are_refused_everywhere(product: Product, owner: Accou
     product.edit("KeysTable", product.secret(expired["key"]), valid_until=past)
     path = f"/v1/keys/{rotated['id']}/rotate"
     product.call("POST", path, headers=owner.headers, body={})
-    keys.change(product, owner, disabled, enabled=False)
-    assert reports.labels(reports.report(product, leaked["key"])) == ["true_positive"]
+    api_keys.change(product, owner, disabled, enabled=False)
+    assert leak_reports.labels(leak_reports.report(product, leaked["key"])) == ["true_positive"]
     minting, ended = product.key(owner, *ALL_SCOPES), product.key(owner, *ALL_SCOPES)
     by_itself, over, of_a_key = (
         product.session(key, end_user)

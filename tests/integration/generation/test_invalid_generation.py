@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.ids import new_id
-from tests.integration.administration.books import held
-from tests.integration.generation.asking import cancel, create, job
+from tests.support.generations import cancel, create, job
+from tests.support.ledger import held
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 UNKNOWN_BRAND = new_id("brd", 1_800_000_000, bytes)

@@ -10,9 +10,9 @@ import pytest
 
 from imagelayer.access.end_user_store import hash_of
 from imagelayer.limits.rate_limits import POLICIES, Policy
-from tests.integration.administration.books import another_process, balances, set_plan
-from tests.integration.generation.asking import cancel, create
-from tests.integration.session import shop
+from tests.support import end_users
+from tests.support.generations import cancel, create
+from tests.support.ledger import another_process, balances, set_plan
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer, session_bearer
 
 TWO_AT_ONCE = Policy("organization-generations", quota=4, window=60, burst=2)
@@ -46,7 +46,7 @@ def is_limited(answer: Answer, policy: Policy) -> bool:
 
 def left_behind(product: Product) -> Any:
     """What a refused request must leave as it was."""
-    sessions = [(each["id"], each["generations"]) for each in shop.records(product)]
+    sessions = [(each["id"], each["generations"]) for each in end_users.records(product)]
     tables = ("GenerationsTable", "CreditsTable")
     return [product.dump_of(table) for table in tables], sessions, product.queued()
 
@@ -98,21 +98,21 @@ def test_the_limit_admits_one_more_when_it_said_it_would(
 def test_all_sessions_of_an_end_user_share_one_limit_within_their_organization(
     product: Product, owner: Account, stranger: Account
 ) -> None:
-    keys = [shop.key_of(product, owner) for _ in range(2)]
+    keys = [end_users.key_of(product, owner) for _ in range(2)]
     sessions = [product.session(key, "user-1", max_generations=5) for key in keys]
-    assert shop.generate(product, sessions[0]).status == 202
+    assert end_users.generate(product, sessions[0]).status == 202
     spend_end_user(product, owner)
     before = left_behind(product)
     for session in sessions:
-        assert is_limited(shop.generate(product, session, idempotency_key="order-1"), END_USER)
+        assert is_limited(end_users.generate(product, session, idempotency_key="order-1"), END_USER)
         with another_process(product):
-            assert is_limited(shop.generate(product, session), END_USER)
+            assert is_limited(end_users.generate(product, session), END_USER)
     assert left_behind(product) == before
     for other in (
         product.session(keys[0], "user-2"),
-        product.session(shop.key_of(product, stranger), "user-1"),
+        product.session(end_users.key_of(product, stranger), "user-1"),
     ):
-        assert shop.generate(product, other).status == 202
+        assert end_users.generate(product, other).status == 202
     assert create(product, bearer(keys[0])).status == 202
 
 
@@ -120,9 +120,9 @@ def test_what_an_end_user_makes_counts_with_the_organizations(
     product: Product, owner: Account
 ) -> None:
     limit(product, owner)
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     for user in ("user-1", "user-2"):
-        assert shop.generate(product, product.session(key, user)).status == 202
+        assert end_users.generate(product, product.session(key, user)).status == 202
     assert is_limited(create(product, owner.headers), TWO_AT_ONCE)
 
 
@@ -131,13 +131,13 @@ def test_what_is_refused_for_another_reason_counts_at_no_shared_limit(
     product: Product, owner: Account, reason: str
 ) -> None:
     product.parameters["MONTHLY_CREDITS"] = "1"
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     session = product.session(key, max_generations=0 if reason == "cap" else 1)
     missing = "brd_00000000000000000000000000"
     body: dict[str, Any] = {"n": 2} if reason == "credits" else {}
     if reason == "brand":
         body = {"brand_id": missing}
-    answers = [shop.generate(product, session, **body).status for _ in range(3)]
+    answers = [end_users.generate(product, session, **body).status for _ in range(3)]
     assert answers == [{"credits": 402, "brand": 404, "cap": 403}[reason]] * 3
     assert [each for each in product.items("CreditsTable") if each["sk"].startswith("PLAN#")] == []
     assert [each for each in product.items("CountersTable") if END_USER.name in each["pk"]] == []

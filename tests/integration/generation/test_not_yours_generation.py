@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.administration.books import held
-from tests.integration.generation.asking import cancel, create, job
-from tests.integration.session import shop
+from tests.support import end_users
+from tests.support.generations import cancel, create, job
+from tests.support.ledger import held
 from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
 
 MISSING = "gen_00000000000000000000000000"
@@ -16,8 +16,8 @@ MISSING = "gen_00000000000000000000000000"
 def test_nobody_cancels_what_is_not_theirs(
     product: Product, owner: Account, stranger: Account
 ) -> None:
-    key = shop.key_of(product, owner)
-    theirs = shop.generate(product, product.session(key, "user-1")).json["id"]
+    key = end_users.key_of(product, owner)
+    theirs = end_users.generate(product, product.session(key, "user-1")).json["id"]
     servers = create(product, bearer(key)).json["id"]
     other_user = session_bearer(product.session(key, "user-2"))
     strangers_key = bearer(product.key(stranger, *ALL_SCOPES))

@@ -10,10 +10,9 @@ import pytest
 
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.image_models.image_model import ImageRequest
-from tests.integration.administration.books import audit, held
-from tests.integration.generation.asking import Till, cancel, create, job, read
-from tests.integration.login import people
-from tests.integration.session import shop
+from tests.support import accounts, end_users
+from tests.support.generations import Till, cancel, create, job, read
+from tests.support.ledger import audit, held
 from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
 
 
@@ -86,7 +85,7 @@ def test_who_cancels_what_changes_meanwhile_is_told_how_it_came_out(
         else:
             cancel(product, owner.headers, made)
 
-    with people.meanwhile(store, "get", act):
+    with accounts.meanwhile(store, "get", act):
         answer = cancel(product, owner.headers, made)
     expected = 409 if meanwhile == "settled" else 200
     assert answer.status == expected
@@ -110,16 +109,16 @@ def test_a_free_job_that_succeeds_meanwhile_is_not_canceled_either(
     product.edit("GenerationsTable", job(product, made), status="running", claim="m-1")
     store = product.part("generation", GenerationsWiring).generation_store
     till = Till(product, owner)
-    with people.meanwhile(store, "get", lambda: till.work(made, time.time())) as came_to:
+    with accounts.meanwhile(store, "get", lambda: till.work(made, time.time())) as came_to:
         assert cancel(product, key, made).status == 409
     assert came_to == ["succeeded"]
     assert read(product, key, made)["status"] == "succeeded"
 
 
 def test_an_end_user_cancels_what_was_made_for_them(product: Product, owner: Account) -> None:
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     session = product.session(key, "user-1")
-    made = shop.generate(product, session).json["id"]
+    made = end_users.generate(product, session).json["id"]
     another = product.session(key, "user-1")
     assert cancel(product, session_bearer(another), made).json["status"] == "canceled"
     assert held(product) == (0, 0)

@@ -12,15 +12,15 @@ from imagelayer.credits.wiring import CreditsWiring
 from imagelayer.generations.acceptance import reservation
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.errors import Problem
-from tests.integration.administration.books import (
+from tests.support import accounts
+from tests.support.generations import Till, create, job, moment
+from tests.support.ledger import (
     another_process,
     audit,
     balances,
     grant,
     set_plan,
 )
-from tests.integration.generation.asking import Till, create, job, moment
-from tests.integration.login import people
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 # Far enough ahead that no real clock is past it.
@@ -68,7 +68,7 @@ def test_of_requests_that_open_a_month_at_once_one_does(
         with another_process(product):
             till.ask(JANUARY, 4)
 
-    with people.meanwhile(store, "balances", be_first):
+    with accounts.meanwhile(store, "balances", be_first):
         till.ask(JANUARY, 3)
     assert balances(product, owner.org_id) == {"2061-01#0": (10, 0, 7, 3)}
     assert kinds(product) == ["allowance", "reserve", "reserve"]
@@ -81,7 +81,7 @@ def test_an_organization_nobody_touched_is_accepted_without_a_read(
 ) -> None:
     key = bearer(product.key(owner, *ALL_SCOPES))
     create(product, key)
-    with people.calls(product, "generation") as made:
+    with accounts.calls(product, "generation") as made:
         assert create(product, key).status == 202
     assert made == ["UpdateItem", "TransactWriteItems", "SendMessage"]
 

@@ -10,10 +10,10 @@ import pytest
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.image_models.image_model import ImageRequest
 from imagelayer.image_models.studio import Studio
-from tests.integration.administration.books import audit, held
-from tests.integration.generation.asking import cancel, create, job, read
-from tests.integration.generation.workshop import SEED, Model, employ
-from tests.integration.login import people
+from tests.support import accounts
+from tests.support.generations import cancel, create, job, read
+from tests.support.ledger import audit, held
+from tests.support.model_stubs import SEED, Model, employ
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
 PROMPT = "a-prompt-of-theirs"
@@ -167,7 +167,7 @@ def test_a_job_that_changes_meanwhile_is_removed_as_it_came_out(
         else:
             cancel(product, owner.headers, made)
 
-    with people.meanwhile(store, "get", act):
+    with accounts.meanwhile(store, "get", act):
         assert delete(product, owner.headers, made).status == 204
     assert is_gone(product, owner.headers, made)
     assert held(product) == ((1, 0) if meanwhile == "settled" else (0, 0))

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from imagelayer.platform.times import rfc3339
-from tests.integration.administration.books import balances
-from tests.integration.generation.asking import create
+from tests.support.generations import create
+from tests.support.ledger import balances
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 

@@ -6,10 +6,9 @@ import time
 
 import pytest
 
-from tests.integration.administration.books import held
-from tests.integration.generation.asking import cancel, create, job, read
-from tests.integration.login import people
-from tests.integration.session import shop
+from tests.support import accounts, end_users
+from tests.support.generations import cancel, create, job, read
+from tests.support.ledger import held
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
 
@@ -73,7 +72,7 @@ def test_a_key_of_one_organization_means_nothing_to_another(
 def test_all_credentials_of_an_organization_mean_the_same_by_a_key(
     product: Product, owner: Account
 ) -> None:
-    friend = people.join(product, owner, "friend@example.com")
+    friend = accounts.join(product, owner, "friend@example.com")
     callers = [owner.headers, friend.headers]
     callers += [bearer(product.key(owner, *ALL_SCOPES)) for _ in range(2)]
     answers = [create(product, headers, "abc") for headers in callers]
@@ -82,9 +81,9 @@ def test_all_credentials_of_an_organization_mean_the_same_by_a_key(
 
 @pytest.mark.promise("org-scoped")
 def test_an_end_users_key_is_that_end_users_own(product: Product, owner: Account) -> None:
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     sessions = [product.session(key, user) for user in ("user-1", "user-1", "user-2")]
-    answers = [shop.generate(product, each, idempotency_key="abc") for each in sessions]
+    answers = [end_users.generate(product, each, idempotency_key="abc") for each in sessions]
     assert not made_anew(*answers[:2])
     assert made_anew(*answers)
     assert made_anew(*answers, create(product, bearer(key), "abc"))

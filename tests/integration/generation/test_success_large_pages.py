@@ -9,8 +9,8 @@ import pytest
 from imagelayer.generations import generations
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.table import StoreUnavailable
-from tests.integration.administration.books import held
-from tests.integration.generation.asking import create
+from tests.support.generations import create
+from tests.support.ledger import held
 from tests.support.product import Account, Product
 
 

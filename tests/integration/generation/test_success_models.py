@@ -12,9 +12,9 @@ import pytest
 
 from imagelayer.image_models.image_model import ImageRequest
 from imagelayer.image_models.studio import Studio
-from tests.integration.administration.books import audit, held
-from tests.integration.generation.asking import create, job, read
-from tests.integration.generation.workshop import SEED, Model, employ, offer
+from tests.support.generations import create, job, read
+from tests.support.ledger import audit, held
+from tests.support.model_stubs import SEED, Model, employ, offer
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 CUSTOM = {"id": "ours", "provider": "openai", "vendor_id": "ours-1", "credits_per_image": 8}

@@ -9,9 +9,9 @@ import pytest
 
 from imagelayer.image_models.image_model import FAILURES
 from imagelayer.platform.table import StoreUnavailable
-from tests.integration.administration.books import audit, balances, held
-from tests.integration.generation.asking import Till, create, job, read
-from tests.integration.generation.workshop import SEED, Model, employ
+from tests.support.generations import Till, create, job, read
+from tests.support.ledger import audit, balances, held
+from tests.support.model_stubs import SEED, Model, employ
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 

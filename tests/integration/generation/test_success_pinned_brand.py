@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.administration.books import another_process, held
-from tests.integration.generation.asking import create, job, read
+from tests.support.generations import create, job, read
+from tests.support.ledger import another_process, held
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
 NEW = {"palette": ["#101010", "#F0F000"], "style": "noisy", "prompt_suffix": "at night"}

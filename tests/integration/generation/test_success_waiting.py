@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from imagelayer.generations.wiring import GenerationsWiring
-from tests.integration.administration.books import held
-from tests.integration.generation.asking import cancel, create, job, read
-from tests.integration.generation.workshop import SEED, Model, employ, while_waiting
-from tests.integration.session import shop
+from tests.support import end_users
+from tests.support.generations import cancel, create, job, read
+from tests.support.ledger import held
+from tests.support.model_stubs import SEED, Model, employ, while_waiting
 from tests.support.product import Account, Answer, Product, session_bearer
 
 
@@ -164,8 +164,8 @@ def test_progress_is_shown_image_by_image(
 
 
 def test_an_end_user_waits_for_their_own(product: Product, owner: Account) -> None:
-    session = product.session(shop.key_of(product, owner))
-    made = shop.generate(product, session).json["id"]
+    session = product.session(end_users.key_of(product, owner))
+    made = end_users.generate(product, session).json["id"]
     answer = poll(product, session_bearer(session), made, "20")
     assert answer.json["status"] == "succeeded"
 

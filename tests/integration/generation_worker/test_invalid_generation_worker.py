@@ -13,8 +13,8 @@ from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.image_models.image_model import ImageRequest
 from imagelayer.operations.sweep import MAX_REQUEUES
 from imagelayer.platform.ids import new_id
-from tests.integration.administration.books import held
 from tests.support.images import logo
+from tests.support.ledger import held
 from tests.support.product import Account, Product
 
 

@@ -10,8 +10,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from imagelayer.platform.times import utc_month
-from tests.integration.login import people
-from tests.support import post
+from tests.support import accounts, sent_mail
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
 
@@ -66,7 +65,7 @@ def test_each_is_told_once_however_the_credits_are_used_up(
         (owner.org_id, "80 percent"),
         (owner.org_id, "100 percent"),
     ]
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.deliver_mail()
     assert [letter.subject for letter in sent] == [
         "80 percent of this month's ImageLayer credits are used",
@@ -78,11 +77,11 @@ def test_each_is_told_once_however_the_credits_are_used_up(
 
 
 def test_every_owner_is_told_and_nobody_else(product: Product, owner: Account) -> None:
-    people.join(product, owner, "other-owner@example.com", "owner")
-    people.join(product, owner, "admin@example.com", "admin")
+    accounts.join(product, owner, "other-owner@example.com", "owner")
+    accounts.join(product, owner, "admin@example.com", "admin")
     product.deliver_mail()
     make(product, owner, 8)
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.deliver_mail()
     assert sorted(letter.to for letter in sent) == [owner.email, "other-owner@example.com"]
 
@@ -205,6 +204,6 @@ def test_a_worker_that_died_between_charge_and_telling_is_made_up_for(
     product.edit("CreditsTable", balance)
     make(product, owner, 1)
     assert asked(product) == [80]
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.deliver_mail()
     assert sent == []  # asked for twice, sent once

@@ -9,9 +9,9 @@ import pytest
 
 from imagelayer.image_models.image_model import FAILURES
 from imagelayer.platform.errors import CATALOGUE
-from tests.integration.administration.books import audit, held
-from tests.integration.generation.workshop import SEED, Model, employ, offer
-from tests.integration.images.asking import (
+from tests.support.ledger import audit, held
+from tests.support.model_stubs import SEED, Model, employ, offer
+from tests.support.openai_requests import (
     data_url,
     edit,
     edit_form,

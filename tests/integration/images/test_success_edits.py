@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from imagelayer.generations.wiring import GenerationsWiring
-from tests.integration.administration.books import audit, held
-from tests.integration.generation.asking import job, read
-from tests.integration.generation.workshop import SEED, Model, employ
-from tests.integration.images.asking import (
+from tests.support.generations import job, read
+from tests.support.images import logo, opened
+from tests.support.ledger import audit, held
+from tests.support.model_stubs import SEED, Model, employ
+from tests.support.openai_requests import (
     data_url,
     edit,
     edit_form,
@@ -21,7 +22,6 @@ from tests.integration.images.asking import (
     picture,
     sources,
 )
-from tests.support.images import logo, opened
 from tests.support.product import Account, Product
 
 

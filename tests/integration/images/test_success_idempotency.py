@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.integration.administration.books import audit, held
-from tests.integration.generation.workshop import SEED, Model, employ
-from tests.integration.images.asking import edit, follow, generate, picture
-from tests.integration.login import people
+from tests.support import accounts
+from tests.support.ledger import audit, held
+from tests.support.model_stubs import SEED, Model, employ
+from tests.support.openai_requests import edit, follow, generate, picture
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
 ROUTES = pytest.mark.parametrize("route", ["generations", "edits"])
@@ -70,7 +70,7 @@ def test_an_idempotency_key_stands_for_one_job(
 ) -> None:
     headers = {**owner.headers, "idempotency-key": "order-1"}
     answers = [ask(product, headers, route) for _ in range(2)]
-    friend = people.join(product, owner, "friend@example.com")
+    friend = accounts.join(product, owner, "friend@example.com")
     answers.append(ask(product, {**friend.headers, "idempotency-key": "order-1"}, route))
     assert len(set(made(*answers))) == 1
     other = ask(product, headers, route, prompt="cold waves")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.integration.administration.books import audit, held
-from tests.integration.generation.asking import read
-from tests.integration.generation.workshop import SEED, Model, employ
-from tests.integration.images.asking import events, generate
+from tests.support.generations import read
 from tests.support.images import logo, opened
+from tests.support.ledger import audit, held
+from tests.support.model_stubs import SEED, Model, employ
+from tests.support.openai_requests import events, generate
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
 FORMATS = [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP"), ("avif", "AVIF")]

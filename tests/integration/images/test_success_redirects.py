@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from imagelayer.openai_api.images import HOLD_SECONDS, MAX_HOPS
-from tests.integration.administration.books import audit, held
-from tests.integration.generation.asking import cancel
-from tests.integration.generation.workshop import SEED, Model, employ, while_waiting
-from tests.integration.images.asking import edit, events, follow, generate, picture
+from tests.support.generations import cancel
+from tests.support.ledger import audit, held
+from tests.support.model_stubs import SEED, Model, employ, while_waiting
+from tests.support.openai_requests import edit, events, follow, generate, picture
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 FOLLOWED = 20  # by the clients, before they begin anew

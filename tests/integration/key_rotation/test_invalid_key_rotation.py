@@ -10,10 +10,8 @@ import pytest
 
 from imagelayer.access.wiring import AccessWiring
 from imagelayer.platform.times import rfc3339
-from tests.integration.key_rotation import keys
-from tests.integration.key_rotation.keys import VALID
-from tests.integration.login import people
-from tests.integration.session import shop
+from tests.support import accounts, api_keys, end_users
+from tests.support.api_keys import VALID
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
 
@@ -64,8 +62,8 @@ def test_each_network_that_is_none_is_named_and_nothing_is_made_or_changed(
     before = product.dump_of("KeysTable")
     cidrs = [*BAD_NETWORKS, "203.0.113.0/24", "2001:db8::/64"]
     for answer in (
-        keys.create(product, owner, allowed_cidrs=cidrs),
-        keys.change(product, owner, key, allowed_cidrs=cidrs),
+        api_keys.create(product, owner, allowed_cidrs=cidrs),
+        api_keys.change(product, owner, key, allowed_cidrs=cidrs),
     ):
         assert (answer.status, answer.json["code"]) == (422, "validation_failed")
         named = [each["location"] for each in answer.json["errors"]]
@@ -93,7 +91,7 @@ def test_what_is_fixed_or_is_no_value_is_not_changed(
 ) -> None:
     key = product.key(owner, "assets:read")
     before = product.dump_of("KeysTable")
-    answer = keys.change(product, owner, key, **{"name": "another", **changes})
+    answer = api_keys.change(product, owner, key, **{"name": "another", **changes})
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")
     assert [each["location"] for each in answer.json["errors"]] == [f"body.{next(iter(changes))}"]
     assert product.dump_of("KeysTable") == before
@@ -101,10 +99,10 @@ def test_what_is_fixed_or_is_no_value_is_not_changed(
 
 Act = Callable[[Product, Account, dict[str, Any]], Answer]
 CHANGING: dict[str, Act] = {
-    "rename": lambda product, owner, key: keys.change(product, owner, key, name="another"),
-    "disable": lambda product, owner, key: keys.change(product, owner, key, enabled=False),
-    "rotate": lambda product, owner, key: keys.rotate(product, owner.headers, key),
-    "revoke": keys.revoke,
+    "rename": lambda product, owner, key: api_keys.change(product, owner, key, name="another"),
+    "disable": lambda product, owner, key: api_keys.change(product, owner, key, enabled=False),
+    "rotate": lambda product, owner, key: api_keys.rotate(product, owner.headers, key),
+    "revoke": api_keys.revoke,
 }
 
 
@@ -118,16 +116,16 @@ def test_of_changes_that_read_the_same_key_the_second_is_refused_whole(
     store = product.part("key_rotation", AccessWiring).key_store
 
     def change_first() -> list[dict[str, Any]]:
-        first = keys.change(product, owner, key, allowed_cidrs=[keys.HOME])
+        first = api_keys.change(product, owner, key, allowed_cidrs=[api_keys.HOME])
         assert first.status == 200
         return product.dump_of("KeysTable")
 
-    with people.meanwhile(store, "get", change_first) as came_to:
+    with accounts.meanwhile(store, "get", change_first) as came_to:
         answer = CHANGING[second](product, owner, key)
     assert (answer.status, answer.json["code"]) == (409, "conflict")
     assert [product.dump_of("KeysTable")] == came_to
-    assert keys.own(product, key).status == 200
-    assert shop.is_good(product, session)
+    assert api_keys.own(product, key).status == 200
+    assert end_users.is_good(product, session)
     # Read again and asked again it is done.
     assert CHANGING[second](product, owner, key).status in (200, 201, 204)
 
@@ -215,11 +213,11 @@ def test_a_key_that_was_rotated_or_revoked_since_is_not_shown_again(
     assert rotated.status == 201
     answer = product.call("POST", "/v1/keys", headers=headers, body=VALID)
     assert (answer.status, answer.json["code"]) == (409, "conflict")
-    keys.rotate(product, owner.headers, key)
+    api_keys.rotate(product, owner.headers, key)
     answer = product.call("POST", path, headers=headers, body={})
     assert (answer.status, answer.json["code"]) == (409, "conflict")
     assert "il_live_" not in answer.text
-    keys.revoke(product, owner, key)
+    api_keys.revoke(product, owner, key)
     for target, body in (("/v1/keys", VALID), (path, {})):
         answer = product.call("POST", target, headers=headers, body=body)
         assert (answer.status, answer.json["code"]) == (404, "not_found")

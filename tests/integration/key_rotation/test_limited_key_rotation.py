@@ -11,9 +11,8 @@ from imagelayer.access.api_keys import checksum
 from imagelayer.access.key_store import MAX_KEYS
 from imagelayer.access.wiring import AccessWiring
 from imagelayer.limits.rate_limits import POLICIES
-from tests.integration.key_rotation import keys
-from tests.integration.key_rotation.keys import VALID
-from tests.integration.login import people
+from tests.support import accounts, api_keys
+from tests.support.api_keys import VALID
 from tests.support.product import Account, Product, bearer
 
 # ── How many ─────────────────────────────────────────────────────────────────────────────────────
@@ -21,27 +20,27 @@ from tests.support.product import Account, Product, bearer
 
 def fill(product: Product, count: int = MAX_KEYS) -> None:
     """As if the organization had so many keys."""
-    product.edit("KeysTable", keys.counter(product), count=count)
+    product.edit("KeysTable", api_keys.counter(product), count=count)
 
 
 def test_an_organization_has_a_hundred_keys_and_not_one_more_until_one_is_revoked(
     product: Product, owner: Account
 ) -> None:
     key = product.key(owner, "assets:read")
-    assert keys.counter(product)["count"] == 1
+    assert api_keys.counter(product)["count"] == 1
     fill(product, MAX_KEYS - 1)
-    assert keys.create(product, owner).status == 201
+    assert api_keys.create(product, owner).status == 201
     before = product.dump_of("KeysTable")
     for changes in ({}, {"kind": "publishable", "scopes": []}):
-        refused = keys.create(product, owner, **changes)
+        refused = api_keys.create(product, owner, **changes)
         assert (refused.status, refused.json["code"]) == (409, "key_limit_reached")
     assert product.dump_of("KeysTable") == before
     # Changing and rotating take no more room.
-    assert keys.rotate(product, owner.headers, key, grace=60).status == 201
-    assert keys.change(product, owner, key, name="k2").status == 200
-    assert keys.counter(product)["count"] == MAX_KEYS
-    assert keys.revoke(product, owner, key).status == 204
-    assert [keys.create(product, owner).status for _ in range(2)] == [201, 409]
+    assert api_keys.rotate(product, owner.headers, key, grace=60).status == 201
+    assert api_keys.change(product, owner, key, name="k2").status == 200
+    assert api_keys.counter(product)["count"] == MAX_KEYS
+    assert api_keys.revoke(product, owner, key).status == 204
+    assert [api_keys.create(product, owner).status for _ in range(2)] == [201, 409]
 
 
 def test_an_organization_that_is_full_does_not_fill_another(
@@ -49,8 +48,8 @@ def test_an_organization_that_is_full_does_not_fill_another(
 ) -> None:
     product.key(owner, "assets:read")
     fill(product)
-    assert keys.create(product, stranger).status == 201
-    assert keys.create(product, owner).status == 409
+    assert api_keys.create(product, stranger).status == 201
+    assert api_keys.create(product, owner).status == 409
 
 
 def test_a_repeated_request_is_answered_when_no_key_is_left(
@@ -75,20 +74,20 @@ def test_limits_of_an_organization_reach_every_key_it_has_or_makes(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     old, other = product.key(owner, "assets:read"), product.key(owner, "assets:read")
-    current = keys.rotate(product, owner.headers, old, grace=3600).json
+    current = api_keys.rotate(product, owner.headers, old, grace=3600).json
     elsewhere = product.key(stranger, "assets:read")
     for key in (old, current, other, elsewhere):  # warm
-        assert keys.own(product, key).headers["ratelimit-policy"] == '"key-read";q=300;w=60'
-    assert keys.set_limits(product, owner, key_read=MANY)["keys"] == 2
+        assert api_keys.own(product, key).headers["ratelimit-policy"] == '"key-read";q=300;w=60'
+    assert api_keys.set_limits(product, owner, key_read=MANY)["keys"] == 2
     new = product.key(owner, "assets:read")
-    rotated = keys.rotate(product, owner.headers, other).json
+    rotated = api_keys.rotate(product, owner.headers, other).json
     for key in (old, current, new, rotated):
-        assert keys.own(product, key).headers["ratelimit-policy"] == '"key-read";q=6000;w=3600'
-    assert keys.own(product, elsewhere).headers["ratelimit-policy"] == '"key-read";q=300;w=60'
+        assert api_keys.own(product, key).headers["ratelimit-policy"] == '"key-read";q=6000;w=3600'
+    assert api_keys.own(product, elsewhere).headers["ratelimit-policy"] == '"key-read";q=300;w=60'
     # The whole plan is replaced: what it does not name is as for everybody.
-    keys.set_limits(product, owner)
+    api_keys.set_limits(product, owner)
     for key in (old, current, new, rotated):
-        assert keys.own(product, key).headers["ratelimit-policy"] == '"key-read";q=300;w=60'
+        assert api_keys.own(product, key).headers["ratelimit-policy"] == '"key-read";q=300;w=60'
 
 
 @pytest.mark.promise("limits-fail-closed")
@@ -98,11 +97,11 @@ def test_a_lower_limit_is_exact_from_the_next_request(
 ) -> None:
     key = product.key(owner, "assets:read")
     if warm:
-        keys.own(product, key)
+        api_keys.own(product, key)
         # The few calls that a lower limit leaves are fewer by what was used under the old one.
         product.edit("KeysTable", product.secret(key["key"]), tat_key_read=0)
-    keys.set_limits(product, owner, key_read=FEW)
-    answers = [keys.own(product, key) for _ in range(4)]
+    api_keys.set_limits(product, owner, key_read=FEW)
+    answers = [api_keys.own(product, key) for _ in range(4)]
     assert [each.status for each in answers] == [200, 200, 429, 429]
     assert answers[0].headers["ratelimit"].startswith('"key-read";r=1;')
     assert answers[2].headers["ratelimit-policy"] == '"key-read";q=3;w=60'
@@ -114,12 +113,12 @@ def test_a_limit_that_was_raised_is_known_ten_seconds_later_where_calls_are_bein
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = product.key(owner, "assets:read")
-    keys.set_limits(product, owner, key_read=FEW)
-    assert [keys.own(product, key).status for _ in range(3)] == [200, 200, 429]
-    keys.set_limits(product, owner, key_read=MANY)
+    api_keys.set_limits(product, owner, key_read=FEW)
+    assert [api_keys.own(product, key).status for _ in range(3)] == [200, 200, 429]
+    api_keys.set_limits(product, owner, key_read=MANY)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 10)
-    assert keys.own(product, key).status == 200
+    assert api_keys.own(product, key).status == 200
 
 
 @pytest.mark.promise("limits-fail-closed")
@@ -129,13 +128,13 @@ def test_a_key_that_is_made_while_limits_are_set_has_them(product: Product, owne
     table = product.part("key_rotation", AccessWiring).key_store._table
 
     def set_limits() -> dict[str, Any]:
-        return keys.set_limits(product, owner, key_read=MANY)
+        return api_keys.set_limits(product, owner, key_read=MANY)
 
-    with people.meanwhile(table, "get", set_limits) as came_to:
-        made = keys.create(product, owner).json
+    with accounts.meanwhile(table, "get", set_limits) as came_to:
+        made = api_keys.create(product, owner).json
     assert [each["keys"] for each in came_to] == [1]
-    assert keys.own(product, made).headers["ratelimit-policy"] == '"key-read";q=6000;w=3600'
-    assert keys.counter(product)["count"] == 2
+    assert api_keys.own(product, made).headers["ratelimit-policy"] == '"key-read";q=6000;w=3600'
+    assert api_keys.counter(product)["count"] == 2
 
 
 @pytest.mark.promise("limits-fail-closed")
@@ -151,11 +150,11 @@ def test_guessing_is_limited_by_address_whatever_is_wrong_with_the_guesses(
         publishable,
     )
     burst = POLICIES["bad-credential"].burst
-    statuses = [keys.own(product, guesses[number % 3]).status for number in range(burst)]
+    statuses = [api_keys.own(product, guesses[number % 3]).status for number in range(burst)]
     assert statuses == [401] * burst
     for guess in guesses:
         # The clock runs meanwhile, so a slot may have trickled back.
-        assert 429 in [keys.own(product, guess).status for _ in range(2)]
+        assert 429 in [api_keys.own(product, guess).status for _ in range(2)]
     # Who is right is not held up by who guesses from the same address.
-    assert keys.own(product, good).status == 200
+    assert api_keys.own(product, good).status == 200
     assert product.call("GET", "/v1/brands", headers=bearer(good)).status == 403

@@ -9,7 +9,8 @@ import pytest
 
 from imagelayer.access.api_keys import hash_secret, is_well_formed
 from imagelayer.platform.times import parse_rfc3339, rfc3339
-from tests.integration.key_rotation.keys import (
+from tests.support import accounts, end_users
+from tests.support.api_keys import (
     change,
     create,
     own,
@@ -19,8 +20,6 @@ from tests.integration.key_rotation.keys import (
     rotate,
     set_limits,
 )
-from tests.integration.login import people
-from tests.integration.session import shop
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 
@@ -275,12 +274,16 @@ def test_a_disabled_key_is_refused_from_the_next_request_until_it_is_enabled(
     for secret in (key, current):
         assert own(product, secret).status == 401
         assert product.security_events("auth.credential_refused")[-1]["reason"] == "disabled key"
-    assert [shop.is_good(product, each) for each in (*sessions, others)] == [False, False, True]
+    assert [end_users.is_good(product, each) for each in (*sessions, others)] == [
+        False,
+        False,
+        True,
+    ]
     assert change(product, owner, key, enabled=True).json["enabled"] is True
     assert [own(product, secret).status for secret in (key, current)] == [200, 200]
     # What rested on the key stays ended.
-    assert [shop.is_good(product, each) for each in sessions] == [False, False]
-    assert shop.is_good(product, product.session(key))
+    assert [end_users.is_good(product, each) for each in sessions] == [False, False]
+    assert end_users.is_good(product, product.session(key))
 
 
 @pytest.mark.promise("keys-rotate")
@@ -293,7 +296,7 @@ def test_disabling_that_died_half_way_is_finished_by_the_same_call_again(
         assert change(product, owner, key, enabled=False).status == 503
     assert own(product, key).status == 401
     assert change(product, owner, key, enabled=False).status == 200
-    assert not shop.is_good(product, session)
+    assert not end_users.is_good(product, session)
 
 
 # ── When it was used ─────────────────────────────────────────────────────────────────────────────
@@ -324,7 +327,7 @@ def test_a_list_reads_the_uses_of_all_its_secrets_in_one_call(
     made = [product.key(owner, "assets:read") for _ in range(3)]
     rotate(product, owner.headers, made[1], grace=60)
     own(product, made[2])
-    with people.calls(product, "key_rotation") as calls:
+    with accounts.calls(product, "key_rotation") as calls:
         listed = product.call("GET", "/v1/keys", headers=owner.headers).json["data"]
     assert calls == ["UpdateItem", "Query", "BatchGetItem"]
     assert [each["last_used_at"] is not None for each in listed] == [False, False, True]
@@ -419,11 +422,11 @@ def test_a_rotation_whose_answer_was_lost_shows_the_same_secret_and_is_finished(
         lost = product.call("POST", path, headers=headers, body={"grace_seconds": 0})
     assert lost.status == 503
     assert own(product, key).status == 401
-    assert shop.is_good(product, session)
+    assert end_users.is_good(product, session)
     answer = product.call("POST", path, headers=headers, body={"grace_seconds": 0})
     assert (answer.status, answer.headers["idempotent-replayed"]) == (201, "true")
     assert own(product, answer.json).status == 200
-    assert not shop.is_good(product, session)
+    assert not end_users.is_good(product, session)
     assert len([item for item in product.items("KeysTable") if item["sk"] == "SECRET"]) == 1
 
 
@@ -434,10 +437,10 @@ def test_what_the_new_secret_minted_outlives_a_repeated_rotation(
     path, headers = f"/v1/keys/{key['id']}/rotate", owner.headers | {"idempotency-key": "again"}
     rotated = product.call("POST", path, headers=headers, body={}).json
     session = product.session(rotated)
-    item = shop.record(product, session)
+    item = end_users.record(product, session)
     product.edit("SessionsTable", item, created_at=item["created_at"] + 1)
     assert product.call("POST", path, headers=headers, body={}).json["key"] == rotated["key"]
-    assert shop.is_good(product, session)
+    assert end_users.is_good(product, session)
 
 
 @pytest.mark.promise("keys-rotate")

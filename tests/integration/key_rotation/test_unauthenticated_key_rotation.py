@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from imagelayer.access.api_keys import checksum
-from tests.integration.key_rotation import keys
-from tests.integration.login import people
-from tests.integration.session import shop
+from tests.support import accounts, api_keys, end_users
 from tests.support.product import Account, Answer, Product, bearer, session_bearer
 
 UNKNOWN = "0123456789ABCDEFGHIJKLMNOPQrstuv"
@@ -19,7 +17,7 @@ ELSEWHERE = "203.0.113.9"
 def refused_as(product: Product, key: str) -> tuple[list[str], str]:
     """What refusing a key costs, and the reason in the log."""
     headers = {"authorization": f"Bearer {key}"}
-    with people.calls(product, "key_rotation") as calls:
+    with accounts.calls(product, "key_rotation") as calls:
         answer = product.call("GET", "/v1/keys/self", headers=headers)
     assert (answer.status, answer.json["code"]) == (401, "unauthenticated")
     return calls, product.security_events("auth.credential_refused")[-1]["reason"]
@@ -40,7 +38,7 @@ def test_a_key_that_cannot_be_one_is_refused_before_any_read(
     unknown = f"il_live_{UNKNOWN}{checksum(UNKNOWN)}"
     assert refused_as(product, unknown) == (["UpdateItem"] * 2, "unknown key")
     assert product.dump_of("KeysTable") == before
-    assert f"LIMIT#bad-credential#{keys.HOME}" in {
+    assert f"LIMIT#bad-credential#{api_keys.HOME}" in {
         item["pk"] for item in product.items("CountersTable")
     }
 
@@ -65,10 +63,10 @@ def test_a_key_used_from_elsewhere_is_refused_and_uses_up_nothing_of_its_owner(
 ) -> None:
     key = product.key(owner, "assets:read", allowed_cidrs=["198.51.100.0/24", "2001:db8::/48"])
     if warm:
-        assert keys.own(product, key).status == 200
+        assert api_keys.own(product, key).status == 200
     before = product.secret(key["key"])
     for outside in (ELSEWHERE, "2001:db8:1::1", "::ffff:203.0.113.9"):
-        answer = keys.own(product, key, ip=outside)
+        answer = api_keys.own(product, key, ip=outside)
         assert (answer.status, answer.json["code"]) == (403, "address_not_allowed")
         (line,) = product.security_events("authz.address_denied")[-1:]
         assert (line["org_id"], line["actor"]) == (owner.org_id, key["id"])
@@ -79,24 +77,24 @@ def test_a_key_used_from_elsewhere_is_refused_and_uses_up_nothing_of_its_owner(
     assert counted == {
         f"LIMIT#bad-credential#{subject}" for subject in (ELSEWHERE, "2001:db8:1::/64")
     }
-    assert keys.own(product, key).status == 200
+    assert api_keys.own(product, key).status == 200
 
 
 def test_who_keeps_trying_from_elsewhere_is_limited_by_address_and_the_owner_is_not(
     product: Product, owner: Account
 ) -> None:
-    key = product.key(owner, "assets:read", allowed_cidrs=[keys.HOME])
-    people.spend(product, "bad-credential", ELSEWHERE)
-    answer = keys.own(product, key, ip=ELSEWHERE)
+    key = product.key(owner, "assets:read", allowed_cidrs=[api_keys.HOME])
+    accounts.spend(product, "bad-credential", ELSEWHERE)
+    answer = api_keys.own(product, key, ip=ELSEWHERE)
     assert (answer.status, answer.json["code"]) == (429, "rate_limited")
-    assert keys.own(product, key).status == 200
+    assert api_keys.own(product, key).status == 200
 
 
 def test_where_a_key_may_be_used_from_says_nothing_of_its_end_users(
     product: Product, owner: Account
 ) -> None:
     """The key is used by a server; the sessions it mints, by browsers anywhere."""
-    key = product.key(owner, "sessions:write", "generations:read", allowed_cidrs=[keys.HOME])
+    key = product.key(owner, "sessions:write", "generations:read", allowed_cidrs=[api_keys.HOME])
     session = session_bearer(product.session(key))
     path = "/v1/generations/gen_00000000000000000000000000"
     assert product.call("GET", path, headers=session, ip=ELSEWHERE).status == 404
@@ -105,7 +103,7 @@ def test_where_a_key_may_be_used_from_says_nothing_of_its_end_users(
 # ── A publishable key beside a session token ─────────────────────────────────────────────────────
 
 
-def beside(product: Product, session: dict[str, Any], key: str, ip: str = keys.HOME) -> Answer:
+def beside(product: Product, session: dict[str, Any], key: str, ip: str = api_keys.HOME) -> Answer:
     """A widget's call: its publishable key beside the end user's session token."""
     headers = session_bearer(session) | {"x-imagelayer-key": key}
     path = "/v1/generations/gen_00000000000000000000000000"
@@ -116,13 +114,13 @@ def beside(product: Product, session: dict[str, Any], key: str, ip: str = keys.H
 def test_a_key_that_comes_along_must_be_a_living_publishable_one_of_the_same_organization(
     product: Product, owner: Account, stranger: Account
 ) -> None:
-    session = product.session(shop.key_of(product, owner))
+    session = product.session(end_users.key_of(product, owner))
     good, disabled, revoked = (product.key(owner, kind="publishable") for _ in range(3))
     foreign = product.key(stranger, kind="publishable")
     secret = product.key(owner, "generations:read")
     assert [beside(product, session, each["key"]).status for each in (good, disabled)] == [404, 404]
-    keys.change(product, owner, disabled, enabled=False)
-    keys.revoke(product, owner, revoked)
+    api_keys.change(product, owner, disabled, enabled=False)
+    api_keys.revoke(product, owner, revoked)
     for key, reason in (
         (disabled["key"], "disabled key"),
         (revoked["key"], "unknown key"),
@@ -135,15 +133,15 @@ def test_a_key_that_comes_along_must_be_a_living_publishable_one_of_the_same_org
         assert (answer.status, answer.json["code"]) == (401, "unauthenticated"), reason
         assert product.security_events("auth.credential_refused")[-1]["reason"] == reason
     assert beside(product, session, good["key"]).status == 404
-    keys.change(product, owner, disabled, enabled=True)
+    api_keys.change(product, owner, disabled, enabled=True)
     assert beside(product, session, disabled["key"]).status == 404
 
 
 def test_a_publishable_key_is_held_to_its_networks_and_its_own_limit(
     product: Product, owner: Account
 ) -> None:
-    session = product.session(shop.key_of(product, owner))
-    key = product.key(owner, kind="publishable", allowed_cidrs=[keys.HOME])
+    session = product.session(end_users.key_of(product, owner))
+    key = product.key(owner, kind="publishable", allowed_cidrs=[api_keys.HOME])
     assert beside(product, session, key["key"]).status == 404
     answer = beside(product, session, key["key"], ip=ELSEWHERE)
     assert (answer.status, answer.json["code"]) == (403, "address_not_allowed")

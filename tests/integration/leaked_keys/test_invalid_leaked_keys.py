@@ -8,8 +8,7 @@ import pytest
 
 from imagelayer.access.leaked_keys import MAX_REPORTED
 from imagelayer.api.route import MAX_BODY_BYTES
-from tests.integration.key_rotation import keys
-from tests.integration.leaked_keys import reports
+from tests.support import api_keys, leak_reports
 from tests.support.product import Account, Product
 
 
@@ -19,7 +18,7 @@ def test_a_report_that_is_none_is_refused_and_nothing_is_revoked(
 ) -> None:
     key = product.key(owner, "assets:read")
     before = product.counts()
-    leak = reports.leak(key["key"])
+    leak = leak_reports.leak(key["key"])
     for bad in (
         "",
         "{nope",
@@ -32,15 +31,15 @@ def test_a_report_that_is_none_is_refused_and_nothing_is_revoked(
         json.dumps([leak] * (MAX_REPORTED + 1)),
         "[" * 20_000,
     ):
-        answer = reports.send(product, bad)
+        answer = leak_reports.send(product, bad)
         assert (answer.status, answer.json["code"]) == (422, "validation_failed"), bad[:60]
         assert key["key"] not in answer.text
     too_big = json.dumps([{**leak, "extra": "x" * MAX_BODY_BYTES}])
-    assert reports.send(product, too_big).status == 413
+    assert leak_reports.send(product, too_big).status == 413
     assert product.counts() == before
-    assert keys.own(product, key).status == 200
+    assert api_keys.own(product, key).status == 200
 
 
 def test_a_hundred_tokens_are_one_report(product: Product) -> None:
-    answer = reports.report(product, *(f"token {number}" for number in range(MAX_REPORTED)))
-    assert reports.labels(answer) == ["false_positive"] * MAX_REPORTED
+    answer = leak_reports.report(product, *(f"token {number}" for number in range(MAX_REPORTED)))
+    assert leak_reports.labels(answer) == ["false_positive"] * MAX_REPORTED

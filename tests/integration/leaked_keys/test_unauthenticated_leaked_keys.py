@@ -10,9 +10,7 @@ import pytest
 from dev.secret_scanning import SecretScanner
 from imagelayer.access.secret_scanning import ScannerKeys
 from imagelayer.platform.table import StoreUnavailable
-from tests.integration.key_rotation import keys
-from tests.integration.leaked_keys import reports
-from tests.integration.login import people
+from tests.support import accounts, api_keys, leak_reports
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 ID, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signature"
@@ -34,31 +32,31 @@ def test_a_report_that_is_not_signed_by_a_known_key_does_nothing(
     product: Product, owner: Account
 ) -> None:
     key = product.key(owner, *ALL_SCOPES)
-    body = json.dumps([reports.leak(key["key"])])
+    body = json.dumps([leak_reports.leak(key["key"])])
     good, other = (each.sign(body.encode()) for each in (product.scanner, SecretScanner()))
     before = product.dump_of("KeysTable")
     mails = product.asked_mails()
     for name, (forge, reason) in FORGED.items():
-        answer = reports.send(product, body, forge(good, other))
+        answer = leak_reports.send(product, body, forge(good, other))
         assert (answer.status, answer.json["code"]) == (403, "signature_refused"), name
         line = product.security_events("key.leak_reported")[-1]
         assert (line["outcome"], line["reason"]) == ("denied", reason), name
     # A signature is of one body: not of another token, nor of the same text written otherwise.
     for changed in (body.replace("content", "commit"), body.replace(", ", ","), body + " "):
-        answer = reports.send(product, changed, good)
+        answer = leak_reports.send(product, changed, good)
         assert (answer.status, answer.json["code"]) == (403, "signature_refused")
     assert len(product.security_events("key.leak_reported")) == len(FORGED) + 3
     assert (product.dump_of("KeysTable"), product.asked_mails()) == (before, mails)
-    assert reports.labels(reports.send(product, body, good)) == ["true_positive"]
+    assert leak_reports.labels(leak_reports.send(product, body, good)) == ["true_positive"]
 
 
 def test_a_credential_is_no_signature(product: Product, owner: Account) -> None:
     key = product.key(owner, *ALL_SCOPES)
-    body = json.dumps([reports.leak(key["key"])])
+    body = json.dumps([leak_reports.leak(key["key"])])
     for headers in (owner.headers, bearer(key)):
-        answer = reports.send(product, body, headers)
+        answer = leak_reports.send(product, body, headers)
         assert (answer.status, answer.json["code"]) == (403, "signature_refused")
-    assert keys.own(product, key).status == 200
+    assert api_keys.own(product, key).status == 200
 
 
 def test_while_the_signing_keys_cannot_be_read_no_report_is_believed_or_refused_for_good(
@@ -71,9 +69,9 @@ def test_while_the_signing_keys_cannot_be_read_no_report_is_believed_or_refused_
 
     with monkeypatch.context() as patch:
         patch.setattr(ScannerKeys, "_ask", fail)
-        answer = reports.report(product, key["key"])
+        answer = leak_reports.report(product, key["key"])
     assert (answer.status, answer.json["code"]) == (503, "dependency_unavailable")
     assert int(answer.headers["retry-after"]) > 0
-    assert keys.own(product, key).status == 200
-    people.restart(product, "leaked_keys")
-    assert reports.labels(reports.report(product, key["key"])) == ["true_positive"]
+    assert api_keys.own(product, key).status == 200
+    accounts.restart(product, "leaked_keys")
+    assert leak_reports.labels(leak_reports.report(product, key["key"])) == ["true_positive"]

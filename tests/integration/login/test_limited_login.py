@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagelayer.limits.rate_limits import POLICIES
-from tests.integration.login.people import (
+from tests.support.accounts import (
     ELSEWHERE,
     HOME,
     NEW_PASSWORD,

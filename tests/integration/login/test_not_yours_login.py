@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.login.people import is_logged_in, join, sessions_of
+from tests.support.accounts import is_logged_in, join, sessions_of
 from tests.support.product import Account, Answer, Product
 
 

@@ -8,7 +8,7 @@ import pyotp
 import pytest
 
 from imagelayer.audit.security_log import EVENTS
-from tests.integration.login.people import (
+from tests.support.accounts import (
     ELSEWHERE,
     FIREFOX,
     NEW_PASSWORD,

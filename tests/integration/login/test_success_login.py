@@ -10,7 +10,7 @@ import pytest
 
 from imagelayer.identity.wiring import IdentityWiring
 from imagelayer.platform.ids import new_id
-from tests.integration.login.people import (
+from tests.support.accounts import (
     ELSEWHERE,
     FIREFOX,
     HOME,

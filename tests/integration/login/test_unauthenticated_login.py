@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from imagelayer.identity.wiring import IdentityWiring
-from tests.integration.login.people import (
+from tests.support.accounts import (
     ELSEWHERE,
     FIREFOX,
     HOME,

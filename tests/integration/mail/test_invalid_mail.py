@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.login import people
-from tests.integration.mail import letters
-from tests.support import post
+from tests.support import accounts, mail_triggers, sent_mail
 from tests.support.product import Account, Product
 
 BROKEN: dict[str, dict[str, Any] | str] = {
@@ -38,12 +36,12 @@ def good(owner: Account) -> dict[str, Any]:
 def test_a_message_that_is_none_comes_again_and_the_others_of_its_batch_go_out(
     product: Product, owner: Account, broken: str
 ) -> None:
-    sent = post.watch(product)
-    failed = letters.deliver(
+    sent = sent_mail.watch(product)
+    failed = mail_triggers.deliver(
         product,
-        letters.record(good(owner), "m-1"),
-        letters.record(BROKEN[broken], "m-2"),
-        letters.record(good(owner), "m-3"),
+        mail_triggers.record(good(owner), "m-1"),
+        mail_triggers.record(BROKEN[broken], "m-2"),
+        mail_triggers.record(good(owner), "m-3"),
     )
     assert failed == ["m-2"]
     assert [letter.to for letter in sent] == [owner.email] * 2
@@ -53,8 +51,8 @@ def test_what_is_told_of_a_failure_is_its_kind_and_no_word_of_the_message(
     product: Product, owner: Account
 ) -> None:
     message = {"kind": "ada@example.com", "at": 1, "user_id": "grace@example.com"}
-    assert letters.deliver(product, letters.record(message)) == ["m-1"]
-    assert letters.deliver(product, letters.record("ada@example.com")) == ["m-1"]
+    assert mail_triggers.deliver(product, mail_triggers.record(message)) == ["m-1"]
+    assert mail_triggers.deliver(product, mail_triggers.record("ada@example.com")) == ["m-1"]
     failures = [line for line in product.logs() if line.get("message") == "a mail was not sent"]
     assert [line["cause"] for line in failures] == ["ValueError", "JSONDecodeError"]
     assert "example.com" not in product.output.getvalue()
@@ -65,17 +63,17 @@ def test_what_is_told_of_a_failure_is_its_kind_and_no_word_of_the_message(
 def test_while_a_service_is_down_nothing_is_lost(
     product: Product, owner: Account, service: str
 ) -> None:
-    people.forgot(product, owner.email)
+    accounts.forgot(product, owner.email)
     (message,) = product.asked_mails()
     with product.broken(service):
-        assert letters.deliver(product, letters.record(message)) == ["m-1"]
-    sent = post.watch(product)
-    assert letters.deliver(product, letters.record(message, received=2)) == []
-    assert people.reset(product, sent[-1].token).status == 204
+        assert mail_triggers.deliver(product, mail_triggers.record(message)) == ["m-1"]
+    sent = sent_mail.watch(product)
+    assert mail_triggers.deliver(product, mail_triggers.record(message, received=2)) == []
+    assert accounts.reset(product, sent[-1].token).status == 204
 
 
 def test_ids_that_are_none_find_nobody(product: Product, owner: Account) -> None:
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     for about in (
         {"kind": "new_place", "user_id": "usr_nobody"},
         {"kind": "new_place", "user_id": ""},
@@ -85,6 +83,6 @@ def test_ids_that_are_none_find_nobody(product: Product, owner: Account) -> None
         {"kind": "invitation", "org_id": owner.org_id, "invitation_id": "x"},
         {"kind": "key_created", "org_id": "org_x", "name": "k", "hint": "h"},
     ):
-        assert letters.deliver(product, letters.record({"at": 1, **about})) == []
+        assert mail_triggers.deliver(product, mail_triggers.record({"at": 1, **about})) == []
     assert sent == []
-    assert set(letters.outcomes(product)[-7:]) == {"MailNothing"}
+    assert set(mail_triggers.outcomes(product)[-7:]) == {"MailNothing"}

@@ -11,10 +11,8 @@ from imagelayer.identity.email_policy import address_hash
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.limits.wiring import LimitsWiring
 from imagelayer.mail.wiring import MailWiring
-from tests.integration.login import people
-from tests.integration.mail import letters
-from tests.integration.mail.letters import CAUSES, FRIEND
-from tests.support import post
+from tests.support import accounts, mail_triggers, sent_mail
+from tests.support.mail_triggers import CAUSES, FRIEND
 from tests.support.product import Account, Answer, Product
 
 # Who can cause which mail: strangers these, and only somebody who is logged in the rest.
@@ -40,14 +38,16 @@ def test_a_mail_counts_against_its_account_and_a_strangers_against_address_and_c
 ) -> None:
     happen, kind, to, _, _ = CAUSES[cause]
     happen(product, owner)
-    before = letters.counted(product)
+    before = mail_triggers.counted(product)
     product.deliver_mail()
-    moved = {name for name, tat in letters.counted(product).items() if before.get(name) != tat}
+    moved = {
+        name for name, tat in mail_triggers.counted(product).items() if before.get(name) != tat
+    }
     policies = {name.split("#")[1] for name in moved}
     if kind in BY_STRANGERS:
         assert policies == {"mail-per-address", "mail-per-ip", "mail-per-account"}
         assert f"LIMIT#mail-per-address#{address_hash(to)}" in moved
-        assert f"LIMIT#mail-per-ip#{people.HOME}" in moved
+        assert f"LIMIT#mail-per-ip#{accounts.HOME}" in moved
     else:
         assert policies == {"mail-per-account"}
     assert not any("@" in name for name in moved)
@@ -71,17 +71,17 @@ def test_past_a_limit_no_mail_goes_out_and_the_answer_is_as_ever(
     product.deliver_mail()
     subjects = {
         "mail-per-address": address_hash(to),
-        "mail-per-ip": people.HOME,
+        "mail-per-ip": accounts.HOME,
         "mail-per-account": ACCOUNTS[cause](product, owner),
     }
     spend(product, policy, subjects[policy])
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     past = happen(product, owner)
     product.deliver_mail()
     assert sent == []
     capped = last(product, "mail.capped")
     assert (capped["outcome"], capped["reason"]) == ("denied", kind)
-    assert letters.outcomes(product)[-1] == "MailCapped"
+    assert mail_triggers.outcomes(product)[-1] == "MailCapped"
     assert isinstance(within, Answer)
     assert isinstance(past, Answer)
     assert past.status == within.status
@@ -90,8 +90,8 @@ def test_past_a_limit_no_mail_goes_out_and_the_answer_is_as_ever(
 
 def spend(product: Product, policy: str, subject: str) -> None:
     """Use one limit up behind the back of the mail function, which remembers while it is warm."""
-    people.spend(product, policy, subject)
-    people.restart(product, "mail")
+    accounts.spend(product, policy, subject)
+    accounts.restart(product, "mail")
 
 
 @pytest.mark.promise("limits-fail-closed")
@@ -99,9 +99,9 @@ def test_one_address_gets_three_mails_from_strangers_at_once_and_no_more(
     product: Product, owner: Account
 ) -> None:
     burst = POLICIES["mail-per-address"].burst
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     statuses = [
-        people.forgot(product, owner.email, ip=f"198.51.{number}.7").status
+        accounts.forgot(product, owner.email, ip=f"198.51.{number}.7").status
         for number in range(burst + 2)
     ]
     product.deliver_mail()
@@ -115,23 +115,23 @@ def test_a_link_that_was_mailed_stays_good_when_the_next_mail_is_capped(
     product: Product, owner: Account
 ) -> None:
     """A new link would put an end to the one that is in the mailbox."""
-    sent = post.watch(product)
-    people.forgot(product, owner.email)
+    sent = sent_mail.watch(product)
+    accounts.forgot(product, owner.email)
     product.deliver_mail()
     spend(product, "mail-per-address", address_hash(owner.email))
-    people.forgot(product, owner.email)
+    accounts.forgot(product, owner.email)
     product.deliver_mail()
     assert len(product.security_events("mail.capped")) == 1
-    assert people.reset(product, sent[0].token).status == 204
+    assert accounts.reset(product, sent[0].token).status == 204
 
 
 def test_what_strangers_cause_does_not_use_up_what_tells_the_owner_of_changes(
     product: Product, owner: Account
 ) -> None:
     spend(product, "mail-per-address", address_hash(owner.email))
-    spend(product, "mail-per-ip", people.HOME)
-    sent = post.watch(product)
-    people.change(product, owner)
+    spend(product, "mail-per-ip", accounts.HOME)
+    sent = sent_mail.watch(product)
+    accounts.change(product, owner)
     product.deliver_mail()
     assert [letter.subject for letter in sent] == ["Your ImageLayer password was changed"]
 
@@ -140,13 +140,13 @@ def test_what_strangers_cause_does_not_use_up_what_tells_the_owner_of_changes(
 def test_when_the_count_cannot_be_kept_the_mail_waits(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    people.forgot(product, owner.email)
+    accounts.forgot(product, owner.email)
     (message,) = product.asked_mails()
     with monkeypatch.context() as patch:
         patch.setattr(product.part("mail", LimitsWiring).counters._table, "_name", "NoSuchTable")
-        assert letters.deliver(product, letters.record(message)) == ["m-1"]
-    sent = post.watch(product)
-    assert letters.deliver(product, letters.record(message, received=2)) == []
+        assert mail_triggers.deliver(product, mail_triggers.record(message)) == ["m-1"]
+    sent = sent_mail.watch(product)
+    assert mail_triggers.deliver(product, mail_triggers.record(message, received=2)) == []
     assert len(sent) == 1
 
 
@@ -161,13 +161,13 @@ def test_no_mail_of_any_kind_goes_to_an_address_that_refused_one(
     happen, kind, to, _, _ = CAUSES[cause]
     happen(product, owner)
     suppress(product, to)
-    before = letters.counted(product)
-    sent = post.watch(product)
+    before = mail_triggers.counted(product)
+    sent = sent_mail.watch(product)
     product.deliver_mail()
-    assert (sent, letters.outcomes(product)[-1]) == ([], "MailWithheld")
+    assert (sent, mail_triggers.outcomes(product)[-1]) == ([], "MailWithheld")
     withheld = last(product, "mail.withheld")
     assert (withheld["outcome"], withheld["reason"]) == ("denied", kind)
-    assert letters.counted(product) == before
+    assert mail_triggers.counted(product) == before
     assert product.asked_mails() == []
 
 
@@ -184,10 +184,10 @@ def test_a_mail_that_is_withheld_makes_no_link_and_keeps_no_sign_up(
 def test_of_two_owners_the_one_whose_address_refused_mail_holds_up_nobody(
     product: Product, owner: Account
 ) -> None:
-    people.join(product, owner, "other-owner@example.com", "owner")
+    accounts.join(product, owner, "other-owner@example.com", "owner")
     product.deliver_mail()
     suppress(product, owner.email)
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.key(owner, "assets:read")
     product.deliver_mail()
     assert [letter.to for letter in sent] == ["other-owner@example.com"]
@@ -195,5 +195,5 @@ def test_of_two_owners_the_one_whose_address_refused_mail_holds_up_nobody(
 
 def test_a_suppressed_address_still_logs_in_and_works(product: Product, owner: Account) -> None:
     suppress(product, owner.email)
-    assert people.log_in(product, owner.email).status == 200
+    assert accounts.log_in(product, owner.email).status == 200
     assert product.key(owner, "assets:read")

@@ -10,11 +10,8 @@ import time
 import pytest
 
 from imagelayer.mail.worker import TO_USER
-from tests.integration.login import people
-from tests.integration.mail import letters
-from tests.integration.mail.letters import CAUSES, FRIEND
-from tests.integration.organization import team
-from tests.support import aws, post
+from tests.support import accounts, aws, mail_triggers, organizations, sent_mail
+from tests.support.mail_triggers import CAUSES, FRIEND
 from tests.support.product import PASSWORD, Account, Product
 
 BASE = aws.PARAMETERS["BaseUrl"]
@@ -34,7 +31,7 @@ def test_what_happens_asks_for_one_mail_and_it_goes_out(
     happen, kind, to, subject, page = CAUSES[cause]
     happen(product, owner)
     assert [message["kind"] for message in product.asked_mails()] == [kind]
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.deliver_mail()
     (letter,) = sent
     assert (letter.to, letter.subject) == (to, subject)
@@ -48,7 +45,7 @@ def test_what_happens_asks_for_one_mail_and_it_goes_out(
 def test_both_forms_carry_the_one_link_and_nothing_that_loads(
     product: Product, owner: Account, cause: str
 ) -> None:
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     CAUSES[cause][0](product, owner)
     product.deliver_mail()
     letter = sent[-1]
@@ -64,7 +61,7 @@ def test_both_forms_carry_the_one_link_and_nothing_that_loads(
 def test_a_message_names_ids_and_hashes_and_holds_neither_token_nor_address(
     product: Product, owner: Account, cause: str
 ) -> None:
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     CAUSES[cause][0](product, owner)
     messages = json.dumps(product.asked_mails())
     product.deliver_mail()
@@ -79,23 +76,23 @@ def test_a_message_names_ids_and_hashes_and_holds_neither_token_nor_address(
 
 
 def test_a_mailed_link_does_what_it_says(product: Product, owner: Account) -> None:
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.register(FRIEND)
     product.deliver_mail()
-    assert people.confirm(product, sent[-1].token).status == 200
-    people.forgot(product, FRIEND)
+    assert accounts.confirm(product, sent[-1].token).status == 200
+    accounts.forgot(product, FRIEND)
     product.deliver_mail()
-    assert people.reset(product, sent[-1].token).status == 204
-    team.invite(product, owner, "another@example.com")
+    assert accounts.reset(product, sent[-1].token).status == 204
+    organizations.invite(product, owner, "another@example.com")
     product.deliver_mail()
-    assert people.accept(product, sent[-1].token).status == 200
+    assert accounts.accept(product, sent[-1].token).status == 200
 
 
 @pytest.mark.parametrize("header", ["host", "x-forwarded-host", "origin", "referer"])
 def test_links_are_built_from_the_configuration_whatever_a_request_says(
     product: Product, owner: Account, header: str
 ) -> None:
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.call(
         "POST",
         "/v1/auth/password/forgot",
@@ -111,13 +108,13 @@ def test_links_are_built_from_the_configuration_whatever_a_request_says(
 def test_a_mail_tells_when_and_from_where_in_words_of_ours(
     product: Product, owner: Account
 ) -> None:
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     agent = "Mozilla/5.0 Firefox/140.0 (X11; Linux) <b>https://evil.example</b>"
-    people.log_in(product, owner.email, ip=people.ELSEWHERE, agent=agent)
+    accounts.log_in(product, owner.email, ip=accounts.ELSEWHERE, agent=agent)
     product.deliver_mail()
     (letter,) = sent
     today = time.strftime("%Y-%m-%d", time.gmtime())
-    assert f"UTC, Firefox on Linux, from {people.ELSEWHERE}" in letter.flowing
+    assert f"UTC, Firefox on Linux, from {accounts.ELSEWHERE}" in letter.flowing
     assert re.search(rf"{today} \d\d:\d\d UTC", letter.flowing)
     assert "evil.example" not in letter.text + letter.html
 
@@ -129,11 +126,11 @@ def test_a_mail_tells_when_and_from_where_in_words_of_ours(
 def test_mails_about_keys_go_to_every_owner_and_to_nobody_else(
     product: Product, owner: Account, stranger: Account, kind: str
 ) -> None:
-    people.join(product, owner, "other-owner@example.com", "owner")
+    accounts.join(product, owner, "other-owner@example.com", "owner")
     for role in ("admin", "developer", "viewer"):
-        people.join(product, owner, f"{role}@example.com", role)
+        accounts.join(product, owner, f"{role}@example.com", role)
     product.deliver_mail()
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     key = product.key(owner, "assets:read")
     if kind == "key_rotated":
         product.deliver_mail()
@@ -151,9 +148,9 @@ def test_mails_about_keys_go_to_every_owner_and_to_nobody_else(
 
 
 def test_who_was_invited_and_has_not_come_is_told_nothing(product: Product, owner: Account) -> None:
-    team.invite(product, owner, FRIEND, "owner")
+    organizations.invite(product, owner, FRIEND, "owner")
     product.deliver_mail()
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.key(owner, "assets:read")
     product.deliver_mail()
     assert [letter.to for letter in sent] == [owner.email]
@@ -163,11 +160,11 @@ def test_who_was_invited_and_has_not_come_is_told_nothing(product: Product, owne
 def test_mails_about_an_account_go_to_its_holder_alone(
     product: Product, owner: Account, kind: str
 ) -> None:
-    friend = people.join(product, owner, FRIEND, "admin")
+    friend = accounts.join(product, owner, FRIEND, "admin")
     product.deliver_mail()
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     message = {"kind": kind, "at": int(time.time()), "user_id": friend.user_id}
-    assert letters.deliver(product, letters.record(message)) == []
+    assert mail_triggers.deliver(product, mail_triggers.record(message)) == []
     assert [letter.to for letter in sent] == [FRIEND]
 
 
@@ -188,14 +185,14 @@ def quota(owner: Account, percent: int = 80, month: str = "2026-11") -> dict[str
 def test_the_mail_about_credits_goes_out_once_per_owner_and_month_however_often_it_is_asked_for(
     product: Product, owner: Account
 ) -> None:
-    people.join(product, owner, "other-owner@example.com", "owner")
-    sent = post.watch(product)
+    accounts.join(product, owner, "other-owner@example.com", "owner")
+    sent = sent_mail.watch(product)
     for number in range(3):
-        letters.deliver(product, letters.record(quota(owner), f"m-{number}"))
+        mail_triggers.deliver(product, mail_triggers.record(quota(owner), f"m-{number}"))
     assert sorted(letter.to for letter in sent) == [owner.email, "other-owner@example.com"]
     sent.clear()
-    letters.deliver(product, letters.record(quota(owner, percent=100), "m-4"))
-    letters.deliver(product, letters.record(quota(owner, month="2026-12"), "m-5"))
+    mail_triggers.deliver(product, mail_triggers.record(quota(owner, percent=100), "m-4"))
+    mail_triggers.deliver(product, mail_triggers.record(quota(owner, month="2026-12"), "m-5"))
     assert len(sent) == 4
 
 
@@ -203,23 +200,25 @@ def test_the_mail_about_credits_is_made_up_for_when_its_sending_failed(
     product: Product, owner: Account
 ) -> None:
     """The claim is the message's, and its second delivery keeps it."""
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     with product.broken("sesv2"):
-        assert letters.deliver(product, letters.record(quota(owner), "m-1")) == ["m-1"]
+        assert mail_triggers.deliver(product, mail_triggers.record(quota(owner), "m-1")) == ["m-1"]
     sent.clear()
-    assert letters.deliver(product, letters.record(quota(owner), "m-2")) == []
+    assert mail_triggers.deliver(product, mail_triggers.record(quota(owner), "m-2")) == []
     assert sent == []
-    assert letters.deliver(product, letters.record(quota(owner), "m-1", received=2)) == []
+    assert (
+        mail_triggers.deliver(product, mail_triggers.record(quota(owner), "m-1", received=2)) == []
+    )
     assert [letter.to for letter in sent] == [owner.email]
 
 
 def test_a_new_owner_is_told_of_what_was_reached_when_it_is_asked_for_again(
     product: Product, owner: Account
 ) -> None:
-    letters.deliver(product, letters.record(quota(owner), "m-1"))
-    people.join(product, owner, "other-owner@example.com", "owner")
-    sent = post.watch(product)
-    letters.deliver(product, letters.record(quota(owner), "m-2"))
+    mail_triggers.deliver(product, mail_triggers.record(quota(owner), "m-1"))
+    accounts.join(product, owner, "other-owner@example.com", "owner")
+    sent = sent_mail.watch(product)
+    mail_triggers.deliver(product, mail_triggers.record(quota(owner), "m-2"))
     assert [letter.to for letter in sent] == ["other-owner@example.com"]
 
 
@@ -228,19 +227,19 @@ def test_a_mail_that_could_not_be_sent_comes_again_and_is_counted_once(
 ) -> None:
     product.register(FRIEND)
     (message,) = product.asked_mails()
-    before = letters.counted(product)
+    before = mail_triggers.counted(product)
     with product.broken("sesv2"):
-        assert letters.deliver(product, letters.record(message)) == ["m-1"]
-    once = letters.counted(product)
+        assert mail_triggers.deliver(product, mail_triggers.record(message)) == ["m-1"]
+    once = mail_triggers.counted(product)
     assert once != before
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     for received in (2, 3):
-        again = letters.record(message, received=received)
-        assert letters.deliver(product, again) == []
-    assert letters.counted(product) == once
+        again = mail_triggers.record(message, received=received)
+        assert mail_triggers.deliver(product, again) == []
+    assert mail_triggers.counted(product) == once
     # The first of the two went out and the sign-up was done with; the second found nothing.
     assert [letter.to for letter in sent] == [FRIEND]
-    assert people.confirm(product, sent[0].token).status == 200
+    assert accounts.confirm(product, sent[0].token).status == 200
     (line, *_) = [line for line in product.logs() if line.get("message") == "a mail was not sent"]
     assert line["cause"] == "StoreUnavailable"
 
@@ -251,22 +250,22 @@ def test_a_mail_that_comes_again_is_never_counted_again(
 ) -> None:
     CAUSES[cause][0](product, owner)
     (message,) = product.asked_mails()
-    letters.deliver(product, letters.record(message, "m-1"))
-    once = letters.counted(product)
-    letters.deliver(product, letters.record(message, "m-1", received=2))
-    assert letters.counted(product) == once
+    mail_triggers.deliver(product, mail_triggers.record(message, "m-1"))
+    once = mail_triggers.counted(product)
+    mail_triggers.deliver(product, mail_triggers.record(message, "m-1", received=2))
+    assert mail_triggers.counted(product) == once
 
 
 def test_of_two_links_for_the_same_thing_the_newer_one_is_good(
     product: Product, owner: Account
 ) -> None:
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     for _ in range(2):
-        people.forgot(product, owner.email)
+        accounts.forgot(product, owner.email)
     product.deliver_mail()
     older, newer = (letter.token for letter in sent)
-    assert people.reset(product, older).status == 400
-    assert people.reset(product, newer).status == 204
+    assert accounts.reset(product, older).status == 400
+    assert accounts.reset(product, newer).status == 204
 
 
 # ── What is not so any more ──────────────────────────────────────────────────────────────────────
@@ -275,34 +274,34 @@ def test_of_two_links_for_the_same_thing_the_newer_one_is_good(
 def test_an_invitation_that_was_withdrawn_meanwhile_sends_nothing(
     product: Product, owner: Account
 ) -> None:
-    invitation = team.invite(product, owner, FRIEND).json
-    team.withdraw(product, owner, invitation["id"])
-    sent = post.watch(product)
+    invitation = organizations.invite(product, owner, FRIEND).json
+    organizations.withdraw(product, owner, invitation["id"])
+    sent = sent_mail.watch(product)
     product.deliver_mail()
-    assert (sent, letters.outcomes(product)[-1]) == ([], "MailNothing")
+    assert (sent, mail_triggers.outcomes(product)[-1]) == ([], "MailNothing")
 
 
 def test_an_invitation_that_ran_out_meanwhile_sends_nothing(
     product: Product, owner: Account
 ) -> None:
-    team.invite(product, owner, FRIEND)
+    organizations.invite(product, owner, FRIEND)
     item = product.item("AccountsTable", "INVITE#")
     product.edit("AccountsTable", item, expires_at=int(time.time()) - 1)
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.deliver_mail()
-    assert (sent, letters.outcomes(product)[-1]) == ([], "MailNothing")
+    assert (sent, mail_triggers.outcomes(product)[-1]) == ([], "MailNothing")
 
 
 @pytest.mark.parametrize(
     "kind", ["new_place", "password_changed", "totp_enabled", "key_created", "quota"]
 )
 def test_who_is_gone_meanwhile_is_told_nothing(product: Product, owner: Account, kind: str) -> None:
-    friend = people.join(product, owner, FRIEND, "owner")
+    friend = accounts.join(product, owner, FRIEND, "owner")
     product.deliver_mail()
-    assert team.remove(product, owner, friend.user_id).status == 204
-    sent = post.watch(product)
+    assert organizations.remove(product, owner, friend.user_id).status == 204
+    sent = sent_mail.watch(product)
     about = {"user_id": friend.user_id, "name": "k", "hint": "il_live_abcd…wxyz"}
-    letters.deliver(product, letters.record({**quota(owner), "kind": kind, **about}))
+    mail_triggers.deliver(product, mail_triggers.record({**quota(owner), "kind": kind, **about}))
     assert FRIEND not in [letter.to for letter in sent]
 
 
@@ -310,8 +309,8 @@ def test_a_verification_that_is_asked_for_after_the_address_was_verified_sends_n
     product: Product, owner: Account
 ) -> None:
     before = product.dump_of("AccountsTable")
-    letters.resend(product, owner.email)
-    sent = post.watch(product)
+    mail_triggers.resend(product, owner.email)
+    sent = sent_mail.watch(product)
     product.deliver_mail()
     assert sent == []
     assert product.dump_of("AccountsTable") == before
@@ -321,10 +320,10 @@ def test_a_sign_up_that_was_kept_too_long_sends_nothing(product: Product, owner:
     product.register(FRIEND)
     item = product.item("AccountsTable", "SIGNUP")
     product.edit("AccountsTable", item, expires_at=int(time.time()) - 1)
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.deliver_mail()
     assert sent == []
-    assert not people.user_of(product, product.security_events("auth.register")[-1]["actor"]).get(
+    assert not accounts.user_of(product, product.security_events("auth.register")[-1]["actor"]).get(
         "pending"
     )
 

@@ -9,9 +9,7 @@ import pytest
 
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.platform.table import StoreUnavailable
-from tests.integration.login import people
-from tests.integration.mail import letters
-from tests.support import post
+from tests.support import accounts, mail_triggers, sent_mail
 from tests.support.product import Account, Product
 
 # SES says `eventType` when a configuration set publishes events, and `notificationType` when an
@@ -84,8 +82,8 @@ def test_mail_to_an_address_stops_with_a_permanent_bounce_or_a_complaint(
         owner.user_id,
         reason,
     )
-    sent = post.watch(product)
-    people.forgot(product, owner.email)
+    sent = sent_mail.watch(product)
+    accounts.forgot(product, owner.email)
     product.key(owner, "assets:read")
     product.deliver_mail()
     assert sent == []
@@ -99,8 +97,8 @@ def test_a_bounce_that_may_pass_stops_nothing(
     receive(product, bounce(owner.email, kind=kind, shape=shape))
     assert suppressed(product) == {}
     assert product.security_events("mail.suppressed") == []
-    sent = post.watch(product)
-    people.forgot(product, owner.email)
+    sent = sent_mail.watch(product)
+    accounts.forgot(product, owner.email)
     product.deliver_mail()
     assert [letter.to for letter in sent] == [owner.email]
 
@@ -135,8 +133,8 @@ def test_of_several_addresses_each_is_stopped_and_no_other(
         address_hash("b@example.com"): "bounce",
         address_hash("c@example.com"): "complaint",
     }
-    sent = post.watch(product)
-    people.forgot(product, owner.email)
+    sent = sent_mail.watch(product)
+    accounts.forgot(product, owner.email)
     product.deliver_mail()
     assert len(sent) == 1
 
@@ -156,13 +154,13 @@ def test_an_answer_does_not_tell_whether_mail_to_an_address_has_stopped(
     receive(product, bounce("refused@example.com", "unwanted@example.com"))
     for call in (
         product.register,
-        lambda email: people.forgot(product, email),
-        lambda email: letters.resend(product, email),
+        lambda email: accounts.forgot(product, email),
+        lambda email: mail_triggers.resend(product, email),
     ):
         stopped, open_ = call("refused@example.com"), call("another@example.com")
         assert (stopped.status, stopped.text) == (open_.status, open_.text)
         assert stopped.status == 202
-    sent = post.watch(product)
+    sent = sent_mail.watch(product)
     product.deliver_mail()
     assert {letter.to for letter in sent} == {"another@example.com"}
 

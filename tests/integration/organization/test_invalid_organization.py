@@ -8,8 +8,7 @@ import pytest
 
 from imagelayer.identity.wiring import IdentityWiring
 from imagelayer.platform.ids import new_id
-from tests.integration.login import people
-from tests.integration.organization import team
+from tests.support import accounts, organizations
 from tests.support.product import Account, Product
 
 
@@ -32,7 +31,7 @@ def test_a_change_that_breaks_a_rule_changes_nothing(
     product: Product, owner: Account, body: dict[str, Any], field: str
 ) -> None:
     before = product.dump_of("AccountsTable")
-    answer = team.change(product, owner, **body)
+    answer = organizations.change(product, owner, **body)
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")
     assert [each["location"] for each in answer.json["errors"]] == [f"body.{field}"]
     assert product.dump_of("AccountsTable") == before
@@ -42,26 +41,26 @@ def test_an_owner_sets_a_second_factor_up_before_asking_others_for_one(
     product: Product, owner: Account
 ) -> None:
     before = product.dump_of("AccountsTable")
-    answer = team.change(product, owner, owners_need_second_factor=True)
+    answer = organizations.change(product, owner, owners_need_second_factor=True)
     assert (answer.status, answer.json["code"]) == (409, "conflict")
     assert product.dump_of("AccountsTable") == before
-    assert people.is_logged_in(product, owner.token)
+    assert accounts.is_logged_in(product, owner.token)
 
 
 @pytest.mark.parametrize("role", ["king", "OWNER", "", None, 1, ["owner"]])
 def test_a_role_that_does_not_exist_is_given_to_nobody(
     product: Product, owner: Account, role: Any
 ) -> None:
-    friend = people.join(product, owner, "friend@example.com")
+    friend = accounts.join(product, owner, "friend@example.com")
     before = product.dump_of("AccountsTable")
     for answer in (
-        team.give_role(product, owner, friend.user_id, role),
-        team.invite(product, owner, "another@example.com", role),
+        organizations.give_role(product, owner, friend.user_id, role),
+        organizations.invite(product, owner, "another@example.com", role),
     ):
         assert (answer.status, answer.json["code"]) == (422, "validation_failed")
         assert answer.json["errors"][0]["location"].startswith("body.role")
     assert product.dump_of("AccountsTable") == before
-    assert people.is_logged_in(product, friend.token)
+    assert accounts.is_logged_in(product, friend.token)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +77,7 @@ def test_a_role_that_does_not_exist_is_given_to_nobody(
 )
 def test_what_is_no_address_is_not_invited(product: Product, owner: Account, email: str) -> None:
     before = product.counts()
-    answer = team.invite(product, owner, email)
+    answer = organizations.invite(product, owner, email)
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")
     assert [each["location"] for each in answer.json["errors"]] == ["body.email"]
     assert (product.counts(), product.asked_mails()) == (before, [])
@@ -88,7 +87,7 @@ def test_what_is_no_address_is_not_invited(product: Product, owner: Account, ema
 def test_disposable_addresses_are_not_invited(product: Product, owner: Account) -> None:
     before = product.counts()
     for email in ("friend@mailinator.com", "friend@sub.mailinator.com"):
-        answer = team.invite(product, owner, email)
+        answer = organizations.invite(product, owner, email)
         assert (answer.status, answer.json["code"]) == (422, "disposable_email")
     assert (product.counts(), product.asked_mails()) == (before, [])
 
@@ -99,37 +98,39 @@ def test_the_last_owner_stays_one(
     product: Product, owner: Account, how: str, others: list[str]
 ) -> None:
     for role in others:
-        people.join(product, owner, f"{role}@example.com", role)
+        accounts.join(product, owner, f"{role}@example.com", role)
     before = product.dump_of("AccountsTable"), len(product.items("SessionsTable"))
     answer = (
-        team.remove(product, owner, owner.user_id)
+        organizations.remove(product, owner, owner.user_id)
         if how == "leave"
-        else team.give_role(product, owner, owner.user_id, "admin")
+        else organizations.give_role(product, owner, owner.user_id, "admin")
     )
     assert (answer.status, answer.json["code"]) == (409, "last_owner")
     assert (product.dump_of("AccountsTable"), len(product.items("SessionsTable"))) == before
-    assert people.is_logged_in(product, owner.token)
+    assert accounts.is_logged_in(product, owner.token)
 
 
 def test_that_one_owner_stays_is_the_transactions_doing_and_not_only_the_checks(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two owners who look at once both see two owners; here the look is taken away."""
-    friend = people.join(product, owner, "friend@example.com", "owner")
+    friend = accounts.join(product, owner, "friend@example.com", "owner")
     members = product.part("organization", IdentityWiring).members
     monkeypatch.setattr(type(members), "_keep_an_owner", lambda *_: None)
-    assert team.remove(product, friend, friend.user_id).status == 204
+    assert organizations.remove(product, friend, friend.user_id).status == 204
     before = product.dump_of("AccountsTable")
     for answer in (
-        team.remove(product, owner, owner.user_id),
-        team.give_role(product, owner, owner.user_id, "viewer"),
+        organizations.remove(product, owner, owner.user_id),
+        organizations.give_role(product, owner, owner.user_id, "viewer"),
     ):
         assert answer.status in (409, 503)
     assert product.dump_of("AccountsTable") == before
-    assert people.is_logged_in(product, owner.token)
+    assert accounts.is_logged_in(product, owner.token)
 
 
-@pytest.mark.parametrize("path", [team.MEMBERS, team.INVITATIONS, team.EVENTS])
+@pytest.mark.parametrize(
+    "path", [organizations.MEMBERS, organizations.INVITATIONS, organizations.EVENTS]
+)
 @pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1.5", "", "１"])  # noqa: RUF001
 def test_a_page_has_one_to_a_hundred_rows(
     product: Product, owner: Account, path: str, limit: str
@@ -139,7 +140,7 @@ def test_a_page_has_one_to_a_hundred_rows(
     assert answer.json["errors"][0]["location"] == "query.limit"
 
 
-@pytest.mark.parametrize("path", [team.MEMBERS, team.INVITATIONS])
+@pytest.mark.parametrize("path", [organizations.MEMBERS, organizations.INVITATIONS])
 def test_a_cursor_of_another_list_is_refused(product: Product, owner: Account, path: str) -> None:
     for cursor in (new_id("key", 1.0), "nonsense", ""):
         answer = product.call("GET", path, headers=owner.headers, query={"cursor": cursor})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.generation.asking import create
+from tests.support.generations import create
 from tests.support.product import Account, Product
 
 USAGE = "/v1/organization/usage"

@@ -8,8 +8,7 @@ import pytest
 
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.limits.wiring import LimitsWiring
-from tests.integration.login import people
-from tests.integration.organization import team
+from tests.support import accounts, organizations
 from tests.support.product import Account, Product
 
 POLICY = POLICIES["invite"]
@@ -27,11 +26,14 @@ def test_a_burst_is_admitted_to_the_last_invitation_and_not_one_more(
     product: Product, owner: Account
 ) -> None:
     statuses = [
-        team.invite(product, owner, f"guest-{number}@example.com").status
+        organizations.invite(product, owner, f"guest-{number}@example.com").status
         for number in range(POLICY.burst + 1)
     ]
     assert statuses == [201] * POLICY.burst + [429]
-    assert len(team.listed(product, owner, team.INVITATIONS, limit="100")) == POLICY.burst
+    assert (
+        len(organizations.listed(product, owner, organizations.INVITATIONS, limit="100"))
+        == POLICY.burst
+    )
     assert len(product.asked_mails()) == POLICY.burst
 
 
@@ -39,28 +41,28 @@ def test_a_burst_is_admitted_to_the_last_invitation_and_not_one_more(
 def test_past_it_nobody_of_the_organization_invites_and_another_one_does(
     product: Product, owner: Account, stranger: Account
 ) -> None:
-    admin = people.join(product, owner, "admin@example.com", "admin")
+    admin = accounts.join(product, owner, "admin@example.com", "admin")
     spend(product, owner.org_id)
     before = product.counts()
     for account in (owner, admin):
-        refused = team.invite(product, account, "friend@example.com")
+        refused = organizations.invite(product, account, "friend@example.com")
         assert (refused.status, refused.json["code"]) == (429, "rate_limited")
         assert refused.headers["ratelimit-policy"] == POLICY.header
         assert 1 <= int(refused.headers["retry-after"]) <= POLICY.window
     assert (product.counts(), product.asked_mails()) == (before, [])
     assert {line["reason"] for line in product.security_events("limit.denied")} == {"invite"}
-    assert team.invite(product, stranger, "friend@example.com").status == 201
+    assert organizations.invite(product, stranger, "friend@example.com").status == 201
 
 
 def test_what_is_refused_for_another_reason_counts_as_no_invitation(
     product: Product, owner: Account
 ) -> None:
-    viewer = people.join(product, owner, "viewer@example.com", "viewer")
+    viewer = accounts.join(product, owner, "viewer@example.com", "viewer")
     key = f"LIMIT#invite#{owner.org_id}"
     before = [item for item in product.items("CountersTable") if item["pk"] == key]
-    team.invite(product, owner, "friend@mailinator.com")
-    team.invite(product, owner, "nonsense")
-    team.invite(product, viewer, "friend@example.com")
+    organizations.invite(product, owner, "friend@mailinator.com")
+    organizations.invite(product, owner, "nonsense")
+    organizations.invite(product, viewer, "friend@example.com")
     assert [item for item in product.items("CountersTable") if item["pk"] == key] == before
 
 
@@ -71,6 +73,6 @@ def test_when_the_count_cannot_be_kept_nobody_is_invited(
     counters = product.part("organization", LimitsWiring).counters
     monkeypatch.setattr(counters._table, "_name", "NoSuchTable")
     before = product.counts()
-    answer = team.invite(product, owner, "friend@example.com")
+    answer = organizations.invite(product, owner, "friend@example.com")
     assert answer.status == 503
     assert (product.counts(), product.asked_mails()) == (before, [])

@@ -12,8 +12,7 @@ import pytest
 
 from imagelayer.identity.members import may_manage
 from imagelayer.identity.schemas import Role
-from tests.integration.login import people
-from tests.integration.organization import team
+from tests.support import accounts, organizations
 from tests.support.product import Account, Answer, Product
 
 ROLES: tuple[str, ...] = Role.__args__  # type: ignore[attr-defined]
@@ -49,9 +48,10 @@ def both() -> Iterator[Team]:
         owner = product.account("owner@example.com")
         actors = {"owner": owner}
         for role in ROLES[1:]:
-            actors[role] = people.join(product, owner, f"{role}@example.com", role)
+            actors[role] = accounts.join(product, owner, f"{role}@example.com", role)
         members = {
-            role: people.join(product, owner, f"another-{role}@example.com", role) for role in ROLES
+            role: accounts.join(product, owner, f"another-{role}@example.com", role)
+            for role in ROLES
         }
         yield Team(product, actors, members)
 
@@ -71,7 +71,9 @@ def test_nobody_invites_into_a_role_that_theirs_does_not_manage(
     both: Team, actor: str, role: str
 ) -> None:
     before = both.state()
-    refused(both, actor, team.invite(both.product, both.actors[actor], "x@example.com", role))
+    refused(
+        both, actor, organizations.invite(both.product, both.actors[actor], "x@example.com", role)
+    )
     assert both.state() == before
 
 
@@ -82,9 +84,9 @@ def test_nobody_removes_a_member_whose_role_theirs_does_not_manage(
 ) -> None:
     before = both.state()
     member = both.members[role]
-    refused(both, actor, team.remove(both.product, both.actors[actor], member.user_id))
+    refused(both, actor, organizations.remove(both.product, both.actors[actor], member.user_id))
     assert both.state() == before
-    assert people.is_logged_in(both.product, member.token)
+    assert accounts.is_logged_in(both.product, member.token)
 
 
 @pytest.mark.promise("org-scoped")
@@ -94,7 +96,7 @@ def test_nobody_gives_a_role_that_theirs_does_not_manage_or_to_whom_it_does_not(
 ) -> None:
     before = both.state()
     user_id = both.members[member].user_id
-    refused(both, actor, team.give_role(both.product, both.actors[actor], user_id, role))
+    refused(both, actor, organizations.give_role(both.product, both.actors[actor], user_id, role))
     assert both.state() == before
 
 
@@ -103,7 +105,7 @@ def test_nobody_gives_a_role_that_theirs_does_not_manage_or_to_whom_it_does_not(
 def test_nobody_raises_themselves(both: Team, actor: str) -> None:
     before = both.state()
     account = both.actors[actor]
-    refused(both, actor, team.give_role(both.product, account, account.user_id, "owner"))
+    refused(both, actor, organizations.give_role(both.product, account, account.user_id, "owner"))
     assert both.state() == before
 
 
@@ -116,7 +118,9 @@ def test_only_owners_decide_whether_owners_need_a_second_factor(
     before = both.state()
     for fields in ({}, {"name": "Sneaked in beside it"}):
         account = both.actors[actor]
-        answer = team.change(both.product, account, owners_need_second_factor=wanted, **fields)
+        answer = organizations.change(
+            both.product, account, owners_need_second_factor=wanted, **fields
+        )
         assert (answer.status, answer.json["code"]) == (403, "insufficient_scope")
     assert both.state() == before
     reason = both.product.security_events("authz.denied")[-1]["reason"]

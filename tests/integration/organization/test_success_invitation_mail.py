@@ -5,17 +5,15 @@ from __future__ import annotations
 import pytest
 
 from imagelayer.identity.link_tokens import LinkToken
-from tests.integration.login import people
-from tests.integration.organization import team
-from tests.support import aws, post
+from tests.support import accounts, aws, organizations, sent_mail
 from tests.support.product import Account, Product
 
 
 def test_an_invitation_goes_to_the_one_who_is_invited_and_says_by_whom_and_as_what(
     product: Product, owner: Account
 ) -> None:
-    sent = post.watch(product)
-    invitation = team.invite(product, owner, "friend@example.com", "admin").json
+    sent = sent_mail.watch(product)
+    invitation = organizations.invite(product, owner, "friend@example.com", "admin").json
     product.deliver_mail()
     (letter,) = sent
     assert letter.to == "friend@example.com"
@@ -35,13 +33,15 @@ def test_an_invitation_goes_to_the_one_who_is_invited_and_says_by_whom_and_as_wh
 def test_names_that_a_mail_client_could_make_links_of_are_left_out(
     product: Product, owner: Account, name: str
 ) -> None:
-    people.accept(product, people.invite(product, owner, "mallory@example.org", "admin"), name=name)
-    mallory = people.account_of(
-        "mallory@example.org", people.log_in(product, "mallory@example.org")
+    accounts.accept(
+        product, accounts.invite(product, owner, "mallory@example.org", "admin"), name=name
     )
-    assert team.change(product, mallory, name=name).status == 200
-    sent = post.watch(product)
-    team.invite(product, mallory, "victim@example.com", "viewer")
+    mallory = accounts.account_of(
+        "mallory@example.org", accounts.log_in(product, "mallory@example.org")
+    )
+    assert organizations.change(product, mallory, name=name).status == 200
+    sent = sent_mail.watch(product)
+    organizations.invite(product, mallory, "victim@example.com", "viewer")
     product.deliver_mail()
     (letter,) = sent
     assert (
@@ -56,7 +56,7 @@ def test_names_that_a_mail_client_could_make_links_of_are_left_out(
 def test_the_invited_address_is_in_the_mail_and_the_record_alone(
     product: Product, owner: Account
 ) -> None:
-    team.invite(product, owner, "friend@example.com")
+    organizations.invite(product, owner, "friend@example.com")
     (asked,) = product.asked_mails()
     assert asked["kind"] == "invitation"
     assert "@" not in str(asked)
@@ -70,6 +70,6 @@ def test_an_invitation_whose_mail_cannot_be_asked_for_is_not_answered_as_sent(
     product: Product, owner: Account
 ) -> None:
     with product.broken("sqs"):
-        answer = team.invite(product, owner, "friend@example.com")
+        answer = organizations.invite(product, owner, "friend@example.com")
     assert (answer.status, answer.json["code"]) == (503, "dependency_unavailable")
     assert product.asked_mails() == []

@@ -8,8 +8,7 @@ import pytest
 
 from imagelayer.identity.members import may_manage
 from imagelayer.identity.schemas import Role
-from tests.integration.login import people
-from tests.integration.organization import team
+from tests.support import accounts, organizations
 from tests.support.product import Account, Product
 
 ROLES: tuple[str, ...] = Role.__args__  # type: ignore[attr-defined]
@@ -20,17 +19,17 @@ PAIRS = [pair for pair in itertools.product(ROLES, ROLES) if may_manage(pair[0],
 def test_a_role_invites_changes_and_removes_whom_it_manages(
     product: Product, owner: Account, actor: str, role: str
 ) -> None:
-    by = owner if actor == "owner" else people.join(product, owner, "actor@example.com", actor)
-    member = people.join(product, by, "member@example.com", role)  # invited by who acts
-    assert team.roles(product, owner)[member.email] == role
+    by = owner if actor == "owner" else accounts.join(product, owner, "actor@example.com", actor)
+    member = accounts.join(product, by, "member@example.com", role)  # invited by who acts
+    assert organizations.roles(product, owner)[member.email] == role
     for other in (each for each in ROLES if may_manage(actor, each)):
-        changed = team.give_role(product, by, member.user_id, other)
+        changed = organizations.give_role(product, by, member.user_id, other)
         assert (changed.status, changed.json["role"]) == (200, other)
-        assert team.roles(product, owner)[member.email] == other
-    assert team.give_role(product, by, member.user_id, role).status == 200
-    assert team.remove(product, by, member.user_id).status == 204
-    assert member.email not in team.roles(product, owner)
-    assert team.owners(product, owner.org_id) == (1, 1)
+        assert organizations.roles(product, owner)[member.email] == other
+    assert organizations.give_role(product, by, member.user_id, role).status == 200
+    assert organizations.remove(product, by, member.user_id).status == 204
+    assert member.email not in organizations.roles(product, owner)
+    assert organizations.owners(product, owner.org_id) == (1, 1)
 
 
 def test_there_are_so_many_of_them() -> None:
@@ -38,19 +37,19 @@ def test_there_are_so_many_of_them() -> None:
 
 
 def test_an_admin_may_give_the_role_up(product: Product, owner: Account) -> None:
-    admin = people.join(product, owner, "admin@example.com", "admin")
-    assert team.give_role(product, admin, admin.user_id, "viewer").status == 200
-    assert team.is_out(product, admin)
-    assert team.roles(product, owner)[admin.email] == "viewer"
+    admin = accounts.join(product, owner, "admin@example.com", "admin")
+    assert organizations.give_role(product, admin, admin.user_id, "viewer").status == 200
+    assert organizations.is_out(product, admin)
+    assert organizations.roles(product, owner)[admin.email] == "viewer"
 
 
 def test_an_admin_withdraws_no_invitation_that_an_admin_may_not_make(
     product: Product, owner: Account
 ) -> None:
-    admin = people.join(product, owner, "admin@example.com", "admin")
-    invitation = team.invite(product, owner, "friend@example.com", "owner").json
-    refused = team.withdraw(product, admin, invitation["id"])
+    admin = accounts.join(product, owner, "admin@example.com", "admin")
+    invitation = organizations.invite(product, owner, "friend@example.com", "owner").json
+    refused = organizations.withdraw(product, admin, invitation["id"])
     assert (refused.status, refused.json["code"]) == (403, "insufficient_scope")
-    assert team.listed(product, admin, team.INVITATIONS) == [invitation]
-    assert people.accept(product, product.newest_token()).status == 200
-    assert team.owners(product, owner.org_id) == (2, 2)
+    assert organizations.listed(product, admin, organizations.INVITATIONS) == [invitation]
+    assert accounts.accept(product, product.newest_token()).status == 200
+    assert organizations.owners(product, owner.org_id) == (2, 2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagelayer.access.permissions import ROLE_SCOPES
-from tests.integration.login import people
-from tests.integration.organization import team
+from tests.support import accounts, organizations
 from tests.support.product import PASSWORD, Account, Product, bearer
 
 
@@ -19,17 +18,19 @@ def test_an_organization_is_read_by_every_one_of_its_members(
         "owners_need_second_factor": False,
     }
     for role in ROLE_SCOPES:
-        member = people.join(product, owner, f"{role}@example.com", role)
-        answer = product.call("GET", team.ORGANIZATION, headers=member.headers)
+        member = accounts.join(product, owner, f"{role}@example.com", role)
+        answer = product.call("GET", organizations.ORGANIZATION, headers=member.headers)
         assert answer.status == 200
         assert {name: answer.json[name] for name in expected} == expected
 
 
 def test_a_new_name_is_everywhere_and_the_rest_stays(product: Product, owner: Account) -> None:
-    before = product.call("GET", team.ORGANIZATION, headers=owner.headers).json
-    answer = team.change(product, owner, name="Solstice Roasters")
+    before = product.call("GET", organizations.ORGANIZATION, headers=owner.headers).json
+    answer = organizations.change(product, owner, name="Solstice Roasters")
     assert (answer.status, answer.json) == (200, {**before, "name": "Solstice Roasters"})
-    assert product.call("GET", team.ORGANIZATION, headers=owner.headers).json == answer.json
+    assert (
+        product.call("GET", organizations.ORGANIZATION, headers=owner.headers).json == answer.json
+    )
     me = product.call("GET", "/v1/auth/me", headers=owner.headers).json
     assert me["organization"]["name"] == "Solstice Roasters"
     (event,) = product.security_events("organization.changed")
@@ -38,12 +39,12 @@ def test_a_new_name_is_everywhere_and_the_rest_stays(product: Product, owner: Ac
         owner.user_id,
         "name",
     )
-    assert people.is_logged_in(product, owner.token)
+    assert accounts.is_logged_in(product, owner.token)
 
 
 def test_a_change_of_nothing_changes_nothing(product: Product, owner: Account) -> None:
     before = product.dump_of("AccountsTable")
-    assert team.change(product, owner).status == 200
+    assert organizations.change(product, owner).status == 200
     assert product.dump_of("AccountsTable") == before
     assert product.security_events("organization.changed") == []
 
@@ -54,9 +55,9 @@ def test_a_change_of_nothing_changes_nothing(product: Product, owner: Account) -
 def test_members_are_listed_with_role_and_second_factor_in_the_order_they_came(
     product: Product, owner: Account
 ) -> None:
-    friend = people.join(product, owner, "friend@example.com", "viewer")
-    people.enrol(product, friend)
-    rows = team.listed(product, friend, team.MEMBERS)
+    friend = accounts.join(product, owner, "friend@example.com", "viewer")
+    accounts.enrol(product, friend)
+    rows = organizations.listed(product, friend, organizations.MEMBERS)
     assert [
         (row["id"], row["email"], row["name"], row["role"], row["two_factor_enabled"])
         for row in rows
@@ -69,8 +70,8 @@ def test_members_are_listed_with_role_and_second_factor_in_the_order_they_came(
 def test_members_are_listed_in_pages_without_gaps(product: Product, owner: Account) -> None:
     emails = [f"member-{number}@example.com" for number in range(4)]
     for email in emails:
-        people.join(product, owner, email)
-    pages = team.paged(product, owner, team.MEMBERS, 2)
+        accounts.join(product, owner, email)
+    pages = organizations.paged(product, owner, organizations.MEMBERS, 2)
     assert [len(page) for page in pages] == [2, 2, 1]
     assert [row["email"] for page in pages for row in page] == [owner.email, *emails]
 
@@ -79,12 +80,12 @@ def test_members_are_listed_in_pages_without_gaps(product: Product, owner: Accou
 def test_another_role_counts_from_the_next_login_on_and_is_told(
     product: Product, owner: Account
 ) -> None:
-    friend = people.join(product, owner, "friend@example.com", "viewer")
-    answer = team.give_role(product, owner, friend.user_id, "developer")
+    friend = accounts.join(product, owner, "friend@example.com", "viewer")
+    answer = organizations.give_role(product, owner, friend.user_id, "developer")
     assert answer.status == 200
     assert (answer.json["id"], answer.json["role"]) == (friend.user_id, "developer")
-    assert team.roles(product, owner)[friend.email] == "developer"
-    again = team.log_in_again(product, friend)
+    assert organizations.roles(product, owner)[friend.email] == "developer"
+    again = organizations.log_in_again(product, friend)
     assert product.call("GET", "/v1/auth/me", headers=again.headers).json["role"] == "developer"
     assert product.key(again, "assets:read")
     (event,) = product.security_events("member.role_changed")
@@ -99,20 +100,20 @@ def test_another_role_counts_from_the_next_login_on_and_is_told(
 def test_another_role_ends_every_session_of_the_old_one_at_once(
     product: Product, owner: Account, before: str, after: str
 ) -> None:
-    friend = people.join(product, owner, "friend@example.com", before)
-    second = team.log_in_again(product, friend)
-    assert team.give_role(product, owner, friend.user_id, after).status == 200
-    assert team.is_out(product, friend)
-    assert team.is_out(product, second)
-    assert people.is_logged_in(product, owner.token)
-    assert people.sessions_of(product, friend.user_id) == []
+    friend = accounts.join(product, owner, "friend@example.com", before)
+    second = organizations.log_in_again(product, friend)
+    assert organizations.give_role(product, owner, friend.user_id, after).status == 200
+    assert organizations.is_out(product, friend)
+    assert organizations.is_out(product, second)
+    assert accounts.is_logged_in(product, owner.token)
+    assert accounts.sessions_of(product, friend.user_id) == []
 
 
 def test_the_role_that_somebody_has_already_ends_nothing(product: Product, owner: Account) -> None:
-    friend = people.join(product, owner, "friend@example.com", "developer")
-    answer = team.give_role(product, owner, friend.user_id, "developer")
+    friend = accounts.join(product, owner, "friend@example.com", "developer")
+    answer = organizations.give_role(product, owner, friend.user_id, "developer")
     assert (answer.status, answer.json["email"]) == (200, friend.email)
-    assert people.is_logged_in(product, friend.token)
+    assert accounts.is_logged_in(product, friend.token)
     assert product.security_events("member.role_changed") == []
 
 
@@ -120,11 +121,11 @@ def test_the_role_that_somebody_has_already_ends_nothing(product: Product, owner
 def test_who_is_removed_is_out_at_once_and_nothing_of_them_is_left(
     product: Product, owner: Account
 ) -> None:
-    friend = people.join(product, owner, "friend@example.com")
+    friend = accounts.join(product, owner, "friend@example.com")
     before = len(product.items("AccountsTable"))
-    assert team.remove(product, owner, friend.user_id).status == 204
-    assert team.is_out(product, friend)
-    assert team.roles(product, owner) == {owner.email: "owner"}
+    assert organizations.remove(product, owner, friend.user_id).status == 204
+    assert organizations.is_out(product, friend)
+    assert organizations.roles(product, owner) == {owner.email: "owner"}
     left = [
         item
         for table in ("AccountsTable", "SessionsTable")
@@ -145,8 +146,8 @@ def test_who_is_removed_is_out_at_once_and_nothing_of_them_is_left(
 def test_who_was_removed_logs_in_like_somebody_who_never_was(
     product: Product, owner: Account
 ) -> None:
-    friend = people.join(product, owner, "friend@example.com")
-    team.remove(product, owner, friend.user_id)
+    friend = accounts.join(product, owner, "friend@example.com")
+    organizations.remove(product, owner, friend.user_id)
     answers = [
         product.call(
             "POST",
@@ -163,42 +164,42 @@ def test_who_was_removed_logs_in_like_somebody_who_never_was(
 def test_what_a_removed_member_made_is_the_organizations_and_stays(
     product: Product, owner: Account
 ) -> None:
-    friend = people.join(product, owner, "friend@example.com")
+    friend = accounts.join(product, owner, "friend@example.com")
     key, brand = product.key(friend, "brands:read"), product.brand(friend)
-    team.remove(product, owner, friend.user_id)
+    organizations.remove(product, owner, friend.user_id)
     answer = product.call("GET", f"/v1/brands/{brand['id']}", headers=bearer(key))
     assert answer.status == 200
-    assert [row["id"] for row in team.listed(product, owner, "/v1/keys")] == [key["id"]]
+    assert [row["id"] for row in organizations.listed(product, owner, "/v1/keys")] == [key["id"]]
 
 
 def test_who_was_removed_may_sign_up_again_and_finds_nothing_of_the_old_organization(
     product: Product, owner: Account
 ) -> None:
-    friend = people.join(product, owner, "friend@example.com")
+    friend = accounts.join(product, owner, "friend@example.com")
     brand = product.brand(friend)
-    team.remove(product, owner, friend.user_id)
+    organizations.remove(product, owner, friend.user_id)
     again = product.account("friend@example.com")
     assert again.org_id != owner.org_id
     assert again.user_id != friend.user_id
     path = f"/v1/brands/{brand['id']}"
     assert product.call("GET", path, headers=again.headers).status == 404
-    assert team.owners(product, again.org_id) == (1, 1)
+    assert organizations.owners(product, again.org_id) == (1, 1)
 
 
 def test_who_was_removed_may_be_invited_again(product: Product, owner: Account) -> None:
-    friend = people.join(product, owner, "friend@example.com", "admin")
-    team.remove(product, owner, friend.user_id)
-    again = people.join(product, owner, "friend@example.com", "viewer")
+    friend = accounts.join(product, owner, "friend@example.com", "admin")
+    organizations.remove(product, owner, friend.user_id)
+    again = accounts.join(product, owner, "friend@example.com", "viewer")
     assert again.org_id == owner.org_id
-    assert team.roles(product, owner)["friend@example.com"] == "viewer"
+    assert organizations.roles(product, owner)["friend@example.com"] == "viewer"
 
 
 @pytest.mark.parametrize("role", [role for role in ROLE_SCOPES if role != "owner"])
 def test_anybody_may_leave(product: Product, owner: Account, role: str) -> None:
-    friend = people.join(product, owner, "friend@example.com", role)
-    assert team.remove(product, friend, friend.user_id).status == 204
-    assert team.is_out(product, friend)
-    assert team.roles(product, owner) == {owner.email: "owner"}
+    friend = accounts.join(product, owner, "friend@example.com", role)
+    assert organizations.remove(product, friend, friend.user_id).status == 204
+    assert organizations.is_out(product, friend)
+    assert organizations.roles(product, owner) == {owner.email: "owner"}
     (event,) = product.security_events("member.removed")
     assert (event["actor"], event["reason"]) == (friend.user_id, friend.user_id)
 
@@ -207,45 +208,45 @@ def test_anybody_may_leave(product: Product, owner: Account, role: str) -> None:
 def test_an_owner_may_go_once_somebody_else_is_an_owner(
     product: Product, owner: Account, how: str
 ) -> None:
-    friend = people.join(product, owner, "friend@example.com", "admin")
-    assert team.give_role(product, owner, friend.user_id, "owner").status == 200
-    assert team.owners(product, owner.org_id) == (2, 2)
+    friend = accounts.join(product, owner, "friend@example.com", "admin")
+    assert organizations.give_role(product, owner, friend.user_id, "owner").status == 200
+    assert organizations.owners(product, owner.org_id) == (2, 2)
     if how == "leave":
-        assert team.remove(product, owner, owner.user_id).status == 204
+        assert organizations.remove(product, owner, owner.user_id).status == 204
     else:
-        assert team.give_role(product, owner, owner.user_id, "viewer").status == 200
-    assert team.is_out(product, owner)
-    assert team.owners(product, owner.org_id) == (1, 1)
-    last = team.log_in_again(product, friend)
-    refused = team.remove(product, last, last.user_id)
+        assert organizations.give_role(product, owner, owner.user_id, "viewer").status == 200
+    assert organizations.is_out(product, owner)
+    assert organizations.owners(product, owner.org_id) == (1, 1)
+    last = organizations.log_in_again(product, friend)
+    refused = organizations.remove(product, last, last.user_id)
     assert (refused.status, refused.json["code"]) == (409, "last_owner")
 
 
 def test_owners_are_counted_right_through_every_way_of_becoming_one_and_ceasing_to_be(
     product: Product, owner: Account
 ) -> None:
-    invited = people.join(product, owner, "invited@example.com", "owner")
-    assert team.owners(product, owner.org_id) == (2, 2)
-    raised = people.join(product, owner, "raised@example.com", "viewer")
-    team.give_role(product, owner, raised.user_id, "owner")
-    assert team.owners(product, owner.org_id) == (3, 3)
-    team.give_role(product, owner, raised.user_id, "owner")
-    assert team.owners(product, owner.org_id) == (3, 3)
-    team.give_role(product, owner, raised.user_id, "admin")
-    team.give_role(product, owner, raised.user_id, "viewer")
-    assert team.owners(product, owner.org_id) == (2, 2)
-    team.remove(product, owner, raised.user_id)
-    team.remove(product, owner, invited.user_id)
-    assert team.owners(product, owner.org_id) == (1, 1)
+    invited = accounts.join(product, owner, "invited@example.com", "owner")
+    assert organizations.owners(product, owner.org_id) == (2, 2)
+    raised = accounts.join(product, owner, "raised@example.com", "viewer")
+    organizations.give_role(product, owner, raised.user_id, "owner")
+    assert organizations.owners(product, owner.org_id) == (3, 3)
+    organizations.give_role(product, owner, raised.user_id, "owner")
+    assert organizations.owners(product, owner.org_id) == (3, 3)
+    organizations.give_role(product, owner, raised.user_id, "admin")
+    organizations.give_role(product, owner, raised.user_id, "viewer")
+    assert organizations.owners(product, owner.org_id) == (2, 2)
+    organizations.remove(product, owner, raised.user_id)
+    organizations.remove(product, owner, invited.user_id)
+    assert organizations.owners(product, owner.org_id) == (1, 1)
 
 
 # ── Owners who need a second factor ──────────────────────────────────────────────────────────────
 
 
-def asking(product: Product, owner: Account) -> people.Authenticator:
+def asking(product: Product, owner: Account) -> accounts.Authenticator:
     """The owner sets a second factor up and asks all owners for one."""
-    app = people.enrol(product, owner)
-    answer = team.change(product, owner, owners_need_second_factor=True)
+    app = accounts.enrol(product, owner)
+    answer = organizations.change(product, owner, owners_need_second_factor=True)
     assert (answer.status, answer.json["owners_need_second_factor"]) == (200, True)
     return app
 
@@ -253,65 +254,65 @@ def asking(product: Product, owner: Account) -> people.Authenticator:
 def test_from_then_on_no_session_of_an_owner_without_a_second_factor_goes_on(
     product: Product, owner: Account
 ) -> None:
-    other = people.join(product, owner, "other-owner@example.com", "owner")
-    secured = people.join(product, owner, "secured-owner@example.com", "owner")
-    people.enrol(product, secured)
-    admin = people.join(product, owner, "admin@example.com", "admin")
+    other = accounts.join(product, owner, "other-owner@example.com", "owner")
+    secured = accounts.join(product, owner, "secured-owner@example.com", "owner")
+    accounts.enrol(product, secured)
+    admin = accounts.join(product, owner, "admin@example.com", "admin")
     asking(product, owner)
-    assert team.is_out(product, other)
+    assert organizations.is_out(product, other)
     for account in (owner, secured, admin):
-        assert people.is_logged_in(product, account.token)
+        assert accounts.is_logged_in(product, account.token)
 
 
 def test_an_owner_without_one_may_then_do_nothing_but_set_it_up_or_leave(
     product: Product, owner: Account
 ) -> None:
-    people.join(product, owner, "other-owner@example.com", "owner")
-    third = people.join(product, owner, "third@example.com", "viewer")
+    accounts.join(product, owner, "other-owner@example.com", "owner")
+    third = accounts.join(product, owner, "third@example.com", "viewer")
     asking(product, owner)
-    login = people.log_in(product, "other-owner@example.com")
+    login = accounts.log_in(product, "other-owner@example.com")
     assert login.json["second_factor_required"] is True
-    other = people.account_of("other-owner@example.com", login)
+    other = accounts.account_of("other-owner@example.com", login)
     before = product.counts()
     for refused in (
-        product.call("GET", team.ORGANIZATION, headers=other.headers),
+        product.call("GET", organizations.ORGANIZATION, headers=other.headers),
         product.call("GET", "/v1/keys", headers=other.headers),
-        team.change(product, other, owners_need_second_factor=False),
-        team.invite(product, other, "another@example.com"),
-        team.give_role(product, other, third.user_id, "admin"),
-        team.remove(product, other, third.user_id),
-        team.remove(product, other, owner.user_id),
+        organizations.change(product, other, owners_need_second_factor=False),
+        organizations.invite(product, other, "another@example.com"),
+        organizations.give_role(product, other, third.user_id, "admin"),
+        organizations.remove(product, other, third.user_id),
+        organizations.remove(product, other, owner.user_id),
     ):
         assert (refused.status, refused.json["code"]) == (403, "second_factor_required")
     assert product.counts() == before
-    assert team.roles(product, owner)["third@example.com"] == "viewer"
-    people.enrol(product, other)
-    assert product.call("GET", team.ORGANIZATION, headers=other.headers).status == 200
-    assert team.remove(product, other, third.user_id).status == 204
+    assert organizations.roles(product, owner)["third@example.com"] == "viewer"
+    accounts.enrol(product, other)
+    assert product.call("GET", organizations.ORGANIZATION, headers=other.headers).status == 200
+    assert organizations.remove(product, other, third.user_id).status == 204
 
 
 def test_an_owner_without_one_may_still_leave(product: Product, owner: Account) -> None:
-    people.join(product, owner, "other-owner@example.com", "owner")
+    accounts.join(product, owner, "other-owner@example.com", "owner")
     asking(product, owner)
-    login = people.log_in(product, "other-owner@example.com")
-    other = people.account_of("other-owner@example.com", login)
-    assert team.remove(product, other, other.user_id).status == 204
-    assert team.owners(product, owner.org_id) == (1, 1)
+    login = accounts.log_in(product, "other-owner@example.com")
+    other = accounts.account_of("other-owner@example.com", login)
+    assert organizations.remove(product, other, other.user_id).status == 204
+    assert organizations.owners(product, owner.org_id) == (1, 1)
 
 
 def test_who_becomes_an_owner_afterwards_is_asked_as_well(product: Product, owner: Account) -> None:
-    friend = people.join(product, owner, "friend@example.com", "admin")
+    friend = accounts.join(product, owner, "friend@example.com", "admin")
     asking(product, owner)
-    assert people.log_in(product, friend.email).json["second_factor_required"] is False
-    team.give_role(product, owner, friend.user_id, "owner")
-    assert people.log_in(product, friend.email).json["second_factor_required"] is True
+    assert accounts.log_in(product, friend.email).json["second_factor_required"] is False
+    organizations.give_role(product, owner, friend.user_id, "owner")
+    assert accounts.log_in(product, friend.email).json["second_factor_required"] is True
 
 
 def test_owners_may_stop_asking(product: Product, owner: Account) -> None:
-    people.join(product, owner, "other-owner@example.com", "owner")
+    accounts.join(product, owner, "other-owner@example.com", "owner")
     asking(product, owner)
-    assert team.change(product, owner, owners_need_second_factor=False).status == 200
-    login = people.log_in(product, "other-owner@example.com")
+    assert organizations.change(product, owner, owners_need_second_factor=False).status == 200
+    login = accounts.log_in(product, "other-owner@example.com")
     assert login.json["second_factor_required"] is False
     events = product.security_events("organization.changed")
     assert [event["reason"] for event in events] == ["owners_need_second_factor"] * 2
@@ -322,7 +323,7 @@ def test_owners_may_stop_asking(product: Product, owner: Account) -> None:
 
 @pytest.mark.promise("security-logged")
 def test_an_invitation_waits_until_it_is_answered(product: Product, owner: Account) -> None:
-    answer = team.invite(product, owner, "Friend@Example.com", "developer")
+    answer = organizations.invite(product, owner, "Friend@Example.com", "developer")
     assert answer.status == 201
     invitation = answer.json
     assert (invitation["email"], invitation["role"], invitation["invited_by"]) == (
@@ -330,19 +331,19 @@ def test_an_invitation_waits_until_it_is_answered(product: Product, owner: Accou
         "developer",
         owner.user_id,
     )
-    assert team.listed(product, owner, team.INVITATIONS) == [invitation]
+    assert organizations.listed(product, owner, organizations.INVITATIONS) == [invitation]
     (event,) = product.security_events("member.invited")
     assert event["reason"] == f"{invitation['id']} developer"
-    assert people.accept(product, product.newest_token()).status == 200
-    assert team.listed(product, owner, team.INVITATIONS) == []
-    assert team.roles(product, owner)["friend@example.com"] == "developer"
+    assert accounts.accept(product, product.newest_token()).status == 200
+    assert organizations.listed(product, owner, organizations.INVITATIONS) == []
+    assert organizations.roles(product, owner)["friend@example.com"] == "developer"
 
 
 def test_an_invitation_is_answered_alike_whether_or_not_the_address_has_an_account(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     answers = [
-        team.invite(product, owner, email)
+        organizations.invite(product, owner, email)
         for email in (stranger.email, "nobody@example.com", owner.email)
     ]
     assert [each.status for each in answers] == [201, 201, 201]
@@ -351,43 +352,45 @@ def test_an_invitation_is_answered_alike_whether_or_not_the_address_has_an_accou
         for each in answers
     ]
     assert shapes[0].keys() == shapes[1].keys() == shapes[2].keys()
-    assert len(team.listed(product, owner, team.INVITATIONS)) == 3
+    assert len(organizations.listed(product, owner, organizations.INVITATIONS)) == 3
 
 
 def test_a_withdrawn_invitation_is_dead_at_once(product: Product, owner: Account) -> None:
-    invitation = team.invite(product, owner, "friend@example.com").json
+    invitation = organizations.invite(product, owner, "friend@example.com").json
     token = product.newest_token()
-    assert team.withdraw(product, owner, invitation["id"]).status == 204
-    assert team.listed(product, owner, team.INVITATIONS) == []
-    refused = people.accept(product, token)
+    assert organizations.withdraw(product, owner, invitation["id"]).status == 204
+    assert organizations.listed(product, owner, organizations.INVITATIONS) == []
+    refused = accounts.accept(product, token)
     assert (refused.status, refused.json["code"]) == (400, "invalid_token")
-    assert team.roles(product, owner) == {owner.email: "owner"}
+    assert organizations.roles(product, owner) == {owner.email: "owner"}
     (event,) = product.security_events("member.invitation_withdrawn")
     assert event["reason"] == invitation["id"]
-    assert team.withdraw(product, owner, invitation["id"]).status == 404
+    assert organizations.withdraw(product, owner, invitation["id"]).status == 404
 
 
 def test_an_invitation_that_ran_out_is_neither_listed_nor_good(
     product: Product, owner: Account
 ) -> None:
-    team.invite(product, owner, "friend@example.com")
+    organizations.invite(product, owner, "friend@example.com")
     token = product.newest_token()
     item = product.item("AccountsTable", "INVITE#")
     assert item["expires_at"] - item["created_at"] == 7 * 86_400
     product.edit("AccountsTable", item, expires_at=item["created_at"])
-    assert team.listed(product, owner, team.INVITATIONS) == []
-    assert people.accept(product, token).status == 400
-    assert team.withdraw(product, owner, item["id"]).status == 204
+    assert organizations.listed(product, owner, organizations.INVITATIONS) == []
+    assert accounts.accept(product, token).status == 400
+    assert organizations.withdraw(product, owner, item["id"]).status == 204
 
 
 def test_invitations_are_listed_in_pages_without_gaps(product: Product, owner: Account) -> None:
-    made = [team.invite(product, owner, f"guest-{n}@example.com").json["id"] for n in range(5)]
-    pages = team.paged(product, owner, team.INVITATIONS, 2)
+    made = [
+        organizations.invite(product, owner, f"guest-{n}@example.com").json["id"] for n in range(5)
+    ]
+    pages = organizations.paged(product, owner, organizations.INVITATIONS, 2)
     assert [len(page) for page in pages] == [2, 2, 1]
     assert [row["id"] for page in pages for row in page] == sorted(made)
 
 
 def test_an_admin_may_withdraw_whom_an_admin_may_invite(product: Product, owner: Account) -> None:
-    admin = people.join(product, owner, "admin@example.com", "admin")
-    invitation = team.invite(product, owner, "friend@example.com", "admin").json
-    assert team.withdraw(product, admin, invitation["id"]).status == 204
+    admin = accounts.join(product, owner, "admin@example.com", "admin")
+    invitation = organizations.invite(product, owner, "friend@example.com", "admin").json
+    assert organizations.withdraw(product, admin, invitation["id"]).status == 204

@@ -10,9 +10,9 @@ import pytest
 
 from imagelayer.credits.wiring import CreditsWiring
 from imagelayer.platform.times import end_of_utc_month, rfc3339, utc_day, utc_month
-from tests.integration.administration.books import another_process, grant, set_plan
-from tests.integration.generation.asking import Till, cancel, create, moment
-from tests.integration.login import people
+from tests.support import accounts
+from tests.support.generations import Till, cancel, create, moment
+from tests.support.ledger import another_process, grant, set_plan
 from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
 
 USAGE = "/v1/organization/usage"
@@ -123,7 +123,7 @@ def test_every_member_and_a_key_with_the_scope_see_the_same(
 ) -> None:
     create(product, owner.headers)
     product.work_queue()
-    viewer = people.join(product, owner, "viewer@example.com", "viewer")
+    viewer = accounts.join(product, owner, "viewer@example.com", "viewer")
     key = product.key(owner, "usage:read")
     shown = [usage(product, each) for each in (owner.headers, viewer.headers, bearer(key))]
     assert shown[0] == shown[1] == shown[2]

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from imagelayer.identity.wiring import IdentityWiring
-from tests.integration.login.people import (
+from tests.support.accounts import (
     NEW_PASSWORD,
     change,
     confirm,

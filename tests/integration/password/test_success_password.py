@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from tests.integration.login.people import (
+from tests.support.accounts import (
     ELSEWHERE,
     FIREFOX,
     NEW_PASSWORD,

@@ -6,8 +6,7 @@ from __future__ import annotations
 import pytest
 
 from imagelayer.identity.passwords import Peppers
-from tests.integration.login import people
-from tests.integration.signing_rotation import rotation
+from tests.support import accounts, secret_rotation
 from tests.support.product import PASSWORD, Account, Product
 
 SECRET = "PepperSecret"
@@ -15,13 +14,13 @@ SECRET = "PepperSecret"
 
 def current_id(product: Product) -> str:
     """The id that new hashes carry."""
-    content = rotation.content(SECRET, product)
+    content = secret_rotation.content(SECRET, product)
     return Peppers.of(content["current"], *content.get("previous", [])).current
 
 
 def pepper_of(product: Product, account: Account) -> str:
     """The id of the pepper that a stored password was made with."""
-    stored: str = people.user_of(product, account.user_id)["password_hash"]
+    stored: str = accounts.user_of(product, account.user_id)["password_hash"]
     return stored.partition("$")[0]
 
 
@@ -30,25 +29,25 @@ def test_a_password_goes_on_and_is_hashed_anew_at_its_next_login(
     product: Product, owner: Account
 ) -> None:
     old = pepper_of(product, owner)
-    before = people.user_of(product, owner.user_id)["password_hash"]
-    rotation.rotate(product, SECRET)
+    before = accounts.user_of(product, owner.user_id)["password_hash"]
+    secret_rotation.rotate(product, SECRET)
     assert pepper_of(product, owner) == old
-    assert people.log_in(product, owner.email, "a wrong password of somebody").status == 401
-    assert people.user_of(product, owner.user_id)["password_hash"] == before
-    assert people.log_in(product, owner.email).status == 200
+    assert accounts.log_in(product, owner.email, "a wrong password of somebody").status == 401
+    assert accounts.user_of(product, owner.user_id)["password_hash"] == before
+    assert accounts.log_in(product, owner.email).status == 200
     assert pepper_of(product, owner) == current_id(product) != old
-    after = people.user_of(product, owner.user_id)["password_hash"]
+    after = accounts.user_of(product, owner.user_id)["password_hash"]
     assert after.partition("$")[2].startswith("2b$")
-    assert people.log_in(product, owner.email).status == 200
-    assert people.user_of(product, owner.user_id)["password_hash"] == after
-    assert people.log_in(product, owner.email, "a wrong password of somebody").status == 401
+    assert accounts.log_in(product, owner.email).status == 200
+    assert accounts.user_of(product, owner.user_id)["password_hash"] == after
+    assert accounts.log_in(product, owner.email, "a wrong password of somebody").status == 401
 
 
 def test_new_passwords_are_hashed_with_the_new_pepper(product: Product, owner: Account) -> None:
-    rotation.rotate(product, SECRET)
+    secret_rotation.rotate(product, SECRET)
     new = product.account("new@example.com")
     assert pepper_of(product, new) == current_id(product)
-    people.change(product, owner)
+    accounts.change(product, owner)
     assert pepper_of(product, owner) == current_id(product)
 
 
@@ -56,9 +55,9 @@ def test_a_password_survives_as_many_rotations_as_there_are(
     product: Product, owner: Account
 ) -> None:
     for _ in range(4):
-        rotation.rotate(product, SECRET)
-    assert len(rotation.content(SECRET, product)["previous"]) == 4
-    assert people.log_in(product, owner.email).status == 200
+        secret_rotation.rotate(product, SECRET)
+    assert len(secret_rotation.content(SECRET, product)["previous"]) == 4
+    assert accounts.log_in(product, owner.email).status == 200
 
 
 def test_a_sign_up_that_waits_over_a_rotation_can_still_be_confirmed(
@@ -66,57 +65,57 @@ def test_a_sign_up_that_waits_over_a_rotation_can_still_be_confirmed(
 ) -> None:
     product.register("new@example.com")
     token = product.newest_token()
-    rotation.rotate(product, SECRET)
-    assert people.confirm(product, token).status == 200
-    assert people.log_in(product, "new@example.com").status == 200
+    secret_rotation.rotate(product, SECRET)
+    assert accounts.confirm(product, token).status == 200
+    assert accounts.log_in(product, "new@example.com").status == 200
 
 
 def test_a_second_factor_that_was_sealed_under_the_old_pepper_still_opens(
     product: Product, owner: Account
 ) -> None:
-    app = people.enrol(product, owner)
-    old = people.user_of(product, owner.user_id)["totp"]["secret"].partition(".")[0]
-    rotation.rotate(product, SECRET)
-    assert people.log_in(product, owner.email, totp_code=app.wrong_code()).status == 401
-    assert people.log_in(product, owner.email, totp_code=app.fresh_code()).status == 200
-    sealed = people.user_of(product, owner.user_id)["totp"]["secret"]
+    app = accounts.enrol(product, owner)
+    old = accounts.user_of(product, owner.user_id)["totp"]["secret"].partition(".")[0]
+    secret_rotation.rotate(product, SECRET)
+    assert accounts.log_in(product, owner.email, totp_code=app.wrong_code()).status == 401
+    assert accounts.log_in(product, owner.email, totp_code=app.fresh_code()).status == 200
+    sealed = accounts.user_of(product, owner.user_id)["totp"]["secret"]
     assert sealed.partition(".")[0] == current_id(product) != old
-    assert people.log_in(product, owner.email, totp_code=app.fresh_code()).status == 200
+    assert accounts.log_in(product, owner.email, totp_code=app.fresh_code()).status == 200
 
 
 def test_recovery_codes_rest_on_no_pepper(product: Product, owner: Account) -> None:
-    app = people.enrol(product, owner)
-    rotation.rotate(product, SECRET)
+    app = accounts.enrol(product, owner)
+    secret_rotation.rotate(product, SECRET)
     first, second, *_ = app.recovery_codes
-    assert people.log_in(product, owner.email, recovery_code=first).status == 200
-    assert people.log_in(product, owner.email, recovery_code=first).status == 401
-    assert people.log_in(product, owner.email, recovery_code=second).status == 200
+    assert accounts.log_in(product, owner.email, recovery_code=first).status == 200
+    assert accounts.log_in(product, owner.email, recovery_code=first).status == 401
+    assert accounts.log_in(product, owner.email, recovery_code=second).status == 200
 
 
 def test_an_enrolment_that_was_begun_before_a_rotation_is_finished_after_it(
     product: Product, owner: Account
 ) -> None:
-    started = people.start_enrolment(product, owner).json
-    rotation.rotate(product, SECRET)
-    app = people.Authenticator(product, owner.user_id, started["secret"], [])
-    assert people.confirm_enrolment(product, owner, app.code()).status == 200
-    assert people.log_in(product, owner.email, totp_code=app.fresh_code()).status == 200
+    started = accounts.start_enrolment(product, owner).json
+    secret_rotation.rotate(product, SECRET)
+    app = accounts.Authenticator(product, owner.user_id, started["secret"], [])
+    assert accounts.confirm_enrolment(product, owner, app.code()).status == 200
+    assert accounts.log_in(product, owner.email, totp_code=app.fresh_code()).status == 200
 
 
 def test_sessions_go_on(product: Product, owner: Account) -> None:
-    rotation.rotate(product, SECRET)
-    assert people.is_logged_in(product, owner.token)
-    assert people.refresh(product, owner.cookie).status == 200
+    secret_rotation.rotate(product, SECRET)
+    assert accounts.is_logged_in(product, owner.token)
+    assert accounts.refresh(product, owner.cookie).status == 200
 
 
 def test_functions_that_have_not_noticed_and_those_that_have_understand_each_other(
     product: Product, owner: Account
 ) -> None:
     """For five minutes one knows a pepper that the other does not; nothing is lost by it."""
-    rotation.rotate(product, SECRET, notice=False)
-    people.change(product, owner)  # an old hash, by a function that does not know yet
-    rotation.look_again(product, "login")
-    assert people.log_in(product, owner.email, people.NEW_PASSWORD).status == 200
+    secret_rotation.rotate(product, SECRET, notice=False)
+    accounts.change(product, owner)  # an old hash, by a function that does not know yet
+    secret_rotation.look_again(product, "login")
+    assert accounts.log_in(product, owner.email, accounts.NEW_PASSWORD).status == 200
     assert pepper_of(product, owner) == current_id(product)
 
 
@@ -125,37 +124,37 @@ def test_a_function_that_has_not_noticed_opens_what_another_made_with_the_new_pe
     product: Product, owner: Account, ahead: str
 ) -> None:
     """The login is warm with the old secret; it looks again when it meets a pepper it lacks."""
-    rotation.rotate(product, SECRET, notice=False)
-    people.restart(product, ahead)
+    secret_rotation.rotate(product, SECRET, notice=False)
+    accounts.restart(product, ahead)
     if ahead == "registration":
         product.register("new@example.com")
-        assert people.confirm(product, product.newest_token()).status == 200
-        assert people.log_in(product, "new@example.com").status == 200
+        assert accounts.confirm(product, product.newest_token()).status == 200
+        assert accounts.log_in(product, "new@example.com").status == 200
     else:
-        people.change(product, owner)
+        accounts.change(product, owner)
         assert pepper_of(product, owner) == current_id(product)
-        assert people.log_in(product, owner.email, people.NEW_PASSWORD).status == 200
-    assert people.log_in(product, "new@example.com", "a wrong password of somebody").status == 401
+        assert accounts.log_in(product, owner.email, accounts.NEW_PASSWORD).status == 200
+    assert accounts.log_in(product, "new@example.com", "a wrong password of somebody").status == 401
 
 
 def test_a_code_that_was_sealed_with_the_new_pepper_opens_where_it_is_not_known_yet(
     product: Product, owner: Account
 ) -> None:
-    rotation.rotate(product, SECRET, notice=False)
-    people.restart(product, "second_factor")
-    app = people.enrol(product, owner)
-    sealed = people.user_of(product, owner.user_id)["totp"]["secret"]
+    secret_rotation.rotate(product, SECRET, notice=False)
+    accounts.restart(product, "second_factor")
+    app = accounts.enrol(product, owner)
+    sealed = accounts.user_of(product, owner.user_id)["totp"]["secret"]
     assert sealed.partition(".")[0] == current_id(product)
-    assert people.log_in(product, owner.email, totp_code=app.fresh_code()).status == 200
+    assert accounts.log_in(product, owner.email, totp_code=app.fresh_code()).status == 200
 
 
 def test_each_earlier_pepper_is_kept_newest_first_and_once(
     product: Product, owner: Account
 ) -> None:
-    seen = [rotation.content(SECRET, product)["current"]]
+    seen = [secret_rotation.content(SECRET, product)["current"]]
     for _ in range(3):
-        rotation.rotate(product, SECRET)
-        content = rotation.content(SECRET, product)
+        secret_rotation.rotate(product, SECRET)
+        content = secret_rotation.content(SECRET, product)
         assert content["previous"] == seen
         assert content["current"] not in seen
         assert len(content["current"]) == 64
@@ -164,23 +163,26 @@ def test_each_earlier_pepper_is_kept_newest_first_and_once(
 
 @pytest.mark.parametrize("times", [2, 3])
 def test_every_step_may_be_repeated(product: Product, owner: Account, times: int) -> None:
-    before = rotation.content(SECRET, product)["current"]
-    version = rotation.rotate(product, SECRET, times=times)
-    assert rotation.stages(product, SECRET)["AWSCURRENT"] == version
-    assert rotation.content(SECRET, product)["previous"] == [before]
-    assert people.log_in(product, owner.email).status == 200
+    before = secret_rotation.content(SECRET, product)["current"]
+    version = secret_rotation.rotate(product, SECRET, times=times)
+    assert secret_rotation.stages(product, SECRET)["AWSCURRENT"] == version
+    assert secret_rotation.content(SECRET, product)["previous"] == [before]
+    assert accounts.log_in(product, owner.email).status == 200
 
 
 def test_the_steps_alone_change_what_they_say(product: Product, owner: Account) -> None:
     version = "00000000-0000-4000-8000-000000000001"
-    before = rotation.stages(product, SECRET)["AWSCURRENT"]
-    content = rotation.content(SECRET, product)
-    for name in rotation.STEPS[:-1]:
-        rotation.step(product, SECRET, name, version)
-        assert rotation.stages(product, SECRET) == {"AWSCURRENT": before, "AWSPENDING": version}
-        assert rotation.content(SECRET, product) == content
-    rotation.step(product, SECRET, rotation.STEPS[-1], version)
-    stages = rotation.stages(product, SECRET)
+    before = secret_rotation.stages(product, SECRET)["AWSCURRENT"]
+    content = secret_rotation.content(SECRET, product)
+    for name in secret_rotation.STEPS[:-1]:
+        secret_rotation.step(product, SECRET, name, version)
+        assert secret_rotation.stages(product, SECRET) == {
+            "AWSCURRENT": before,
+            "AWSPENDING": version,
+        }
+        assert secret_rotation.content(SECRET, product) == content
+    secret_rotation.step(product, SECRET, secret_rotation.STEPS[-1], version)
+    stages = secret_rotation.stages(product, SECRET)
     assert (stages["AWSCURRENT"], stages["AWSPREVIOUS"]) == (version, before)
 
 
@@ -191,35 +193,35 @@ def test_a_warm_rotation_does_not_build_on_a_pepper_that_it_remembers(
     """Two rotations within five minutes of one process: the second must keep the first's pepper,
     or every password that was hashed in between is lost."""
     version = "00000000-0000-4000-8000-000000000001"
-    rotation.step(product, SECRET, "createSecret", version)
+    secret_rotation.step(product, SECRET, "createSecret", version)
     warm = product.platform("pepper_rotation")
     if finishes == "another process":
-        people.restart(product, "pepper_rotation")
-    rotation.step(product, SECRET, "finishSecret", version)
+        accounts.restart(product, "pepper_rotation")
+    secret_rotation.step(product, SECRET, "finishSecret", version)
     product._platforms["pepper_rotation"] = warm
-    rotation.look_again(product, "login", "password")
-    between = rotation.content(SECRET, product)["current"]
-    people.change(product, owner)
-    rotation.rotate(product, SECRET, notice=False)
-    rotation.look_again(product, "login")
-    assert between in rotation.content(SECRET, product)["previous"]
-    assert people.log_in(product, owner.email, people.NEW_PASSWORD).status == 200
+    secret_rotation.look_again(product, "login", "password")
+    between = secret_rotation.content(SECRET, product)["current"]
+    accounts.change(product, owner)
+    secret_rotation.rotate(product, SECRET, notice=False)
+    secret_rotation.look_again(product, "login")
+    assert between in secret_rotation.content(SECRET, product)["previous"]
+    assert accounts.log_in(product, owner.email, accounts.NEW_PASSWORD).status == 200
 
 
 def test_an_unknown_step_is_an_error_and_changes_nothing(product: Product, owner: Account) -> None:
-    before = rotation.stages(product, SECRET)
+    before = secret_rotation.stages(product, SECRET)
     with pytest.raises(ValueError, match="unknown step"):
-        rotation.step(product, SECRET, "", "00000000-0000-4000-8000-000000000001")
-    assert rotation.stages(product, SECRET) == before
+        secret_rotation.step(product, SECRET, "", "00000000-0000-4000-8000-000000000001")
+    assert secret_rotation.stages(product, SECRET) == before
 
 
 @pytest.mark.promise("keys-hashed", "security-logged")
 def test_a_rotation_is_told_of_and_shows_no_pepper(product: Product, owner: Account) -> None:
-    old = rotation.content(SECRET, product)["current"]
-    rotation.rotate(product, SECRET)
-    people.log_in(product, owner.email)
+    old = secret_rotation.content(SECRET, product)["current"]
+    secret_rotation.rotate(product, SECRET)
+    accounts.log_in(product, owner.email)
     (line,) = product.security_events("secret.rotated")
     assert (line["outcome"], line["actor"], line["reason"]) == ("success", "rotation", "pepper")
-    for pepper in (old, rotation.content(SECRET, product)["current"], PASSWORD):
+    for pepper in (old, secret_rotation.content(SECRET, product)["current"], PASSWORD):
         assert pepper not in product.output.getvalue()
         assert pepper not in product.dump()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from imagelayer.identity.wiring import IdentityWiring
-from tests.integration.login.people import accept, confirm, invite, log_in, meanwhile
+from tests.support.accounts import accept, confirm, invite, log_in, meanwhile
 from tests.support.product import Account, Product
 
 FRIEND = "friend@example.com"

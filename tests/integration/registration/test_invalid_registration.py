@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.login.people import confirm, restart
+from tests.support.accounts import confirm, restart
 from tests.support.product import Product
 
 SIGN_UP = {

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from imagelayer.identity.email_policy import address_hash
-from tests.integration.login.people import confirm, forgot, log_in, spend
+from tests.support.accounts import confirm, forgot, log_in, spend
 from tests.support.product import CAPTCHA, PASSWORD, Answer, Product
 
 EMAIL = "dev@example.com"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.login.people import (
+from tests.support.accounts import (
     NEW_PASSWORD,
     accept,
     confirm,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.login.people import NEW_PASSWORD, accept, confirm, reset
+from tests.support.accounts import NEW_PASSWORD, accept, confirm, reset
 from tests.support.product import PASSWORD, Account, Answer, Product
 
 FORGED = {

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.integration.login.people import (
+from tests.support import aws
+from tests.support.accounts import (
     NEW_PASSWORD,
     calls,
     confirm,
@@ -16,7 +17,6 @@ from tests.integration.login.people import (
     lost_acknowledgement,
     reset,
 )
-from tests.support import aws
 from tests.support.product import PASSWORD, Product
 
 EMAIL = "dev@example.com"

@@ -10,8 +10,7 @@ import pytest
 
 from dev.settings import ROOT
 from imagelayer.routes import ROUTES
-from tests.integration.samples import sample_world
-from tests.support import aws
+from tests.support import aws, sample_data
 from tests.support.product import HTTP_FUNCTIONS, Product
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
@@ -183,14 +182,14 @@ EXPECTED: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def lived() -> sample_world.World:
+def lived() -> sample_data.World:
     """What the samples speak of, made once by a product of its own."""
     with Product() as product:
-        return sample_world.live(product)
+        return sample_data.live(product)
 
 
 @pytest.fixture
-def world(lived: sample_world.World, product: Product) -> Product:
+def world(lived: sample_data.World, product: Product) -> Product:
     """The product with the organization that the samples speak of."""
     lived.build(product)
     return product
@@ -221,7 +220,7 @@ def test_a_sample_does_what_its_name_says(world: Product, path: Path) -> None:
         case "brand_intake":
             effect = world.item("BrandsTable", "UPLOAD#")["status"]
         case "generation_worker":
-            queued = f"GEN#{sample_world.QUEUED}"
+            queued = f"GEN#{sample_data.QUEUED}"
             (job,) = [each for each in world.items("GenerationsTable") if each["sk"] == queued]
             effect = failures(reported), job["status"]
         case "mail":
@@ -255,17 +254,17 @@ def secret(name: str, **which: str) -> Any:
 def is_current(name: str) -> bool:
     """Whether the version that the samples rotate to has become the current one."""
     current = secret(name, VersionStage="AWSCURRENT")["VersionId"]
-    return bool(current == sample_world.PENDING_VERSION)
+    return bool(current == sample_data.PENDING_VERSION)
 
 
 def test_samples_hold_no_credentials_but_the_samples_own() -> None:
     tokens = (
-        sample_world.API_KEY,
-        sample_world.access_token(),
-        sample_world.session_token(),
+        sample_data.API_KEY,
+        sample_data.access_token(),
+        sample_data.session_token(),
     )
     known = {*(f"Bearer {token}" for token in tokens), None}
-    cookies = {f"__Host-il_refresh={sample_world.refresh_cookie()}"}
+    cookies = {f"__Host-il_refresh={sample_data.refresh_cookie()}"}
     for path in FILES:
         event = json.loads(path.read_text("utf-8"))
         assert event.get("headers", {}).get("authorization") in known

@@ -6,7 +6,7 @@ import time
 
 import pyotp
 
-from tests.integration.login.people import (
+from tests.support.accounts import (
     account_of,
     confirm_enrolment,
     disable,

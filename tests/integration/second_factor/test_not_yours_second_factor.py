@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagelayer.identity.wiring import IdentityWiring
-from tests.integration.every_endpoint.cases import FOR_USERS, request
-from tests.integration.login.people import (
+from tests.support.accounts import (
     account_of,
     change,
     confirm_enrolment,
@@ -20,6 +19,7 @@ from tests.integration.login.people import (
     start_enrolment,
     user_of,
 )
+from tests.support.endpoint_requests import FOR_USERS, request
 from tests.support.product import Account, Answer, Product
 
 OPEN = {

@@ -9,7 +9,7 @@ import pyotp
 import pytest
 
 from imagelayer.identity.second_factor import STEP_SECONDS
-from tests.integration.login.people import (
+from tests.support.accounts import (
     ELSEWHERE,
     account_of,
     confirm_enrolment,

@@ -7,7 +7,7 @@ import time
 import pyotp
 import pytest
 
-from tests.integration.login.people import (
+from tests.support.accounts import (
     confirm_enrolment,
     disable,
     enrol,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imagelayer.platform.ids import new_id
-from tests.integration.session import shop
+from tests.support import end_users
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 
 
@@ -50,10 +50,10 @@ from tests.support.product import ALL_SCOPES, Account, Product, bearer
 def test_a_session_that_breaks_a_rule_is_not_minted(
     product: Product, owner: Account, body: dict[str, Any], field: str
 ) -> None:
-    answer = shop.mint(product, shop.key_of(product, owner), **body)
+    answer = end_users.mint(product, end_users.key_of(product, owner), **body)
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")
     assert answer.json["errors"][0]["location"].startswith(f"body.{field}")
-    assert shop.records(product) == []
+    assert end_users.records(product) == []
     assert product.security_events("session.minted") == []
 
 
@@ -61,37 +61,37 @@ def test_a_session_that_breaks_a_rule_is_not_minted(
 def test_no_key_hands_on_a_scope_that_it_does_not_have(product: Product, owner: Account) -> None:
     key = product.key(owner, "sessions:write", "generations:read")
     asked = ["generations:read", "generations:write", "assets:read"]
-    answer = shop.mint(product, key, scopes=asked)
+    answer = end_users.mint(product, key, scopes=asked)
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")
     assert [each["location"] for each in answer.json["errors"]] == [
         "body.scopes.1",
         "body.scopes.2",
     ]
-    assert shop.records(product) == []
+    assert end_users.records(product) == []
 
 
 @pytest.mark.promise("keys-scoped")
 def test_a_key_without_anything_to_hand_on_mints_nothing(product: Product, owner: Account) -> None:
-    answer = shop.mint(product, product.key(owner, "sessions:write", "brands:read"))
+    answer = end_users.mint(product, product.key(owner, "sessions:write", "brands:read"))
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")
     assert [each["location"] for each in answer.json["errors"]] == ["body.scopes"]
-    assert shop.records(product) == []
+    assert end_users.records(product) == []
 
 
 @pytest.mark.promise("keys-scoped", "sessions-short")
 def test_a_key_without_the_scope_for_it_mints_and_revokes_nothing(
     product: Product, owner: Account
 ) -> None:
-    session = product.session(shop.key_of(product, owner))
+    session = product.session(end_users.key_of(product, owner))
     key = product.key(owner, *(scope for scope in ALL_SCOPES if scope != "sessions:write"))
     for refused in (
-        shop.mint(product, key),
-        shop.revoke(product, bearer(key), all=True),
-        shop.revoke(product, bearer(key), end_user_id="user-1"),
+        end_users.mint(product, key),
+        end_users.revoke(product, bearer(key), all=True),
+        end_users.revoke(product, bearer(key), end_user_id="user-1"),
     ):
         assert (refused.status, refused.json["code"]) == (403, "insufficient_scope")
         assert 'scope="sessions:write"' in refused.headers["www-authenticate"]
-    assert [item["id"] for item in shop.records(product)] == [session["id"]]
+    assert [item["id"] for item in end_users.records(product)] == [session["id"]]
 
 
 ORIGINS = {
@@ -147,9 +147,11 @@ ORIGINS = {
 def test_an_origin_as_a_browser_names_it_may_be_allowed(
     product: Product, owner: Account, origin: str
 ) -> None:
-    session = product.session(shop.key_of(product, owner), allowed_origins=[shop.SHOP, origin])
-    assert session["allowed_origins"] == [shop.SHOP, origin]
-    assert shop.generate(product, session, origin=origin).status == 202
+    session = product.session(
+        end_users.key_of(product, owner), allowed_origins=[end_users.SHOP, origin]
+    )
+    assert session["allowed_origins"] == [end_users.SHOP, origin]
+    assert end_users.generate(product, session, origin=origin).status == 202
 
 
 @pytest.mark.parametrize("origin", [each for each, right in ORIGINS.items() if not right])
@@ -157,11 +159,11 @@ def test_what_no_browser_sends_as_an_origin_is_refused_by_its_place_in_the_list(
     product: Product, owner: Account, origin: str
 ) -> None:
     """It would never match, and whoever asked for it would think that it does."""
-    key = shop.key_of(product, owner)
-    answer = shop.mint(product, key, allowed_origins=[shop.SHOP, origin])
+    key = end_users.key_of(product, owner)
+    answer = end_users.mint(product, key, allowed_origins=[end_users.SHOP, origin])
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")
     assert answer.json["errors"][0]["location"] == "body.allowed_origins.1"
-    assert shop.records(product) == []
+    assert end_users.records(product) == []
 
 
 @pytest.mark.parametrize(
@@ -179,12 +181,12 @@ def test_what_no_browser_sends_as_an_origin_is_refused_by_its_place_in_the_list(
 def test_what_to_revoke_is_named_in_exactly_one_way(
     product: Product, owner: Account, body: dict[str, Any]
 ) -> None:
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     session = product.session(key, "user-1")
     sent = {**body, "key_id": key["id"]} if body.get("key_id") else body
-    answer = shop.revoke(product, bearer(key), **sent)
+    answer = end_users.revoke(product, bearer(key), **sent)
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")
-    assert shop.is_good(product, session)
+    assert end_users.is_good(product, session)
 
 
 @pytest.mark.parametrize(
@@ -202,12 +204,12 @@ def test_what_to_revoke_is_named_in_exactly_one_way(
 def test_a_revocation_that_breaks_a_rule_ends_nothing(
     product: Product, owner: Account, body: dict[str, Any], field: str
 ) -> None:
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     session = product.session(key, "user-1")
-    answer = shop.revoke(product, bearer(key), **body)
+    answer = end_users.revoke(product, bearer(key), **body)
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")
     assert [each["location"] for each in answer.json["errors"]] == [f"body.{field}"]
-    assert shop.is_good(product, session)
+    assert end_users.is_good(product, session)
 
 
 @pytest.mark.parametrize(
@@ -216,5 +218,5 @@ def test_a_revocation_that_breaks_a_rule_ends_nothing(
 def test_the_sessions_of_a_key_that_is_not_there_are_missing(
     product: Product, owner: Account, key_id: str
 ) -> None:
-    answer = shop.revoke(product, owner.headers, key_id=key_id)
+    answer = end_users.revoke(product, owner.headers, key_id=key_id)
     assert (answer.status, answer.json["code"]) == (404, "not_found")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imagelayer.platform.ids import new_id
-from tests.integration.session import shop
+from tests.support import end_users
 from tests.support.product import Account, Product, bearer
 
 
@@ -37,7 +37,7 @@ MISSING = paths(new_id("gen", 1_800_000_000), new_id("ast", 1_800_000_000))
 def test_what_was_not_made_for_an_end_user_is_missing_byte_for_byte(
     product: Product, owner: Account, stranger: Account, whose: str
 ) -> None:
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     session = product.session(key, "user-1")
     another = product.session(key, "user-2")
     maker: dict[str, dict[str, str]] = {
@@ -68,23 +68,23 @@ def test_what_was_not_made_for_an_end_user_is_missing_byte_for_byte(
 def test_names_of_end_users_are_compared_to_the_letter(
     product: Product, owner: Account, other: str
 ) -> None:
-    key = shop.key_of(product, owner)
-    made = shop.generate(product, product.session(key, "user-1")).headers["location"]
-    assert shop.read(product, product.session(key, other), made).status == 404
+    key = end_users.key_of(product, owner)
+    made = end_users.generate(product, product.session(key, "user-1")).headers["location"]
+    assert end_users.read(product, product.session(key, other), made).status == 404
 
 
 @pytest.mark.promise("org-scoped")
 def test_the_same_name_at_another_customers_is_somebody_else(
     product: Product, owner: Account, stranger: Account
 ) -> None:
-    made = shop.generate(product, product.session(shop.key_of(product, owner), "user-1"))
-    theirs = product.session(shop.key_of(product, stranger), "user-1")
-    assert shop.read(product, theirs, made.headers["location"]).status == 404
+    made = end_users.generate(product, product.session(end_users.key_of(product, owner), "user-1"))
+    theirs = product.session(end_users.key_of(product, stranger), "user-1")
+    assert end_users.read(product, theirs, made.headers["location"]).status == 404
 
 
 @pytest.mark.promise("org-scoped")
 def test_the_organization_sees_what_its_end_users_made(product: Product, owner: Account) -> None:
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     session = product.session(key)
     job, asset = made_by(product, {"authorization": f"Bearer {session['session_token']}"})
     for headers in (owner.headers, bearer(key)):
@@ -97,16 +97,16 @@ def test_the_organization_sees_what_its_end_users_made(product: Product, owner: 
 @pytest.mark.promise("org-scoped")
 def test_idempotency_keys_of_two_end_users_never_meet(product: Product, owner: Account) -> None:
     """Or one could be used to read another's job."""
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     sessions = [product.session(key, name) for name in ("user-1", "user-2")]
     jobs: list[Any] = [
-        shop.generate(product, session, idempotency_key="order-1").json for session in sessions
+        end_users.generate(product, session, idempotency_key="order-1").json for session in sessions
     ]
     body = {"prompt": "warm waves", "size": "256x256"}
     headers = {**bearer(key), "idempotency-key": "order-1"}
     jobs.append(product.call("POST", "/v1/generations", headers=headers, body=body).json)
     assert len({job["id"] for job in jobs}) == 3
-    other = shop.generate(product, sessions[1], idempotency_key="order-1", prompt="cold waves")
+    other = end_users.generate(product, sessions[1], idempotency_key="order-1", prompt="cold waves")
     assert other.json["code"] == "idempotency_mismatch"
 
 
@@ -114,27 +114,27 @@ def test_idempotency_keys_of_two_end_users_never_meet(product: Product, owner: A
 def test_no_organization_revokes_sessions_of_another(
     product: Product, owner: Account, stranger: Account
 ) -> None:
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     session = product.session(key, "user-1")
-    headers = bearer(shop.key_of(product, stranger))
+    headers = bearer(end_users.key_of(product, stranger))
     answers = [
         product.call(
-            "POST", shop.REVOKE, headers=headers, body={"key_id": each}, request_id="req-same"
+            "POST", end_users.REVOKE, headers=headers, body={"key_id": each}, request_id="req-same"
         )
         for each in (key["id"], new_id("key", 1_800_000_000))
     ]
     assert [each.status for each in answers] == [404, 404]
     assert answers[0].text == answers[1].text
-    assert shop.revoke(product, headers, end_user_id="user-1").json == {"revoked": 0}
-    assert shop.revoke(product, headers, all=True).json == {"revoked": 0}
-    assert shop.is_good(product, session)
+    assert end_users.revoke(product, headers, end_user_id="user-1").json == {"revoked": 0}
+    assert end_users.revoke(product, headers, all=True).json == {"revoked": 0}
+    assert end_users.is_good(product, session)
 
 
 @pytest.mark.promise("brand-isolated")
 def test_a_foreign_brand_shapes_no_end_users_image(
     product: Product, owner: Account, stranger: Account
 ) -> None:
-    session = product.session(shop.key_of(product, owner))
+    session = product.session(end_users.key_of(product, owner))
     theirs, ours = product.brand(stranger)["id"], product.brand(owner)["id"]
-    assert shop.generate(product, session, brand_id=theirs).status == 404
-    assert shop.generate(product, session, brand_id=ours).status == 202
+    assert end_users.generate(product, session, brand_id=theirs).status == 404
+    assert end_users.generate(product, session, brand_id=ours).status == 202

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from tests.integration.session import shop
+from tests.support import end_users
 from tests.support.product import Account, Product, bearer, session_bearer
 
-SHOP = shop.SHOP
+SHOP = end_users.SHOP
 
 
 @pytest.mark.promise("sessions-short")
@@ -34,10 +34,10 @@ def test_a_session_is_refused_from_any_origin_that_is_not_on_its_list_to_the_let
     product: Product, owner: Account, origin: str | None
 ) -> None:
     session = product.session(
-        shop.key_of(product, owner), allowed_origins=[SHOP, "https://app.shop.example"]
+        end_users.key_of(product, owner), allowed_origins=[SHOP, "https://app.shop.example"]
     )
     before = product.counts()
-    refused = shop.generate(product, session, origin=origin)
+    refused = end_users.generate(product, session, origin=origin)
     assert (refused.status, refused.json["code"]) == (403, "origin_not_allowed")
     assert (product.counts(), product.queued()) == (before, 0)
     (line,) = product.security_events("authz.origin_denied")
@@ -51,37 +51,37 @@ def test_a_session_is_good_from_every_origin_on_its_list(
     product: Product, owner: Account, origin: str
 ) -> None:
     session = product.session(
-        shop.key_of(product, owner), allowed_origins=[SHOP, "https://app.shop.example"]
+        end_users.key_of(product, owner), allowed_origins=[SHOP, "https://app.shop.example"]
     )
-    assert shop.generate(product, session, origin=origin).status == 202
+    assert end_users.generate(product, session, origin=origin).status == 202
 
 
 @pytest.mark.parametrize("origin", [None, SHOP, "https://anywhere.example", "null"])
 def test_a_session_without_a_list_is_good_from_anywhere(
     product: Product, owner: Account, origin: str | None
 ) -> None:
-    session = product.session(shop.key_of(product, owner))
-    assert shop.generate(product, session, origin=origin).status == 202
+    session = product.session(end_users.key_of(product, owner))
+    assert end_users.generate(product, session, origin=origin).status == 202
 
 
 @pytest.mark.promise("sessions-short")
 def test_a_session_is_held_to_its_origins_on_every_route_open_to_it(
     product: Product, owner: Account
 ) -> None:
-    session = product.session(shop.key_of(product, owner), allowed_origins=[SHOP])
-    job = shop.generate(product, session, origin=SHOP).headers["location"]
+    session = product.session(end_users.key_of(product, owner), allowed_origins=[SHOP])
+    job = end_users.generate(product, session, origin=SHOP).headers["location"]
     product.work_queue()
-    asset = shop.read(product, session, job, origin=SHOP).json["assets"][0]["id"]
+    asset = end_users.read(product, session, job, origin=SHOP).json["assets"][0]["id"]
     for path in (job, f"/v1/assets/{asset}", f"/v1/assets/{asset}/content"):
-        assert shop.read(product, session, path, origin=SHOP).status in (200, 302)
-        refused = shop.read(product, session, path, origin="https://evil.example")
+        assert end_users.read(product, session, path, origin=SHOP).status in (200, 302)
+        refused = end_users.read(product, session, path, origin="https://evil.example")
         assert (refused.status, refused.json["code"]) == (403, "origin_not_allowed")
 
 
 def test_an_origin_says_nothing_about_a_key_or_a_dashboard(
     product: Product, owner: Account
 ) -> None:
-    for headers in (owner.headers, bearer(shop.key_of(product, owner))):
+    for headers in (owner.headers, bearer(end_users.key_of(product, owner))):
         sent = {**headers, "origin": "https://anywhere.example"}
         assert product.call("GET", "/v1/brands", headers=sent).status == 200
 
@@ -92,11 +92,16 @@ def test_the_end_of_a_session_is_compared_at_each_call(
     product: Product, owner: Account, past: int
 ) -> None:
     """On the record, whatever the token says and whether or not TTL has removed it."""
-    session = product.session(shop.key_of(product, owner), expires_in=3600)
-    assert shop.generate(product, session).status == 202
-    product.edit("SessionsTable", shop.record(product, session), expires_at=int(time.time()) - past)
+    session = product.session(end_users.key_of(product, owner), expires_in=3600)
+    assert end_users.generate(product, session).status == 202
+    product.edit(
+        "SessionsTable", end_users.record(product, session), expires_at=int(time.time()) - past
+    )
     before = product.counts()
-    for refused in (shop.generate(product, session), shop.read(product, session, "/v1/keys")):
+    for refused in (
+        end_users.generate(product, session),
+        end_users.read(product, session, "/v1/keys"),
+    ):
         assert (refused.status, refused.json["code"]) == (401, "unauthenticated")
     assert product.counts() == before
     assert product.security_events("auth.credential_refused")[-1]["reason"] == "ended session"
@@ -107,38 +112,38 @@ def test_what_was_taken_from_a_session_is_gone_at_the_next_call(
     product: Product, owner: Account
 ) -> None:
     """Scopes and origins are the record's, not the token's."""
-    session = product.session(shop.key_of(product, owner))
-    item = shop.record(product, session)
+    session = product.session(end_users.key_of(product, owner))
+    item = end_users.record(product, session)
     product.edit("SessionsTable", item, scopes=["assets:read"])
-    refused = shop.generate(product, session)
+    refused = end_users.generate(product, session)
     assert (refused.status, refused.json["code"]) == (403, "insufficient_scope")
     product.edit("SessionsTable", item, allowed_origins=[SHOP])
-    assert shop.generate(product, session).json["code"] == "origin_not_allowed"
+    assert end_users.generate(product, session).json["code"] == "origin_not_allowed"
 
 
 @pytest.mark.promise("sessions-short")
 def test_a_session_mints_revokes_and_refreshes_nothing(product: Product, owner: Account) -> None:
-    session = product.session(shop.key_of(product, owner))
+    session = product.session(end_users.key_of(product, owner))
     headers = session_bearer(session)
     for path, body in (
-        (shop.MINT, {"end_user_id": "user-2"}),
-        (shop.MINT, {"end_user_id": "user-1", "expires_in": 3600}),
-        (shop.REVOKE, {"all": True}),
-        (shop.REVOKE, {"end_user_id": "user-1"}),
+        (end_users.MINT, {"end_user_id": "user-2"}),
+        (end_users.MINT, {"end_user_id": "user-1", "expires_in": 3600}),
+        (end_users.REVOKE, {"all": True}),
+        (end_users.REVOKE, {"end_user_id": "user-1"}),
     ):
         refused = product.call("POST", path, headers=headers, body=body)
         assert (refused.status, refused.json["code"]) == (403, "insufficient_scope")
     cookie = f"__Host-il_refresh={session['session_token']}"
     assert product.call("POST", "/v1/auth/refresh", cookies=[cookie]).status == 401
-    assert [item["id"] for item in shop.records(product)] == [session["id"]]
+    assert [item["id"] for item in end_users.records(product)] == [session["id"]]
 
 
 @pytest.mark.promise("keys-scoped")
 def test_a_dashboard_mints_no_session_and_may_end_them(product: Product, owner: Account) -> None:
     """What a token may do comes from a key, so that revoking the key ends it."""
     body = {"end_user_id": "user-1"}
-    refused = product.call("POST", shop.MINT, headers=owner.headers, body=body)
+    refused = product.call("POST", end_users.MINT, headers=owner.headers, body=body)
     assert (refused.status, refused.json["code"]) == (403, "insufficient_scope")
-    session = product.session(shop.key_of(product, owner))
-    assert shop.revoke(product, owner.headers, end_user_id="user-1").json == {"revoked": 1}
-    assert not shop.is_good(product, session)
+    session = product.session(end_users.key_of(product, owner))
+    assert end_users.revoke(product, owner.headers, end_user_id="user-1").json == {"revoked": 1}
+    assert not end_users.is_good(product, session)

@@ -13,9 +13,7 @@ from imagelayer.identity.secret_rotation import OVERLAP_SECONDS
 from imagelayer.identity.tokens import signing_key
 from imagelayer.identity.wiring import IdentityWiring
 from imagelayer.platform.table import StoreUnavailable
-from tests.integration.login import people
-from tests.integration.session import shop
-from tests.integration.signing_rotation import rotation
+from tests.support import accounts, end_users, secret_rotation
 from tests.support.product import Account, Product
 
 SECRET = "SigningSecret"
@@ -32,7 +30,7 @@ def published(product: Product) -> list[str]:
 
 
 def current_kid(product: Product) -> str:
-    return signing_key(rotation.content(SECRET, product)["seed"]).kid
+    return signing_key(secret_rotation.content(SECRET, product)["seed"]).kid
 
 
 def record(product: Product, kid: str) -> dict[str, Any]:
@@ -57,15 +55,15 @@ def old(product: Product, owner: Account) -> str:
 def test_new_tokens_are_signed_with_the_new_key_and_both_keys_are_published(
     product: Product, owner: Account, old: str
 ) -> None:
-    rotation.rotate(product, SECRET)
-    new = people.log_in(product, owner.email).json["access_token"]
+    secret_rotation.rotate(product, SECRET)
+    new = accounts.log_in(product, owner.email).json["access_token"]
     assert kid_of(new) == current_kid(product) != old
     assert published(product) == sorted([old, kid_of(new)])
-    assert people.is_logged_in(product, new)
-    session = product.session(shop.key_of(product, owner))
+    assert accounts.is_logged_in(product, new)
+    session = product.session(end_users.key_of(product, owner))
     assert kid_of(session["session_token"]) == kid_of(new)
-    assert shop.is_good(product, session)
-    refreshed = people.refresh(product, owner.cookie).json["access_token"]
+    assert end_users.is_good(product, session)
+    refreshed = accounts.refresh(product, owner.cookie).json["access_token"]
     assert kid_of(refreshed) == kid_of(new)
 
 
@@ -73,66 +71,66 @@ def test_new_tokens_are_signed_with_the_new_key_and_both_keys_are_published(
 def test_tokens_of_the_old_key_are_good_until_its_time_runs_out_and_not_after(
     product: Product, owner: Account, old: str
 ) -> None:
-    key = shop.key_of(product, owner)
+    key = end_users.key_of(product, owner)
     session = product.session(key, expires_in=3600)
-    rotation.rotate(product, SECRET)
-    assert people.is_logged_in(product, owner.token)
-    assert shop.is_good(product, session)
+    secret_rotation.rotate(product, SECRET)
+    assert accounts.is_logged_in(product, owner.token)
+    assert end_users.is_good(product, session)
     assert abs(record(product, old)["expires_at"] - time.time() - OVERLAP_SECONDS) < 60
     end(product, old)
-    assert not people.is_logged_in(product, owner.token)
-    assert not shop.is_good(product, session)
+    assert not accounts.is_logged_in(product, owner.token)
+    assert not end_users.is_good(product, session)
     assert published(product) == [current_kid(product)]
     # The session behind it goes on: a refresh hands out a token of the new key.
-    refreshed = people.refresh(product, owner.cookie)
-    assert people.is_logged_in(product, refreshed.json["access_token"])
+    refreshed = accounts.refresh(product, owner.cookie)
+    assert accounts.is_logged_in(product, refreshed.json["access_token"])
 
 
 def test_a_new_key_is_published_before_it_can_sign_anything(
     product: Product, owner: Account, old: str
 ) -> None:
-    rotation.step(product, SECRET, "createSecret", "00000000-0000-4000-8000-000000000001")
-    pending = rotation.content(SECRET, product, VersionStage="AWSPENDING")
+    secret_rotation.step(product, SECRET, "createSecret", "00000000-0000-4000-8000-000000000001")
+    pending = secret_rotation.content(SECRET, product, VersionStage="AWSPENDING")
     assert signing_key(pending["seed"]).kid in published(product)
-    rotation.look_again(product)
-    assert kid_of(people.log_in(product, owner.email).json["access_token"]) == old
+    secret_rotation.look_again(product)
+    assert kid_of(accounts.log_in(product, owner.email).json["access_token"]) == old
 
 
 def test_a_process_that_has_not_noticed_yet_goes_on_with_the_old_key_and_is_trusted(
     product: Product, owner: Account, old: str
 ) -> None:
-    rotation.rotate(product, SECRET, notice=False)
-    late = people.log_in(product, owner.email).json["access_token"]
+    secret_rotation.rotate(product, SECRET, notice=False)
+    late = accounts.log_in(product, owner.email).json["access_token"]
     assert kid_of(late) == old
-    assert people.is_logged_in(product, late)
+    assert accounts.is_logged_in(product, late)
 
 
 @pytest.mark.promise("sessions-short")
 def test_a_retired_key_does_not_come_back_when_an_old_process_publishes_it(
     product: Product, owner: Account, old: str
 ) -> None:
-    rotation.rotate(product, SECRET, notice=False)
+    secret_rotation.rotate(product, SECRET, notice=False)
     end(product, old)
-    people.restart(product, "login")  # cold, so it publishes; then handed the old seed
+    accounts.restart(product, "login")  # cold, so it publishes; then handed the old seed
     seed = f"SigningSecret-{'x' * 60}"
     assert signing_key(seed).kid == old
     platform = product.platform("login")
     platform.secrets._kept[product.names[SECRET]] = (time.monotonic(), {"seed": seed})
-    late = people.log_in(product, owner.email).json["access_token"]
+    late = accounts.log_in(product, owner.email).json["access_token"]
     assert kid_of(late) == old
     assert record(product, old)["expires_at"] < time.time()
     assert published(product) == [current_kid(product)]
-    assert not people.is_logged_in(product, late)
+    assert not accounts.is_logged_in(product, late)
 
 
 def test_a_second_rotation_prolongs_the_first_key_by_nothing(
     product: Product, owner: Account, old: str
 ) -> None:
-    rotation.rotate(product, SECRET)
+    secret_rotation.rotate(product, SECRET)
     middle = current_kid(product)
     sooner = int(time.time()) + 60
     product.edit("SessionsTable", record(product, old), expires_at=sooner)
-    rotation.rotate(product, SECRET)
+    secret_rotation.rotate(product, SECRET)
     assert record(product, old)["expires_at"] == sooner
     assert abs(record(product, middle)["expires_at"] - time.time() - OVERLAP_SECONDS) < 60
     assert "expires_at" not in record(product, current_kid(product))
@@ -141,35 +139,35 @@ def test_a_second_rotation_prolongs_the_first_key_by_nothing(
 
 @pytest.mark.parametrize("times", [2, 3])
 def test_every_step_may_be_repeated(product: Product, owner: Account, old: str, times: int) -> None:
-    version = rotation.rotate(product, SECRET, times=times)
-    assert rotation.stages(product, SECRET)["AWSCURRENT"] == version
-    new = people.log_in(product, owner.email).json["access_token"]
+    version = secret_rotation.rotate(product, SECRET, times=times)
+    assert secret_rotation.stages(product, SECRET)["AWSCURRENT"] == version
+    new = accounts.log_in(product, owner.email).json["access_token"]
     assert kid_of(new) == current_kid(product)
     for token in (owner.token, new):
-        assert people.is_logged_in(product, token)
+        assert accounts.is_logged_in(product, token)
     # A repeated first step draws and publishes another key, whose seed is kept nowhere: it can
     # sign nothing, and the next rotation retires it with the one that it came with.
     kids = published(product)
     assert len(kids) == 1 + times
     assert {old, kid_of(new)} <= set(kids)
-    rotation.rotate(product, SECRET)
+    secret_rotation.rotate(product, SECRET)
     lasting = [kid for kid in published(product) if "expires_at" not in record(product, kid)]
     assert lasting == [current_kid(product)]
 
 
 def test_the_steps_alone_change_what_they_say(product: Product, owner: Account, old: str) -> None:
     version = "00000000-0000-4000-8000-000000000001"
-    before = rotation.stages(product, SECRET)["AWSCURRENT"]
-    rotation.step(product, SECRET, "createSecret", version)
-    assert rotation.stages(product, SECRET) == {"AWSCURRENT": before, "AWSPENDING": version}
+    before = secret_rotation.stages(product, SECRET)["AWSCURRENT"]
+    secret_rotation.step(product, SECRET, "createSecret", version)
+    assert secret_rotation.stages(product, SECRET) == {"AWSCURRENT": before, "AWSPENDING": version}
     for name in ("setSecret", "testSecret"):
         kept = product.dump_of("SessionsTable")
-        rotation.step(product, SECRET, name, version)
+        secret_rotation.step(product, SECRET, name, version)
         assert product.dump_of("SessionsTable") == kept
-        assert rotation.stages(product, SECRET)["AWSCURRENT"] == before
+        assert secret_rotation.stages(product, SECRET)["AWSCURRENT"] == before
     assert "expires_at" not in record(product, old)
-    rotation.step(product, SECRET, "finishSecret", version)
-    stages = rotation.stages(product, SECRET)
+    secret_rotation.step(product, SECRET, "finishSecret", version)
+    stages = secret_rotation.stages(product, SECRET)
     assert (stages["AWSCURRENT"], stages["AWSPREVIOUS"]) == (version, before)
     assert "expires_at" in record(product, old)
 
@@ -177,27 +175,29 @@ def test_the_steps_alone_change_what_they_say(product: Product, owner: Account, 
 def test_a_rotation_that_was_given_up_leaves_everything_as_it_was(
     product: Product, owner: Account, old: str
 ) -> None:
-    rotation.step(product, SECRET, "createSecret", "00000000-0000-4000-8000-000000000001")
-    rotation.look_again(product)
-    assert people.is_logged_in(product, owner.token)
-    rotation.rotate(product, SECRET)
-    new = people.log_in(product, owner.email).json["access_token"]
+    secret_rotation.step(product, SECRET, "createSecret", "00000000-0000-4000-8000-000000000001")
+    secret_rotation.look_again(product)
+    assert accounts.is_logged_in(product, owner.token)
+    secret_rotation.rotate(product, SECRET)
+    new = accounts.log_in(product, owner.email).json["access_token"]
     assert kid_of(new) == current_kid(product)
-    assert people.is_logged_in(product, owner.token)
+    assert accounts.is_logged_in(product, owner.token)
 
 
 def test_an_unknown_step_is_an_error_and_changes_nothing(product: Product, owner: Account) -> None:
-    before = rotation.stages(product, SECRET)
+    before = secret_rotation.stages(product, SECRET)
     with pytest.raises(ValueError, match="unknown step"):
-        rotation.step(product, SECRET, "deleteSecret", "00000000-0000-4000-8000-000000000001")
-    assert rotation.stages(product, SECRET) == before
+        secret_rotation.step(
+            product, SECRET, "deleteSecret", "00000000-0000-4000-8000-000000000001"
+        )
+    assert secret_rotation.stages(product, SECRET) == before
 
 
 @pytest.mark.promise("keys-hashed")
 def test_the_seed_is_in_the_secret_and_nowhere_else(product: Product, owner: Account) -> None:
-    rotation.rotate(product, SECRET)
-    people.log_in(product, owner.email)
-    seed = rotation.content(SECRET, product)["seed"]
+    secret_rotation.rotate(product, SECRET)
+    accounts.log_in(product, owner.email)
+    seed = secret_rotation.content(SECRET, product)["seed"]
     assert len(seed) == 64
     assert seed not in product.dump()
     assert seed not in product.output.getvalue()
@@ -207,7 +207,7 @@ def test_the_seed_is_in_the_secret_and_nowhere_else(product: Product, owner: Acc
 
 @pytest.mark.promise("security-logged")
 def test_a_rotation_is_told_of(product: Product, owner: Account) -> None:
-    rotation.rotate(product, SECRET)
+    secret_rotation.rotate(product, SECRET)
     (line,) = product.security_events("secret.rotated")
     assert (line["outcome"], line["actor"], line["reason"]) == (
         "success",
@@ -220,16 +220,16 @@ def test_a_step_that_could_not_be_done_says_so_and_is_done_when_it_is_repeated(
     product: Product, owner: Account, old: str
 ) -> None:
     version = "00000000-0000-4000-8000-000000000001"
-    for name in rotation.STEPS:
+    for name in secret_rotation.STEPS:
         if name in ("createSecret", "finishSecret"):
             with product.broken("secretsmanager"), pytest.raises(StoreUnavailable):
-                rotation.step(product, SECRET, name, version)
+                secret_rotation.step(product, SECRET, name, version)
             with product.broken("dynamodb"), pytest.raises(StoreUnavailable):
-                rotation.step(product, SECRET, name, version)
-        rotation.step(product, SECRET, name, version)
-    rotation.look_again(product)
-    new = people.log_in(product, owner.email).json["access_token"]
+                secret_rotation.step(product, SECRET, name, version)
+        secret_rotation.step(product, SECRET, name, version)
+    secret_rotation.look_again(product)
+    new = accounts.log_in(product, owner.email).json["access_token"]
     assert kid_of(new) == current_kid(product)
-    assert people.is_logged_in(product, new)
-    assert people.is_logged_in(product, owner.token)
+    assert accounts.is_logged_in(product, new)
+    assert accounts.is_logged_in(product, owner.token)
     assert "expires_at" in record(product, old)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dev.model_servers import GOOGLE_KEY, OPENAI_KEY
-from tests.integration.administration.books import held
+from tests.support.ledger import held
 from tests.support.product import Account, Product
 from tests.support.vendors import LIVING, MODELS, Vendors, set_keys
 

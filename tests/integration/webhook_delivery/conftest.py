@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.webhook_delivery.receivers import Post, post_of
 from tests.support.product import Account, Product
+from tests.support.webhook_receivers import Post, post_of
 
 
 @pytest.fixture

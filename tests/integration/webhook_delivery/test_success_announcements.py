@@ -11,8 +11,8 @@ import pytest
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.operations.sweep import MAX_REQUEUES
 from imagelayer.webhooks.outbox import MAX_BODY_BYTES, new_message
-from tests.integration.webhook_delivery.receivers import Post
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.webhook_receivers import Post
 
 PROMPT = "a very private picture of waves"
 

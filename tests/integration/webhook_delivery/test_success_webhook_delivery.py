@@ -23,8 +23,8 @@ from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
 from imagelayer.webhooks.sender import KINDS, Receipt
 from imagelayer.webhooks.store import ATTEMPT_SECONDS, MESSAGE_SECONDS, OVERDUE_SECONDS
 from imagelayer.webhooks.wiring import WebhooksWiring
-from tests.integration.webhook_delivery.receivers import Post, call
 from tests.support.product import Account, Product
+from tests.support.webhook_receivers import Post, call
 
 DAY = 86_400
 

@@ -8,9 +8,9 @@ import pytest
 
 from imagelayer.platform.settings import Settings
 from imagelayer.webhooks.wiring import WebhooksWiring
-from tests.integration.webhooks.endpoints import URL, call
 from tests.support.product import PASSWORD, Account, Product
-from tests.unit.test_webhook_targets import REFUSED
+from tests.support.webhook_requests import URL, call
+from tests.support.webhook_targets import URLS
 
 # In the local stage this machine is a receiver as well.
 LOCAL = {
@@ -27,12 +27,12 @@ def without_loopback(product: Product) -> None:
     product.parameters["WEBHOOK_LOOPBACK"] = ""
 
 
-@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("kind", URLS)
 def test_a_url_that_webhooks_may_not_go_to_makes_no_endpoint(
     product: Product, owner: Account, kind: str
 ) -> None:
     without_loopback(product)
-    refused = call(product, owner, "POST", body={"url": REFUSED[kind]})
+    refused = call(product, owner, "POST", body={"url": URLS[kind]})
     assert (refused.status, refused.json["code"]) == (422, "validation_failed")
     assert [each["location"] for each in refused.json["errors"]] == ["body.url"]
     assert product.items("WebhooksTable") == []
@@ -44,7 +44,7 @@ def test_an_endpoint_cannot_be_moved_to_such_a_url(
 ) -> None:
     without_loopback(product)
     webhook = product.webhook(owner)
-    refused = call(product, owner, "PATCH", f"/{webhook['id']}", body={"url": REFUSED[kind]})
+    refused = call(product, owner, "PATCH", f"/{webhook['id']}", body={"url": URLS[kind]})
     assert refused.status == 422
     assert call(product, owner, "GET", f"/{webhook['id']}").json["url"] == URL
 
@@ -53,11 +53,11 @@ def test_in_the_local_stage_only_this_machine_is_a_receiver_besides(
     product: Product, owner: Account
 ) -> None:
     assert call(product, owner, "POST", body={"url": "http://127.0.0.1:9/x"}).status == 201
-    for number, kind in enumerate(sorted(set(REFUSED) - LOCAL)):
+    for number, kind in enumerate(sorted(set(URLS) - LOCAL)):
         if number % 20 == 0:  # as many as one session may make at once
             known = {"email": owner.email, "password": PASSWORD}
             owner.token = product.call("POST", "/v1/auth/login", body=known).json["access_token"]
-        refused = call(product, owner, "POST", body={"url": REFUSED[kind]})
+        refused = call(product, owner, "POST", body={"url": URLS[kind]})
         assert refused.status == 422, kind
     assert Settings.read({"STAGE": "prod", "BASE_URL": "https://x"}).webhook_loopback is False
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imagelayer.platform.ids import new_id
-from tests.integration.webhooks.endpoints import call
 from tests.support.product import Account, Product
+from tests.support.webhook_requests import call
 
 
 @pytest.mark.promise("org-scoped")

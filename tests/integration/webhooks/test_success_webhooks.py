@@ -11,8 +11,8 @@ from imagelayer.platform.times import parse_rfc3339
 from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
 from imagelayer.webhooks.store import MAX_WEBHOOKS
 from imagelayer.webhooks.webhooks import LIVING_SECRETS
-from tests.integration.webhooks.endpoints import PATH, URL, call
 from tests.support.product import Account, Product, bearer
+from tests.support.webhook_requests import PATH, URL, call
 
 
 def test_an_endpoint_is_made_with_a_secret_that_is_shown_once(

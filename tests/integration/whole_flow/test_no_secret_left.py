@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.leaked_keys import reports
-from tests.integration.login import people
-from tests.support import aws
+from tests.support import accounts, aws, leak_reports
 from tests.support.images import logo
 from tests.support.product import (
     ALL_SCOPES,
@@ -80,15 +78,15 @@ def sign_up(product: Product, life: Life) -> tuple[dict[str, str], str]:
     product.register(EMAIL)
     life.messages += product.asked_mails()
     token = product.newest_token()
-    people.confirm(product, "x" * 20 + token[20:])
-    people.confirm(product, token)
-    people.log_in(product, EMAIL, WRONG_PASSWORD)
-    login = people.log_in(product, EMAIL)
-    cookies = [people.cookie_of(login)]
+    accounts.confirm(product, "x" * 20 + token[20:])
+    accounts.confirm(product, token)
+    accounts.log_in(product, EMAIL, WRONG_PASSWORD)
+    login = accounts.log_in(product, EMAIL)
+    cookies = [accounts.cookie_of(login)]
     answers = [login]
     for _ in range(2):
-        answers.append(people.refresh(product, cookies[-1]))
-        cookies.append(people.cookie_of(answers[-1]))
+        answers.append(accounts.refresh(product, cookies[-1]))
+        cookies.append(accounts.cookie_of(answers[-1]))
     life.secrets |= {
         "captcha token": CAPTCHA,
         "password": PASSWORD,
@@ -127,7 +125,7 @@ def make_keys_and_images(product: Product, life: Life, headers: dict[str, str]) 
     elsewhere = {"allowed_cidrs": ["203.0.113.0/24"]}
     product.call("PATCH", f"/v1/keys/{leaked['id']}", headers=headers, body=elsewhere)
     product.call("GET", "/v1/keys/self", headers=bearer(leaked))
-    assert reports.labels(reports.report(product, leaked["key"])) == ["true_positive"]
+    assert leak_reports.labels(leak_reports.report(product, leaked["key"])) == ["true_positive"]
     mistyped = key["key"][:-1] + ("a" if key["key"][-1] != "a" else "b")
     product.call("GET", "/v1/keys/self", headers={"authorization": f"Bearer {mistyped}"})
     for extra in ({}, {"n": 9}, {"seed": 7}):
@@ -185,20 +183,20 @@ def share(product: Product, life: Life, headers: dict[str, str]) -> None:
     product.call("POST", "/v1/organization/invitations", headers=headers, body=body)
     life.messages += product.asked_mails()
     invitation = product.newest_token()
-    people.accept(product, invitation)
-    friend: Account = people.account_of(FRIEND, people.log_in(product, FRIEND))
-    app = people.enrol(product, friend)
+    accounts.accept(product, invitation)
+    friend: Account = accounts.account_of(FRIEND, accounts.log_in(product, FRIEND))
+    app = accounts.enrol(product, friend)
     life.messages += product.asked_mails()
     recovery, *_ = app.recovery_codes
-    people.log_in(product, FRIEND, totp_code="000000")
-    recovered = people.log_in(product, FRIEND, recovery_code=recovery)
-    friend = people.account_of(FRIEND, recovered)
-    people.change(product, friend, WRONG_PASSWORD, NEXT_PASSWORD)
-    people.change(product, friend, PASSWORD, NEXT_PASSWORD)
-    people.forgot(product, FRIEND)
+    accounts.log_in(product, FRIEND, totp_code="000000")
+    recovered = accounts.log_in(product, FRIEND, recovery_code=recovery)
+    friend = accounts.account_of(FRIEND, recovered)
+    accounts.change(product, friend, WRONG_PASSWORD, NEXT_PASSWORD)
+    accounts.change(product, friend, PASSWORD, NEXT_PASSWORD)
+    accounts.forgot(product, FRIEND)
     life.messages += product.asked_mails()
     reset = product.newest_token()
-    people.reset(product, reset, RESET_PASSWORD)
+    accounts.reset(product, reset, RESET_PASSWORD)
     bounced = {
         "eventType": "Bounce",
         "bounce": {

@@ -17,7 +17,7 @@ from imagelayer.image_models.registry import Model, read
 from imagelayer.platform.secrets import KEEP_SECONDS
 from imagelayer.render.intake import MAX_PIXELS
 from tests.support import aws
-from tests.support.tables import rows
+from tests.support.markdown_tables import rows
 
 PAGE = ROOT / "docs" / "models.md"
 TEXT = PAGE.read_text("utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.integration.login import people
+from tests.support import accounts
 from tests.support.product import Account, Answer, Product
 
 ORGANIZATION = "/v1/organization"
@@ -74,8 +74,8 @@ def owners(product: Product, org_id: str) -> tuple[int, int]:
 
 def is_out(product: Product, account: Account) -> bool:
     """Whether neither the access token nor the refresh cookie is good any more; both are tried."""
-    access = people.is_logged_in(product, account.token)
-    refreshed = people.refresh(product, account.cookie).status
+    access = accounts.is_logged_in(product, account.token)
+    refreshed = accounts.refresh(product, account.cookie).status
     assert refreshed in (200, 401)
     assert access == (refreshed == 200)
     return not access
@@ -83,4 +83,4 @@ def is_out(product: Product, account: Account) -> bool:
 
 def log_in_again(product: Product, account: Account) -> Account:
     """The same person with a new session."""
-    return people.account_of(account.email, people.log_in(product, account.email))
+    return accounts.account_of(account.email, accounts.log_in(product, account.email))

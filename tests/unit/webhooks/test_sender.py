@@ -21,7 +21,7 @@ from imagelayer.webhooks.sender import (
     Undeliverable,
     WebhookHttp,
 )
-from tests.unit.test_webhook_targets import EVERY
+from tests.support.webhook_targets import ADDRESSES
 
 PUBLIC = "93.184.215.14"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -141,7 +141,7 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Connections:
     return seen
 
 
-@pytest.mark.parametrize(("kind", "address"), EVERY)
+@pytest.mark.parametrize(("kind", "address"), ADDRESSES)
 def test_a_name_that_leads_to_a_private_address_is_not_connected_to(
     connections: Connections, kind: str, address: str
 ) -> None:

@@ -19,7 +19,7 @@ from imagelayer.limits.counters import (
 )
 from imagelayer.limits.rate_limits import POLICIES, Limited, Policy
 from imagelayer.platform.table import Item, StoreUnavailable, TransactionRefused
-from tests.unit.limiter import START_MS, FakeTable
+from tests.support.rate_limiter_model import START_MS, FakeTable
 
 PUBLIC = POLICIES["public-read"]  # 240 in 60 s, 120 at once: one each 500 ms
 SLOW = Policy("slow", quota=4, window=3600, burst=2)  # one each 30 minutes

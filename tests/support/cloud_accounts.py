@@ -22,8 +22,8 @@ from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import TatMemory
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import Item, Table, decode_item
-from tests.local_cloud.visitors import new_visitor
-from tests.support.visitor import PASSWORD, Visitor
+from tests.support.api_clients import PASSWORD, Visitor
+from tests.support.cloud_clients import new_visitor
 
 COST = 10  # the lowest the template allows, and what the tests' cloud is deployed with
 

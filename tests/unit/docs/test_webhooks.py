@@ -23,7 +23,7 @@ from imagelayer.webhooks.signing import RootKeys, sign
 from imagelayer.webhooks.store import ATTEMPT_SECONDS, MAX_WEBHOOKS, MESSAGE_SECONDS
 from imagelayer.webhooks.targets import FIRST_HIGH_PORT, MAX_URL
 from imagelayer.webhooks.webhooks import LIVING_SECRETS
-from tests.support.tables import rows
+from tests.support.markdown_tables import rows
 
 PAGE = ROOT / "docs" / "webhooks.md"
 TEXT = " ".join(PAGE.read_text("utf-8").split())

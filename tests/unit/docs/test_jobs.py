@@ -16,7 +16,7 @@ from imagelayer.openai_api.schemas import ImageData, ImageEditsRequest, ImagesAn
 from imagelayer.operations import sweep as cleanup
 from imagelayer.platform.errors import CATALOGUE
 from imagelayer.routes import ROUTES
-from tests.support.tables import rows
+from tests.support.markdown_tables import rows
 
 OPENAI = ROOT / "docs/openai.md"
 

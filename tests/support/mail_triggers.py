@@ -6,9 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.integration.leaked_keys import reports
-from tests.integration.login import people
-from tests.integration.organization import team
+from tests.support import accounts, leak_reports, organizations
 from tests.support.product import Account, Answer, Product
 
 FRIEND = "friend@example.com"
@@ -35,32 +33,34 @@ def _resend_to_newcomer(product: Product, _: Account) -> None:
 def _reset_of_newcomer(product: Product, _: Account) -> None:
     product.register(FRIEND)
     product.deliver_mail()
-    people.forgot(product, FRIEND)
+    accounts.forgot(product, FRIEND)
 
 
 def _disable(product: Product, owner: Account) -> None:
-    app = people.enrol(product, owner)
+    app = accounts.enrol(product, owner)
     product.deliver_mail()
-    assert people.disable(product, owner, app.fresh_code()).status == 204
+    assert accounts.disable(product, owner, app.fresh_code()).status == 204
 
 
 def _use_recovery_code(product: Product, owner: Account) -> None:
-    app = people.enrol(product, owner)
+    app = accounts.enrol(product, owner)
     product.deliver_mail()
     code, *_ = app.recovery_codes
-    assert people.log_in(product, owner.email, recovery_code=code).status == 200
+    assert accounts.log_in(product, owner.email, recovery_code=code).status == 200
 
 
 def _renew_recovery_codes(product: Product, owner: Account) -> None:
-    app = people.enrol(product, owner)
+    app = accounts.enrol(product, owner)
     product.deliver_mail()
-    assert people.renew_codes(product, owner, app.fresh_code()).status == 200
+    assert accounts.renew_codes(product, owner, app.fresh_code()).status == 200
 
 
 def _report_a_key(product: Product, owner: Account) -> None:
     key = product.key(owner, "assets:read")
     product.deliver_mail()
-    assert reports.labels(reports.report(product, key["key"], url="")) == ["true_positive"]
+    assert leak_reports.labels(leak_reports.report(product, key["key"], url="")) == [
+        "true_positive"
+    ]
 
 
 def _use_credits_up(product: Product, owner: Account) -> None:
@@ -94,7 +94,7 @@ CAUSES: dict[str, tuple[Callable[[Product, Account], object], str, str, str, str
         "/verify-email",
     ),
     "forgetting a password": (
-        lambda product, owner: people.forgot(product, owner.email),
+        lambda product, owner: accounts.forgot(product, owner.email),
         "reset",
         "dev@example.com",
         "Set a new password for ImageLayer",
@@ -108,28 +108,28 @@ CAUSES: dict[str, tuple[Callable[[Product, Account], object], str, str, str, str
         "/verify-email",
     ),
     "inviting": (
-        lambda product, owner: team.invite(product, owner, FRIEND),
+        lambda product, owner: organizations.invite(product, owner, FRIEND),
         "invitation",
         FRIEND,
         "You are invited to ImageLayer",
         "/accept-invitation",
     ),
     "logging in elsewhere": (
-        lambda product, owner: people.log_in(product, owner.email, ip=people.ELSEWHERE),
+        lambda product, owner: accounts.log_in(product, owner.email, ip=accounts.ELSEWHERE),
         "new_place",
         "dev@example.com",
         "New login to your ImageLayer account",
         "/reset-password",
     ),
     "changing a password": (
-        people.change,
+        accounts.change,
         "password_changed",
         "dev@example.com",
         "Your ImageLayer password was changed",
         "/reset-password",
     ),
     "setting a second factor up": (
-        people.enrol,
+        accounts.enrol,
         "totp_enabled",
         "dev@example.com",
         "A second factor was set up for your ImageLayer account",

@@ -23,8 +23,7 @@ from imagelayer.identity.tokens import (
     signing_key,
 )
 from imagelayer.platform.table import decode_item, encode_item
-from tests.integration.login import people
-from tests.support import aws
+from tests.support import accounts, aws
 from tests.support.images import logo
 from tests.support.product import ALL_SCOPES, Product, bearer
 
@@ -140,17 +139,17 @@ def live(product: Product) -> World:
     queued = product.call("POST", "/v1/generations", headers=bearer(key), body=body).json
     product.register("newcomer@example.com", ip="198.51.100.9")
     newcomer, _, verify = product.newest_token().partition(".")
-    member = people.join(product, owner, "member@example.com", "developer")
-    _, invitation, invite = people.invite(product, owner, "guest@example.com").split(".")
-    people.log_in(product, owner.email)
-    people.forgot(product, owner.email)
+    member = accounts.join(product, owner, "member@example.com", "developer")
+    _, invitation, invite = accounts.invite(product, owner, "guest@example.com").split(".")
+    accounts.log_in(product, owner.email)
+    accounts.forgot(product, owner.email)
     reset = product.newest_token().partition(".")[2]
     end_user = product.session(key, END_USER, allowed_origins=["https://shop.example"])
     webhook = product.webhook(owner, url="http://127.0.0.1:9/")  # where nobody listens
     path = f"/v1/organization/webhooks/{webhook['id']}/test"
     told = product.call("POST", path, headers=owner.headers).json
     _, family, refresh = owner.cookie.split(".")
-    newer, older = (each["id"] for each in people.sessions_of(product, owner.user_id)[::-1])
+    newer, older = (each["id"] for each in accounts.sessions_of(product, owner.user_id)[::-1])
     names = {
         owner.org_id: ORG,
         owner.user_id: USER,
@@ -174,7 +173,7 @@ def live(product: Product) -> World:
         _hash(verify): _hash(VERIFY_SECRET),
         _hash(invite): _hash(INVITE_SECRET),
         _hash(reset): _hash(RESET_SECRET),
-        place_id(owner.user_id, people.HOME): place_id(USER, people.HOME),
+        place_id(owner.user_id, accounts.HOME): place_id(USER, accounts.HOME),
     }
     items = {
         table: [_renamed_item(item, names) for item in product.items(table)]

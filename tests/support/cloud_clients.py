@@ -6,7 +6,7 @@ import itertools
 import secrets
 
 from dev.local_cloud import LocalCloud
-from tests.support.visitor import Visitor
+from tests.support.api_clients import Visitor
 
 _RUN = secrets.token_hex(3)
 _ADDRESSES = itertools.count(2)

@@ -8,7 +8,7 @@ from imagelayer.access.schemas import EndUserScope, Scope
 from imagelayer.identity.members import MANAGES, may_manage
 from imagelayer.identity.schemas import Role
 from imagelayer.routes import ROUTES
-from tests.support.tables import rows
+from tests.support.markdown_tables import rows
 
 PAGE = ROOT / "docs" / "permissions.md"
 ROLES: tuple[Role, ...] = Role.__args__  # type: ignore[attr-defined]

@@ -51,7 +51,7 @@ from imagelayer.limits.rate_limits import (
     denial,
 )
 from imagelayer.platform.table import Item, StoreUnavailable, TransactionRefused
-from tests.unit.limiter import (
+from tests.support.rate_limiter_model import (
     START_MS,
     Bucket,
     FakeTable,

@@ -38,9 +38,9 @@ from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import Item
 from imagelayer.webhooks.outbox import WebhookOutbox
 from imagelayer.webhooks.store import WebhookStore
-from tests.local_cloud import people
-from tests.local_cloud.visitors import new_address
-from tests.support.visitor import ALL_SCOPES, LOGO
+from tests.support import cloud_accounts
+from tests.support.api_clients import ALL_SCOPES, LOGO
+from tests.support.cloud_clients import new_address
 
 ALLOWANCE = 1000  # the template's default
 SHOP_KEYS: set[str] = set()  # every one that was ever used
@@ -75,20 +75,24 @@ class Shop:
     def credits(self) -> CreditStore:
         """Its balances and ledger."""
         return CreditStore(
-            self.cloud.client("dynamodb"), people.table(self.cloud, "CreditsTable"), TatMemory()
+            self.cloud.client("dynamodb"),
+            cloud_accounts.table(self.cloud, "CreditsTable"),
+            TatMemory(),
         )
 
     @property
     def generations(self) -> GenerationStore:
         """Its jobs."""
         return GenerationStore(
-            self.cloud.client("dynamodb"), people.table(self.cloud, "GenerationsTable")
+            self.cloud.client("dynamodb"), cloud_accounts.table(self.cloud, "GenerationsTable")
         )
 
     @property
     def brands(self) -> BrandStore:
         """Its brands."""
-        return BrandStore(self.cloud.client("dynamodb"), people.table(self.cloud, "BrandsTable"))
+        return BrandStore(
+            self.cloud.client("dynamodb"), cloud_accounts.table(self.cloud, "BrandsTable")
+        )
 
     def call(self, method: str, path: str, *, trace: str = "", **parts: Any) -> httpx.Response:
         """One request with its key."""
@@ -104,10 +108,10 @@ class Shop:
         """A job that waits and that no message names."""
         dynamodb = self.cloud.client("dynamodb")
         tats = TatMemory()
-        sessions = people.table(self.cloud, "SessionsTable")
+        sessions = cloud_accounts.table(self.cloud, "SessionsTable")
         security = SecurityLog(lambda _event: None)
         webhooks = WebhookOutbox(
-            WebhookStore(dynamodb, people.table(self.cloud, "WebhooksTable")),
+            WebhookStore(dynamodb, cloud_accounts.table(self.cloud, "WebhooksTable")),
             NoQueue(),  # type: ignore[arg-type]
             lambda _what: None,
         )
@@ -122,7 +126,7 @@ class Shop:
             brands=BrandSnapshots(self.brands, BrandMemory()),
             credits=self.credits,
             wallet=Wallet(self.credits, WalletMemory(), ALLOWANCE),
-            counters=CounterStore(people.table(self.cloud, "CountersTable"), tats),
+            counters=CounterStore(cloud_accounts.table(self.cloud, "CountersTable"), tats),
             end_users=EndUserSessionStore(dynamodb, sessions, tats),
             quota_alerts=alerts,
             security=security,
@@ -160,7 +164,7 @@ class Shop:
 
     def everything(self) -> list[Item]:
         """Its jobs and the records of its images."""
-        table = people.table(self.cloud, "GenerationsTable")
+        table = cloud_accounts.table(self.cloud, "GenerationsTable")
         return [
             item
             for prefix in ("GEN#", "AST#")
@@ -177,7 +181,7 @@ class Shop:
     def edit(self, job: Item, **values: Any) -> Item:
         """Change a job behind the product's back, as time would."""
         settings = ", ".join(f"#{name} = :{name}" for name in values)
-        return people.table(self.cloud, "GenerationsTable").update(
+        return cloud_accounts.table(self.cloud, "GenerationsTable").update(
             job["pk"], job["sk"], f"SET {settings}", **values
         )
 
@@ -247,7 +251,9 @@ def new_key(
         "prefix": secret[:12],
         "last_four": secret[-4:],
     }
-    store = KeyStore(cloud.client("dynamodb"), people.table(cloud, "KeysTable"), TatMemory())
+    store = KeyStore(
+        cloud.client("dynamodb"), cloud_accounts.table(cloud, "KeysTable"), TatMemory()
+    )
     store.create(key, api_keys.hash_secret(secret))
     SHOP_KEYS.add(secret)
     return key_id, secret

@@ -14,8 +14,8 @@ import pytest
 from imagelayer.platform import table
 from imagelayer.platform.ids import new_id
 from imagelayer.routes import ROUTES
-from tests.integration.every_endpoint.cases import BODIES, request
-from tests.integration.login import people
+from tests.support import accounts
+from tests.support.endpoint_requests import BODIES, request
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
 # Those that make images are told of in tests/integration/generation and tests/integration/images.
@@ -93,7 +93,7 @@ def colleague(product: Product, account: Account, route: str) -> dict[str, str]:
     """Headers of another one of the same organization who may send it."""
     if ROUTES[route].auth == "key":
         return bearer(product.key(account, *ALL_SCOPES))
-    return people.join(product, account, "colleague@example.com", "admin").headers
+    return accounts.join(product, account, "colleague@example.com", "admin").headers
 
 
 def shown(answer: Answer) -> dict[str, Any]:

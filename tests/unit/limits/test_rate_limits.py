@@ -20,7 +20,7 @@ from imagelayer.limits.rate_limits import (
     seconds,
 )
 from imagelayer.routes import ROUTES
-from tests.unit.limiter import arrivals, busiest_window, interval_of
+from tests.support.rate_limiter_model import arrivals, busiest_window, interval_of
 
 # Limits that nobody chose with round numbers in mind.
 DRAW = Random("policies")

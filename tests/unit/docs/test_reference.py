@@ -28,7 +28,7 @@ from imagelayer.operations.plans import OVERRIDABLE
 from imagelayer.platform import idempotency
 from imagelayer.platform.errors import CATALOGUE, DO_NOT_RETRY
 from imagelayer.routes import ROUTES
-from tests.support.tables import rows
+from tests.support.markdown_tables import rows
 
 DOCS = ROOT / "docs"
 GUIDES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])

@@ -15,7 +15,7 @@ from typing import Any
 from dev.local_cloud import LocalCloud
 from dev.settings import ROOT
 from imagelayer.platform.table import Item
-from tests.local_cloud.shops import Shop
+from tests.support.cloud_organizations import Shop
 
 SUITE = ROOT / "tests/local_cloud/openai_clients"
 COMMANDS: dict[str, list[Path | str]] = {
