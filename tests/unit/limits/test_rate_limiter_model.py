@@ -391,7 +391,7 @@ class Unguarded(Meter):
 @pytest.mark.parametrize(
     ("part", "wrong", "found"),
     [
-        ("memory", ForEver, "refused too much"),
+        ("memory", ForEver, "refused too much|refused from memory"),
         ("meter", ReadThenWrite, "admitted|counted otherwise"),
         ("meter", Unguarded, "admitted"),
     ],
