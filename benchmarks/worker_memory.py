@@ -16,7 +16,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import botocore.session
+from boto3.session import Session
 from PIL import Image
 
 from benchmarks.banner import PALETTE, banner, logos
@@ -55,9 +55,8 @@ def noisy() -> str:
 
 def work(source: str, output_format: OutputFormat) -> None:
     """Do one job and print its peak, and that before any picture."""
-    session = botocore.session.Session()
-    session.set_credentials("none", "none")
-    clients = [session.create_client(name, region_name="eu-central-1") for name in SERVICES]
+    session = Session("none", "none", region_name="eu-central-1")
+    clients = [session.client(name) for name in SERVICES]
     answer = sys.stdin.read()
     # Copies: a provider's four answers are four.
     answers = [answer + "\n" * number for number in range(1, IMAGES + 1)]

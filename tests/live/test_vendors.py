@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import urllib3
+from boto3.session import Session
 from botocore.config import Config
-from botocore.session import Session
 
 from imagelayer.image_models.bedrock import Bedrock
 from imagelayer.image_models.calls import Attempts
@@ -44,7 +44,7 @@ def wrong() -> str:
 
 
 def client(seconds: float, service: str = "bedrock-runtime", **credentials: Any) -> Any:
-    return Session().create_client(
+    return Session().client(
         service,
         region_name=os.environ["LIVE_BEDROCK_REGION"],
         config=Config(read_timeout=seconds, retries={"total_max_attempts": 1, "mode": "standard"}),

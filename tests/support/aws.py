@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from threading import Condition
 from typing import Any
 
-from botocore.session import Session
+from boto3.session import Session
 from moto.core.base_backend import BackendDict
 
 from dev import template
@@ -34,7 +34,7 @@ PARAMETERS = {
 DOCUMENT = template.load(ROOT / "template.yaml")
 
 # One for the whole run: reading the services' descriptions is most of what a test would cost.
-SESSION = Session()
+SESSION = Session(region_name=REGION)
 _clients: dict[str, Any] = {}
 _calls = 0
 
@@ -44,7 +44,7 @@ def _count_call(**_: object) -> None:
     _calls += 1
 
 
-SESSION.register("before-call", _count_call)
+SESSION.events.register("before-call", _count_call)
 
 
 def calls() -> int:
@@ -55,7 +55,7 @@ def calls() -> int:
 def client(service: str) -> Any:
     """A client for looking at, and changing, things behind the product's back."""
     if service not in _clients:
-        _clients[service] = SESSION.create_client(service, region_name=REGION)
+        _clients[service] = SESSION.client(service)
     return _clients[service]
 
 

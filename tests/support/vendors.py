@@ -108,7 +108,7 @@ class Vendors:
 
     def bedrock(self, seconds: float, service: str = "bedrock-runtime", attempts: int = 1) -> Any:
         """As the wiring makes it."""
-        return aws.SESSION.create_client(
+        return aws.SESSION.client(
             service,
             region_name="us-west-2",
             endpoint_url=f"{self.origin}{BEDROCK_ROOT}",

@@ -33,6 +33,8 @@ for attribute in ("create_connection", "getaddrinfo", "gethostbyname"):
     setattr(socket, attribute, refuse)
 assert not [name for name in os.environ if name.startswith("AWS_")]
 importlib.import_module("{name}")
+if "boto3.session" in sys.modules:
+    sys.modules["boto3.session"].Session.client = refuse
 if "botocore.session" in sys.modules:
     sys.modules["botocore.session"].Session.create_client = refuse
 clients = [name for name in sys.modules if name in {heavy}]

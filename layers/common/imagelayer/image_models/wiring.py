@@ -92,7 +92,7 @@ class ImageModelsWiring(Part):
 
         # A session makes one client at a time.
         with self._one_at_a_time:
-            return self.platform.session.create_client(
+            return self.platform.session.client(
                 service,
                 region_name=self.platform.settings.need("BEDROCK_REGION"),
                 endpoint_url=self.platform.settings.environment.get("BEDROCK_ENDPOINT_URL") or None,

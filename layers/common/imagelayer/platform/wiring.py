@@ -13,7 +13,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from imagelayer.platform.settings import Settings
 
 if TYPE_CHECKING:
-    from botocore.session import Session
+    from boto3.session import Session
     from urllib3 import PoolManager
 
     from imagelayer.platform.mail_outbox import Outbox
@@ -61,9 +61,10 @@ class Platform:
 
     @cached_property
     def session(self) -> Session:
-        from botocore.session import Session
+        """The one session of the process, which all clients share."""
+        from boto3.session import Session
 
-        return Session()
+        return Session(region_name=self.settings.region)
 
     @cached_property
     def clock(self) -> Callable[[], float]:
@@ -87,9 +88,8 @@ class Platform:
             from botocore.config import Config
 
             connect, read, attempts = _TIMEOUTS[service]
-            self._clients[service] = self.session.create_client(
+            self._clients[service] = self.session.client(
                 service,
-                region_name=self.settings.region,
                 config=Config(
                     connect_timeout=connect,
                     read_timeout=read,
