@@ -18,7 +18,7 @@ from imagelayer.access.end_user_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
 from imagelayer.api.schemas import Mode
 from imagelayer.audit.security_log import SecurityLog
-from imagelayer.brands.snapshots import BrandMemory, BrandSnapshots
+from imagelayer.brands.snapshots import BrandSnapshots
 from imagelayer.brands.store import BrandStore
 from imagelayer.credits.ledger import audit
 from imagelayer.credits.quota_alerts import QuotaAlerts
@@ -123,7 +123,7 @@ class Shop:
         )
         acceptance = Acceptance(
             store=self.generations,
-            brands=BrandSnapshots(self.brands, BrandMemory()),
+            brands=BrandSnapshots(self.brands),
             credits=self.credits,
             wallet=Wallet(self.credits, WalletMemory(), ALLOWANCE),
             counters=CounterStore(cloud_accounts.table(self.cloud, "CountersTable"), tats),

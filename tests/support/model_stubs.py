@@ -39,7 +39,7 @@ def employ(product: Product, model: ImageModel, provider: str = "studio") -> Non
     wiring = product.part("generation_worker", GenerationsWiring)
     worker = wiring.generation_worker
     models = product.part("generation_worker", ImageModelsWiring).models
-    providers = {**worker.providers, provider: model}
+    providers = {**worker.providers, provider: lambda: model}
     vars(wiring)["generation_worker"] = replace(worker, providers=providers, models=models)
 
 

@@ -59,9 +59,9 @@ def test_a_worker_whose_job_is_canceled_meanwhile_charges_nothing_and_leaves_not
         def generate(self, order: ImageRequest) -> Any:
             assert read(product, owner.headers, made)["status"] == "running"
             assert cancel(product, owner.headers, made).status == 200
-            return worker.providers["studio"].generate(order)
+            return worker.providers["studio"]().generate(order)
 
-    assert replace(worker, providers={"studio": Slow()}).work(owner.org_id, made, "m-1") == "lost"
+    assert replace(worker, providers={"studio": Slow}).work(owner.org_id, made, "m-1") == "lost"
     assert held(product) == (0, 0)
     assert product.objects("MediaBucket") == []
     assert [each["sk"] for each in product.items("CreditsTable") if each["sk"][:5] == "USAGE"] == []

@@ -154,9 +154,9 @@ def test_a_worker_that_finds_its_job_released_charges_nothing_and_leaves_nothing
             due = {"sweep_at": int(time.time()) - 1, "requeues": MAX_REQUEUES}
             product.edit("GenerationsTable", running, **due)
             assert product.invoke("cleanup", {})["released"] == 1
-            return worker.providers["studio"].generate(order)
+            return worker.providers["studio"]().generate(order)
 
-    replaced = type(worker)(**{**vars(worker), "providers": {"studio": Slow()}})
+    replaced = type(worker)(**{**vars(worker), "providers": {"studio": Slow}})
     assert replaced.work(owner.org_id, job["id"], "m-1") == "lost"
     assert held(product) == (0, 0)
     assert product.objects("MediaBucket") == []
@@ -176,9 +176,9 @@ def test_a_worker_whose_job_was_taken_over_settles_nothing(
             product.edit(
                 "GenerationsTable", product.item("GenerationsTable", "GEN#"), claim="another"
             )
-            return worker.providers["studio"].generate(order)
+            return worker.providers["studio"]().generate(order)
 
-    replaced = type(worker)(**{**vars(worker), "providers": {"studio": Slow()}})
+    replaced = type(worker)(**{**vars(worker), "providers": {"studio": Slow}})
     assert replaced.work(owner.org_id, job["id"], "m-1") == "lost"
     stored = product.item("GenerationsTable", "GEN#")
     assert (stored["status"], stored["claim"]) == ("running", "another")

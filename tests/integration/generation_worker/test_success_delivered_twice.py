@@ -29,9 +29,9 @@ def test_the_run_that_comes_second_removes_nothing_that_is_paid_for(
         def generate(self, order: ImageRequest) -> Any:
             if not runs:
                 runs.append(worker.work(owner.org_id, job, "m-1"))
-            return worker.providers["studio"].generate(order)
+            return worker.providers["studio"]().generate(order)
 
-    slow = replace(worker, providers={"studio": Overtaken()})
+    slow = replace(worker, providers={"studio": Overtaken})
     assert slow.work(owner.org_id, job, "m-1") == "lost"
     assert runs == ["succeeded"]
     assert held(product) == (n, 0)
@@ -58,7 +58,7 @@ def test_what_an_attempt_left_that_died_is_removed_by_the_next(
         def generate(self, order: ImageRequest) -> Any:
             if product.objects("MediaBucket"):
                 raise Dies
-            return worker.providers["studio"].generate(order)
+            return worker.providers["studio"]().generate(order)
 
     class OneByOne(type(worker)):  # type: ignore[misc]
         """Brands each picture before the next is painted."""
@@ -67,11 +67,11 @@ def test_what_an_attempt_left_that_died_is_removed_by_the_next(
             source = self._source(job)
             for index in range(job["n"]):
                 model = self.models.models[job["model"]]
-                yield self.providers["studio"].generate(
+                yield self.providers["studio"]().generate(
                     self._order(job, look, model, source, index)
                 )
 
-    dying = OneByOne(**{**vars(worker), "providers": {"studio": DyingModel()}})
+    dying = OneByOne(**{**vars(worker), "providers": {"studio": DyingModel}})
     with pytest.raises(Dies):
         dying.work(owner.org_id, job, "m-1")
     (left,) = product.objects("MediaBucket")

@@ -30,7 +30,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from imagelayer.access.key_store import KeyStore
+from imagelayer.access.key_store import NO_TERMS, KeyStore
 from imagelayer.credits.store import CreditStore
 from imagelayer.limits.counters import (
     REMEMBER_MS,
@@ -321,7 +321,7 @@ class Limiter(RuleBasedStateMachine):
             return STRANGERS
         if name == "whole":
             return process.whole
-        return (READ if name == "read" else WRITE).under(process.keys._terms.recall(HASH))
+        return (READ if name == "read" else WRITE).under(process.keys._terms.get(HASH, NO_TERMS))
 
 
 def _policy(name: str, override: tuple[int, int, int]) -> dict[str, int]:

@@ -17,14 +17,13 @@ holds decides how a call is checked, before the item can be read.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from imagelayer.limits.counters import Guard, GuardFailed, Meter, TatMemory
 from imagelayer.limits.rate_limits import Admission, Policy
 from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
+from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import (
     Action,
     Item,
@@ -40,31 +39,14 @@ MAX_KEYS = 100  # of an organization
 # A call that finds other terms than this process knew tries again with what it found.
 TERMS_ATTEMPTS = 4
 FAN_OUT_ATTEMPTS = 8
+# Secrets with terms that one process remembers; forgetting one costs a write.
+REMEMBERED_SECRETS = 1024
 Terms = Mapping[str, Any]
 NO_TERMS: Terms = {}
 
 
 class TooManyKeys(Exception):
     """The organization has as many keys as it may."""
-
-
-@dataclass
-class TermsMemory:
-    """The terms this process saw last on each secret; a guess, which the write's guard checks."""
-
-    terms: OrderedDict[str, Terms] = field(default_factory=OrderedDict)
-
-    def recall(self, secret_hash: str) -> Terms:
-        """What was seen last, or no terms."""
-        return self.terms.get(secret_hash, NO_TERMS)
-
-    def remember(self, secret_hash: str, terms: Terms) -> None:
-        """Keep the newest secrets that have terms; forgetting one only costs a write."""
-        self.terms.pop(secret_hash, None)
-        if terms:
-            self.terms[secret_hash] = terms
-        while len(self.terms) > 1024:
-            self.terms.popitem(last=False)
 
 
 class KeyStore:
@@ -74,7 +56,7 @@ class KeyStore:
         self._client = client
         self._table = table
         self._meter = Meter(table, memory)
-        self._terms = TermsMemory()
+        self._terms: Recent[str, Terms] = Recent(REMEMBERED_SECRETS)
         self.idempotency = IdempotencyStore(client, table)
 
     def admit(
@@ -94,7 +76,7 @@ class KeyStore:
         (GuardFailed) without a write, so that whoever stole a key cannot use up its limit from
         somewhere it may not be used.
         """
-        known = self._terms.recall(secret_hash)
+        known = self._terms.get(secret_hash, NO_TERMS)
         # Terms that keep the caller out may have changed; asking as if there were none costs
         # nothing while there are some, and brings what stands there.
         terms = known if allows(known) else NO_TERMS
@@ -112,7 +94,10 @@ class KeyStore:
                 if failure.item is None or not is_living(failure.item, int(now)):
                     raise
                 terms = failure.item.get("terms", NO_TERMS)
-                self._terms.remember(secret_hash, terms)
+                if terms:
+                    self._terms.keep(secret_hash, terms)
+                else:
+                    self._terms.drop(secret_hash)
                 if not allows(terms):
                     raise
         raise StoreUnavailable("update_item", "the terms keep changing")

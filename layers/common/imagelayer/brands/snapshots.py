@@ -1,16 +1,16 @@
-"""The brand a job is made with, exactly as it stood when the job was accepted.
+"""The brand a job is made with, exactly as it was when the job was accepted.
 
-The job carries the snapshot, so a brand that is changed while images wait does not change them, and
+The job carries the snapshot, so a brand that changes while images wait does not change them, and
 the worker need not read it. What this process remembers of a brand is checked by the accepting
-transaction, whose refusal brings the brand as it stands.
+transaction, whose refusal returns the current brand.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from imagelayer.brands.store import BrandStore
+from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import Action, Item
 
 REMEMBERED_BRANDS = 256
@@ -29,36 +29,27 @@ _KEPT = (
 )
 
 
-@dataclass
-class BrandMemory:
-    """The brands that were asked for last; forgetting one costs a read."""
-
-    known: OrderedDict[tuple[str, str], Item] = field(default_factory=OrderedDict)
-
-
 @dataclass(frozen=True)
 class BrandSnapshots:
     """Brands as this process knows them, and the condition that they still are so."""
 
     store: BrandStore
-    memory: BrandMemory
+    memory: Recent[tuple[str, str], Item] = field(default_factory=lambda: Recent(REMEMBERED_BRANDS))
 
     def of(self, org_id: str, brand_id: str) -> Item | None:
-        """A brand as a job keeps it, from memory if it is there; None when there is no such."""
-        known = self.memory.known.get((org_id, brand_id))
+        """A brand as a job keeps it, from memory if it is there; None when there is none."""
+        known = self.memory.get((org_id, brand_id), None)
         return known or self.learn(org_id, brand_id, self.store.get(org_id, brand_id))
 
     def learn(self, org_id: str, brand_id: str, brand: Item | None) -> Item | None:
-        """Remember a brand as it stands, or forget one that is gone."""
-        self.memory.known.pop((org_id, brand_id), None)
+        """Remember the current brand, or forget one that is gone."""
         if brand is None:
+            self.memory.drop((org_id, brand_id))
             return None
         snapshot = {name: brand[name] for name in _KEPT if name in brand}
-        self.memory.known[org_id, brand_id] = snapshot
-        while len(self.memory.known) > REMEMBERED_BRANDS:
-            self.memory.known.popitem(last=False)
+        self.memory.keep((org_id, brand_id), snapshot)
         return snapshot
 
     def check(self, org_id: str, snapshot: Item) -> Action:
-        """A transaction's condition that the brand stands as the snapshot has it."""
+        """A transaction's condition that the brand is still as in the snapshot."""
         return self.store.current_check(org_id, snapshot["id"], snapshot["version"])

@@ -9,12 +9,12 @@ is not there, and nobody is refused before all balances were seen.
 from __future__ import annotations
 
 import random
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from imagelayer.credits.store import CreditStore, allowance_name, pool_of, until_of
+from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import Item
 from imagelayer.platform.times import utc_month
 
@@ -48,14 +48,12 @@ class Known:
 class WalletMemory:
     """What is known of the organizations that called last; forgetting one costs a read."""
 
-    known: OrderedDict[str, Known] = field(default_factory=OrderedDict)
+    known: Recent[str, Known] = field(default_factory=lambda: Recent(REMEMBERED_ORGANIZATIONS))
 
     def of(self, org_id: str) -> Known:
-        """What is known of one; nothing, if it is not among them."""
-        known = self.known.setdefault(org_id, Known())
-        self.known.move_to_end(org_id)
-        while len(self.known) > REMEMBERED_ORGANIZATIONS:
-            self.known.popitem(last=False)
+        """What is known of an organization; of a new one, nothing."""
+        known = self.known.get(org_id, None) or Known()
+        self.known.keep(org_id, known)
         return known
 
 

@@ -77,7 +77,7 @@ class GenerationsWiring(Part):
     def _acceptance(self) -> Acceptance:
         from imagelayer.access.wiring import AccessWiring
         from imagelayer.audit.wiring import AuditWiring
-        from imagelayer.brands.snapshots import BrandMemory, BrandSnapshots
+        from imagelayer.brands.snapshots import BrandSnapshots
         from imagelayer.brands.wiring import BrandsWiring
         from imagelayer.credits.wiring import CreditsWiring
         from imagelayer.generations.acceptance import Acceptance
@@ -85,7 +85,7 @@ class GenerationsWiring(Part):
 
         return Acceptance(
             store=self.generation_store,
-            brands=BrandSnapshots(self.part(BrandsWiring).brand_store, BrandMemory()),
+            brands=BrandSnapshots(self.part(BrandsWiring).brand_store),
             credits=self.part(CreditsWiring).credit_store,
             wallet=self.part(CreditsWiring).wallet,
             counters=self.part(LimitsWiring).counters,

@@ -66,7 +66,7 @@ class GenerationWorker:
     brand_objects: ObjectStore
     media: ObjectStore
     models: Registry
-    providers: Mapping[str, ImageModel]
+    providers: Mapping[str, Callable[[], ImageModel]]
     quota_alerts: QuotaAlerts
     webhooks: WebhookOutbox
     clock: Callable[[], float]
@@ -176,7 +176,7 @@ class GenerationWorker:
             raise GenerationRefused("model_unavailable")
         source = self._source(job)
         orders = [self._order(job, style, model, source, index) for index in range(job["n"])]
-        provider = self.providers[model.provider]
+        provider = self.providers[model.provider]()
         if len(orders) == 1 or model.provider == "studio":
             return [_painted(provider, request) for request in orders]
         with ThreadPoolExecutor(len(orders)) as pool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -32,18 +32,17 @@ class ImageModelsWiring(Part):
         return registry(self.platform.settings.image_providers, custom)
 
     @cached_property
-    def providers(self) -> Mapping[str, ImageModel]:
-        from imagelayer.image_models.lazily import Lazily
+    def providers(self) -> Mapping[str, Callable[[], ImageModel]]:
+        """What makes each provider's adapter, once and on its first picture: each brings libraries
+        that the others do not need."""
         from imagelayer.image_models.studio import Studio
 
-        return Lazily(
-            {
-                "studio": Studio,
-                "openai": self._openai,
-                "google": self._google,
-                "bedrock": self._bedrock,
-            }
-        )
+        return {
+            "studio": cache(Studio),
+            "openai": cache(self._openai),
+            "google": cache(self._google),
+            "bedrock": cache(self._bedrock),
+        }
 
     def _openai(self) -> ImageModel:
         from imagelayer.image_models.openai import OpenAi

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from imagelayer.limits.rate_limits import Admission, Branch, Policy, advance, branch, denial
+from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import Action, ConditionFailed, Item, StoreUnavailable, Table
 
 # A loser of the race below tries again with what it learned; each failure means that another call
@@ -48,7 +48,9 @@ class TatMemory:
     one limit of it; items that share a partition, such as a user's sessions, share no limit.
     """
 
-    tats_ms: OrderedDict[Subject, tuple[int, int]] = field(default_factory=OrderedDict)
+    tats_ms: Recent[Subject, tuple[int, int]] = field(
+        default_factory=lambda: Recent(REMEMBERED_SUBJECTS)
+    )
 
     def recall(self, subject: Subject) -> int | None:
         """The newest TAT seen, or None."""
@@ -63,10 +65,7 @@ class TatMemory:
     def remember(self, subject: Subject, tat_ms: int, now_ms: int) -> None:
         """Keep the newest subjects; forgetting one only costs a write."""
         known = self.recall(subject) or 0
-        self.tats_ms[subject] = (max(tat_ms, known), now_ms)
-        self.tats_ms.move_to_end(subject)
-        while len(self.tats_ms) > REMEMBERED_SUBJECTS:
-            self.tats_ms.popitem(last=False)
+        self.tats_ms.keep(subject, (max(tat_ms, known), now_ms))
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,7 @@ class RateLimitAttempt:
             raise GuardFailed(item)
         tat = (item or {}).get(self.attribute)
         # What stands there is newer than what was remembered, also when it is less, or gone.
-        self.meter.memory.tats_ms.pop(self.subject, None)
+        self.meter.memory.tats_ms.drop(self.subject)
         if tat is None:
             return
         self.meter.memory.remember(self.subject, tat, self.now_ms)

@@ -8,27 +8,33 @@ import sys
 import pytest
 
 from dev.settings import ROOT
-from imagelayer.image_models.image_model import ImageModel
-from imagelayer.image_models.lazily import Lazily
-from imagelayer.image_models.studio import Studio
+from imagelayer.image_models.wiring import ImageModelsWiring
+from imagelayer.platform.settings import Misconfigured, Settings
+from imagelayer.platform.wiring import Platform
 
+SETTINGS = Settings.read(
+    {
+        "STAGE": "local",
+        "BASE_URL": "http://localhost",
+        "PROVIDER_SECRET_ID": "keys",
+        "GOOGLE_BASE_URL": "http://localhost/google",
+    }
+)
 VENDORS = ("openai", "google", "bedrock")
 
 
-def test_a_provider_is_made_once_and_only_when_it_is_asked() -> None:
-    made: list[str] = []
-
-    def maker(name: str) -> ImageModel:
-        made.append(name)
-        return Studio()
-
-    found = Lazily({name: lambda name=name: maker(name) for name in VENDORS})  # type: ignore[misc]
-    assert made == []
-    assert found["google"] is found["google"]
-    assert made == ["google"]
-    assert list(found) == list(VENDORS)
+def test_a_provider_is_made_once_and_only_when_it_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+    providers = ImageModelsWiring(Platform(SETTINGS)).providers
+    assert list(providers) == ["studio", *VENDORS]
+    assert providers["google"]() is providers["google"]()
+    with pytest.raises(Misconfigured, match="OPENAI_BASE_URL"):
+        providers["openai"]()
     with pytest.raises(KeyError):
-        found["nobody"]
+        providers["nobody"]
 
 
 @pytest.mark.parametrize("name", VENDORS)
