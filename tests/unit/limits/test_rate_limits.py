@@ -164,7 +164,7 @@ def test_a_window_in_which_no_time_passes_is_no_policy(window: int) -> None:
 
 @EVERY_POLICY
 def test_a_counter_is_not_purged_while_it_still_counts(policy: Policy) -> None:
-    """TTL may remove an item two windows after its last call; a full bucket is empty by then."""
+    """TTL may remove an item two windows after its last call; its bucket is empty by then."""
     assert policy.burst * policy.interval_ms <= 2 * policy.window * 1000
 
 

@@ -97,7 +97,7 @@ def advance(policy: Policy, tat_ms: int | None, now_ms: int) -> int:
 
 @dataclass(frozen=True)
 class Admission:
-    """An admitted call: how many more would be admitted now, and when the bucket is full again."""
+    """An admitted call: how many more would be admitted now, and when its bucket is empty again."""
 
     policy: Policy
     remaining: int

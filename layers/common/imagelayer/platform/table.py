@@ -35,7 +35,7 @@ CONFLICT_PAUSE_SECONDS = 0.02
 
 # A call without a clean answer is made once more. Not by the SDK, which may wait a second in
 # between: with the timeouts of `wiring`, a table that does not answer at all is a denial within
-# two seconds. Every write is safe to repeat (docs/architecture.md, "Retries").
+# two seconds. Every write is safe to repeat (docs/retries.md).
 ATTEMPTS = 2
 RETRY_PAUSE_SECONDS = 0.05
 # DynamoDB developer guide, "Error handling": codes after which a call may be made again.
