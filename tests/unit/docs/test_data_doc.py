@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dev.settings import ROOT
-from tests.support.tables import rows
+from tests.support.markdown_tables import rows
 
 DATA = ROOT / "docs/data.md"
 PACKAGE = ROOT / "layers/common/imagelayer"
