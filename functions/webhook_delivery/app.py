@@ -14,7 +14,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     without messages is the schedule's."""
     if "Records" not in event:
         platform = current()
-        swept = platform.part(WebhooksWiring).webhook_worker.sweep()
+        swept = platform.part(WebhooksWiring).sweep.sweep(platform.clock())
         platform.log.info("swept", extra=dict(swept))
         return swept
     failed = []

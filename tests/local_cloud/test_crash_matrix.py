@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from dev.local_cloud import LocalCloud
+from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.identity.email_policy import address_hash
-from imagelayer.operations.sweep import MAX_REQUEUES
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import Item
 from tests.support import cloud_accounts

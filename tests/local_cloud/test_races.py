@@ -17,10 +17,10 @@ import pytest
 from dev.local_cloud import LocalCloud
 from imagelayer.access.key_store import MAX_KEYS
 from imagelayer.credits.ledger import audit
+from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.identity.link_tokens import LinkToken
 from imagelayer.limits.counters import CounterStore, TatMemory
 from imagelayer.limits.rate_limits import Limited, Policy
-from imagelayer.operations.sweep import MAX_REQUEUES
 from tests.support import cloud_accounts
 from tests.support.api_clients import PASSWORD, Visitor
 from tests.support.cloud_clients import new_visitor

@@ -160,6 +160,7 @@ def post_of(product: Product) -> Post:
     """The delivery function of a product, with receivers of ours in place of the network."""
     receivers = Receivers()
     wiring = product.part("webhook_delivery", WebhooksWiring)
+    vars(wiring.platform)["clock"] = receivers.clock
     vars(wiring)["webhook_worker"] = replace(
         wiring.webhook_worker, sender=receivers, clock=receivers.clock, random=lambda: 0.0
     )

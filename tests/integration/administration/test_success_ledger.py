@@ -14,7 +14,7 @@ from imagelayer.credits.ledger import audit as audit_of
 from imagelayer.credits.store import Usage, pool_of
 from imagelayer.credits.wallet import WalletMemory
 from imagelayer.credits.wiring import CreditsWiring
-from imagelayer.generations.acceptance import reservation
+from imagelayer.generations.jobs import reservation
 from imagelayer.generations.schemas import CreateGenerationRequest
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.operations.plans import Plans

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.generations.wiring import GenerationsWiring
-from imagelayer.operations.sweep import MAX_REQUEUES
 from tests.support.ledger import held
 from tests.support.product import Account, Product
 

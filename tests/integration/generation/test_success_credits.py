@@ -9,7 +9,7 @@ import pytest
 
 from imagelayer.credits.store import Usage
 from imagelayer.credits.wiring import CreditsWiring
-from imagelayer.generations.acceptance import reservation
+from imagelayer.generations.jobs import reservation
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.errors import Problem
 from tests.support import accounts

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from imagelayer.brands.wiring import BrandsWiring
+from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.image_models.image_model import ImageRequest
-from imagelayer.operations.sweep import MAX_REQUEUES
 from imagelayer.platform.ids import new_id
 from tests.support.images import logo
 from tests.support.ledger import held

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.generations.wiring import GenerationsWiring
-from imagelayer.operations.sweep import MAX_REQUEUES
 from imagelayer.webhooks.outbox import MAX_BODY_BYTES, new_message
 from tests.support.product import ALL_SCOPES, Account, Product, bearer
 from tests.support.webhook_receivers import Post

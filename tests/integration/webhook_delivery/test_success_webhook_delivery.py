@@ -81,7 +81,7 @@ def test_without_an_endpoint_nothing_is_written_or_sent(
     announcement = outbox.announce(owner.org_id, "generation.failed", {}, time.time())
     assert announcement.actions == ()
     announcement.send()
-    outbox.tell_once(owner.org_id, "quota.alert", {}, time.time(), "once")
+    outbox.announce_once(owner.org_id, "quota.alert", {}, time.time(), "once")
     assert post.messages() == []
     assert product.items("WebhooksTable") == []
 
@@ -105,7 +105,7 @@ def test_what_must_be_told_once_is_told_once_however_often_it_is_said(
 ) -> None:
     product.webhook(owner)
     for occasion in ("2026-11 80", "2026-11 80", "2026-11 100"):
-        post.worker.outbox.tell_once(
+        post.worker.outbox.announce_once(
             owner.org_id, "quota.alert", {"percent": 80}, post.receivers.clock(), occasion
         )
     post.run()

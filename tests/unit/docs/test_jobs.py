@@ -7,13 +7,13 @@ import pytest
 
 from dev.settings import ROOT
 from imagelayer.generations import generations, jobs
+from imagelayer.generations import sweep as cleanup
 from imagelayer.generations import worker as generation_worker
 from imagelayer.generations.schemas import BrandedRequest
 from imagelayer.image_models.registry import DEFAULT, known
 from imagelayer.openai_api import images as openai_images
 from imagelayer.openai_api.routes import MAX_PICTURE_BYTES
 from imagelayer.openai_api.schemas import ImageData, ImageEditsRequest, ImagesAnswer
-from imagelayer.operations import sweep as cleanup
 from imagelayer.platform.errors import CATALOGUE
 from imagelayer.routes import ROUTES
 from tests.support.markdown_tables import rows

@@ -10,6 +10,7 @@ import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from dev.settings import ROOT
+from imagelayer.generations.announcements import announce_end
 from imagelayer.routes import ROUTES
 from imagelayer.webhooks.delivery import (
     DISABLE_AFTER_FAILURES,
@@ -49,7 +50,7 @@ def test_the_fields_of_a_generations_event_are_listed_in_their_order() -> None:
         "credits": 1, "created_at": 1, "expires_at": 2,
     }  # fmt: skip
     outbox = WebhookOutbox(store, store, lambda _what: None)
-    (body,) = outbox.job_ended(job, "generation.succeeded", 3.0).actions
+    (body,) = announce_end(outbox, job, "succeeded", 3.0).actions
     sent = re.findall(r'"(\w+)":', str(body).partition('"data":')[2])
     listed = rows(PAGE, "| event | when | `data` |")[0][2]
     assert re.findall(r"`(\w+)`", listed) == sent

@@ -67,7 +67,7 @@ class QuotaAlerts:
             "allowance": sum(each["amount"] for each in balances),
         }
         self.outbox.ask("quota", None, now, org_id=org_id, **told)
-        self.webhooks.tell_once(org_id, "quota.alert", told, now, f"{month} {percent}")
+        self.webhooks.announce_once(org_id, "quota.alert", told, now, f"{month} {percent}")
         if self.credits.mark_alerted(org_id, first["name"], percent):
             self.security.record(
                 "quota.alert", "success", org_id=org_id, reason=f"{percent} percent"

@@ -16,8 +16,9 @@ from imagelayer.access.end_user_store import EndUserSessionStore, hash_of
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.brands.snapshots import BrandSnapshots
 from imagelayer.credits.quota_alerts import QuotaAlerts
-from imagelayer.credits.store import CreditStore, Reservation
+from imagelayer.credits.store import CreditStore
 from imagelayer.credits.wallet import Wallet
+from imagelayer.generations.jobs import reservation
 from imagelayer.generations.store import GenerationStore, Refusal
 from imagelayer.limits.counters import CounterStore, GuardFailed, RateLimitAttempt
 from imagelayer.limits.rate_limits import POLICIES, Limited
@@ -36,11 +37,6 @@ class OutOfCredits(Exception):
 
 class BrandMissing(Exception):
     """There is no such brand."""
-
-
-def reservation(job: Item) -> Reservation:
-    """The credits a job holds."""
-    return Reservation(job["org_id"], job["month"], job["id"], job.get("draws") or {})
 
 
 @dataclass

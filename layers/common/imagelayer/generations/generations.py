@@ -9,6 +9,7 @@ from typing import Any
 
 from imagelayer.credits.store import CreditStore
 from imagelayer.generations.acceptance import Acceptance
+from imagelayer.generations.announcements import announce_end
 from imagelayer.generations.assets import Assets
 from imagelayer.generations.jobs import DONE, GenerationRequest, new_job, release_actions, view
 from imagelayer.generations.schemas import CreateGenerationRequest
@@ -166,9 +167,9 @@ class Generations:
             if job["status"] in DONE:
                 return job
             release = release_actions(self.credits, job, int(now))
-            ended = self.webhooks.job_ended(job, "generation.canceled", now)
-            if self.store.cancel(job, [*release, *ended.actions], int(now)):
-                ended.send()
+            end = announce_end(self.webhooks, job, "canceled", now)
+            if self.store.cancel(job, [*release, *end.actions], int(now)):
+                end.send()
                 return {**job, "status": "canceled"}
         raise Problem("conflict", "The generation keeps changing; try again.")
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import msgspec
 
-from imagelayer.credits.store import CreditStore
+from imagelayer.credits.store import CreditStore, Reservation
 from imagelayer.design.presets import PRESETS
-from imagelayer.generations.acceptance import reservation
 from imagelayer.generations.schemas import BrandedRequest, OutputFormat
 from imagelayer.image_models.registry import DEFAULT, Model, Registry
 from imagelayer.platform.errors import invalid, not_found
@@ -87,6 +86,11 @@ def new_job(
     if request.source is not None:
         job["source_key"] = f"sources/{principal.org_id}/{job['id']}"
     return job
+
+
+def reservation(job: Item) -> Reservation:
+    """The credits a job holds."""
+    return Reservation(job["org_id"], job["month"], job["id"], job.get("draws") or {})
 
 
 def release_actions(credits: CreditStore, job: Item, now: int) -> list[Action]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from imagelayer.generations.assets import Assets
     from imagelayer.generations.generations import Generations
     from imagelayer.generations.store import GenerationStore
+    from imagelayer.generations.sweep import GenerationSweep
     from imagelayer.generations.worker import GenerationWorker
     from imagelayer.platform.objects import ObjectStore
     from imagelayer.platform.queue import Queue
@@ -115,4 +116,22 @@ class GenerationsWiring(Part):
             webhooks=self.part(WebhooksWiring).webhook_outbox,
             quota_alerts=self.part(CreditsWiring).quota_alerts,
             clock=time.time,
+        )
+
+    @cached_property
+    def sweep(self) -> GenerationSweep:
+        """Jobs that are stuck or have expired."""
+        from imagelayer.audit.wiring import AuditWiring
+        from imagelayer.credits.wiring import CreditsWiring
+        from imagelayer.generations.sweep import GenerationSweep
+        from imagelayer.webhooks.wiring import WebhooksWiring
+
+        return GenerationSweep(
+            store=self.generation_store,
+            credits=self.part(CreditsWiring).credit_store,
+            media=self.media,
+            queue=self.queue,
+            webhooks=self.part(WebhooksWiring).webhook_outbox,
+            security=self.part(AuditWiring).security,
+            warn=self.platform.log.warning,
         )

@@ -15,8 +15,8 @@ from PIL import Image
 from imagelayer.credits.quota_alerts import QuotaAlerts
 from imagelayer.credits.store import CreditStore, Usage
 from imagelayer.design.presets import NO_INSETS, SAFE_INSETS
-from imagelayer.generations.acceptance import reservation
-from imagelayer.generations.jobs import release_actions
+from imagelayer.generations.announcements import announce_end
+from imagelayer.generations.jobs import release_actions, reservation
 from imagelayer.generations.store import GenerationStore
 from imagelayer.image_models.image_model import GenerationRefused, ImageModel, ImageRequest
 from imagelayer.image_models.registry import Model, Registry
@@ -128,11 +128,10 @@ class GenerationWorker:
             for index, refusal in failures
         ]
         settle = self._settle(job, len(made))
-        ended = self.webhooks.job_ended(
-            job, "generation.succeeded", now, asset_ids=[asset["id"] for asset in made]
-        )
-        if self.store.succeed(job, made, told, [*settle, *ended.actions], now):
-            ended.send()
+        asset_ids = [asset["id"] for asset in made]
+        end = announce_end(self.webhooks, job, "succeeded", now, asset_ids=asset_ids)
+        if self.store.succeed(job, made, told, [*settle, *end.actions], now):
+            end.send()
         elif not self._settled_before(job, made):
             self._remove(made)
             return "lost"
@@ -144,10 +143,10 @@ class GenerationWorker:
     def _fail(self, job: Item, refusal: GenerationRefused) -> str:
         now = int(self.clock())
         release = release_actions(self.credits, job, now)
-        ended = self.webhooks.job_ended(job, "generation.failed", now, error=refusal.code)
-        release += ended.actions
+        end = announce_end(self.webhooks, job, "failed", now, error=refusal.code)
+        release += end.actions
         if self.store.fail(job, refusal.code, refusal.message, release, now):
-            ended.send()
+            end.send()
             self._remove_earlier(job)
         return "failed"
 

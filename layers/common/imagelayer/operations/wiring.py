@@ -53,21 +53,15 @@ class OperationsWiring(Part):
 
     @cached_property
     def sweep(self) -> Cleanup:
-        """The sweep."""
+        """The scheduled sweep."""
         from imagelayer.audit.wiring import AuditWiring
-        from imagelayer.credits.wiring import CreditsWiring
         from imagelayer.generations.wiring import GenerationsWiring
         from imagelayer.identity.wiring import IdentityWiring
-        from imagelayer.operations.sweep import Cleanup
-        from imagelayer.webhooks.wiring import WebhooksWiring
+        from imagelayer.operations.sweep import Cleanup, SignUpSweep
 
-        return Cleanup(
-            store=self.part(GenerationsWiring).generation_store,
+        sign_ups = SignUpSweep(
             accounts=self.part(IdentityWiring).account_store,
-            credits=self.part(CreditsWiring).credit_store,
-            media=self.part(GenerationsWiring).media,
-            queue=self.part(GenerationsWiring).queue,
-            webhooks=self.part(WebhooksWiring).webhook_outbox,
             security=self.part(AuditWiring).security,
             warn=self.platform.log.warning,
         )
+        return Cleanup([self.part(GenerationsWiring).sweep, sign_ups])

@@ -16,12 +16,12 @@ from typing import Any, Protocol
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.queue import MAX_DELAY_SECONDS, Queue
-from imagelayer.platform.table import SWEEP_SHARDS, Item, StoreUnavailable
+from imagelayer.platform.table import Item, StoreUnavailable
 from imagelayer.platform.times import rfc3339
 from imagelayer.webhooks.outbox import TEST_EVENT, DeliveryTask, WebhookOutbox
 from imagelayer.webhooks.sender import Receipt, Undeliverable
 from imagelayer.webhooks.signing import RootKeySource, sign
-from imagelayer.webhooks.store import MAX_WEBHOOKS, OVERDUE_SECONDS, WebhookStore
+from imagelayer.webhooks.store import MAX_WEBHOOKS, WebhookStore
 
 # Seconds from one attempt to the next: eight attempts in a good 27 hours, as Svix makes them and
 # Standard Webhooks 1.0 gives as an example; each up to a fifth longer, so that what failed together
@@ -62,7 +62,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class WebhookWorker:
-    """The use cases of queue messages and of the sweep."""
+    """The use case of one queue message."""
 
     store: WebhookStore
     queue: Queue
@@ -83,21 +83,6 @@ class WebhookWorker:
         if not task.webhook_id:
             return self._open(task)
         return self._deliver(task) if is_id("whk", task.webhook_id) else "ignored"
-
-    def sweep(self) -> dict[str, int]:
-        """Ask again for what the queue forgot; what cannot be read does not stop the rest."""
-        now = int(self.clock())
-        swept = {"asked": 0, "failed": 0}
-        for shard in range(SWEEP_SHARDS):
-            try:
-                for item in self.store.due(shard, now):
-                    if self.store.postpone(item, now + OVERDUE_SECONDS):
-                        self._send(_task_of(item))
-                        swept["asked"] += 1
-            except StoreUnavailable as fault:
-                swept["failed"] += 1
-                self.warn(f"webhooks could not be swept: {fault.operation} {fault.reason}")
-        return swept
 
     # ── Opening ─────────────────────────────────────────────────────────────────────────────────
 
@@ -293,14 +278,6 @@ def _seconds_of(retry_after: str | None, now: float) -> int:
         return max(0, math.ceil(parsedate_to_datetime(retry_after).timestamp() - now))
     except (ValueError, TypeError, OverflowError):
         return 0
-
-
-def _task_of(item: Item) -> DeliveryTask:
-    """What an overdue item needs: a delivery its attempt, a message to be opened."""
-    if item["sk"].startswith("DLV#"):
-        due = item["next_at"]
-        return DeliveryTask(item["org_id"], item["message_id"], item["webhook_id"], due)
-    return DeliveryTask(item["org_id"], item["id"])
 
 
 def read_task(body: Mapping[str, Any]) -> DeliveryTask:

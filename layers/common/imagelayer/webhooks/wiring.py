@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from imagelayer.webhooks.outbox import WebhookOutbox
     from imagelayer.webhooks.signing import RootKeySource
     from imagelayer.webhooks.store import WebhookStore
+    from imagelayer.webhooks.sweep import WebhookSweep
     from imagelayer.webhooks.webhooks import Webhooks
 
 
@@ -77,6 +78,13 @@ class WebhooksWiring(Part):
             random=random.random,
             token=secrets.token_hex,
         )
+
+    @cached_property
+    def sweep(self) -> WebhookSweep:
+        """What the queue lost."""
+        from imagelayer.webhooks.sweep import WebhookSweep
+
+        return WebhookSweep(self.webhook_store, self._webhook_queue, self.platform.log.warning)
 
     @cached_property
     def _webhook_roots(self) -> RootKeySource:
