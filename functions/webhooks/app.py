@@ -1,4 +1,4 @@
-"""Webhook endpoints: create, read, change, rotate, test, and the log of their attempts."""
+"""Webhooks: create, read, update, rotate, test, and the log of their delivery attempts."""
 
 from imagelayer.http import App, Call, Reply, made
 from imagelayer.http.body import given
@@ -10,8 +10,8 @@ app = App("webhooks", WebhooksWiring, ROUTES)
 
 
 @app.route("POST /v1/organization/webhooks")
-def create(call: Call[WebhooksWiring]) -> Reply:
-    webhook = call.wiring.webhooks.create(
+def create_webhook(call: Call[WebhooksWiring]) -> Reply:
+    webhook = call.wiring.webhooks.create_webhook(
         call.principal, call.origin, call.now, idempotency=call.idempotency, **given(call.body)
     )
     return made(webhook)
@@ -20,31 +20,33 @@ def create(call: Call[WebhooksWiring]) -> Reply:
 @app.route("GET /v1/organization/webhooks")
 def list_webhooks(call: Call[WebhooksWiring]) -> Reply:
     limit, after = page_request(call.query, "whk")
-    return Reply(page(*call.wiring.webhooks.page(call.principal, limit=limit, after=after)))
+    return Reply(
+        page(*call.wiring.webhooks.list_webhooks(call.principal, limit=limit, after=after))
+    )
 
 
 @app.route("GET /v1/organization/webhooks/{webhook_id}")
-def get(call: Call[WebhooksWiring]) -> Reply:
-    return Reply(call.wiring.webhooks.get(call.principal, call.path["webhook_id"]))
+def get_webhook(call: Call[WebhooksWiring]) -> Reply:
+    return Reply(call.wiring.webhooks.get_webhook(call.principal, call.path["webhook_id"]))
 
 
 @app.route("PATCH /v1/organization/webhooks/{webhook_id}")
-def change(call: Call[WebhooksWiring]) -> Reply:
-    changed = call.wiring.webhooks.change(
+def update_webhook(call: Call[WebhooksWiring]) -> Reply:
+    changed = call.wiring.webhooks.update_webhook(
         call.principal, call.origin, call.now, call.path["webhook_id"], given(call.body)
     )
     return Reply(changed)
 
 
 @app.route("DELETE /v1/organization/webhooks/{webhook_id}")
-def delete(call: Call[WebhooksWiring]) -> Reply:
-    call.wiring.webhooks.delete(call.principal, call.origin, call.path["webhook_id"])
+def delete_webhook(call: Call[WebhooksWiring]) -> Reply:
+    call.wiring.webhooks.delete_webhook(call.principal, call.origin, call.path["webhook_id"])
     return Reply()
 
 
 @app.route("POST /v1/organization/webhooks/{webhook_id}/rotate")
-def rotate(call: Call[WebhooksWiring]) -> Reply:
-    rotated = call.wiring.webhooks.rotate(
+def rotate_webhook(call: Call[WebhooksWiring]) -> Reply:
+    rotated = call.wiring.webhooks.rotate_webhook(
         call.principal,
         call.origin,
         call.now,
@@ -56,22 +58,24 @@ def rotate(call: Call[WebhooksWiring]) -> Reply:
 
 
 @app.route("POST /v1/organization/webhooks/{webhook_id}/test")
-def test(call: Call[WebhooksWiring]) -> Reply:
-    return Reply(call.wiring.webhooks.test(call.principal, call.now, call.path["webhook_id"]))
+def test_webhook(call: Call[WebhooksWiring]) -> Reply:
+    return Reply(
+        call.wiring.webhooks.test_webhook(call.principal, call.now, call.path["webhook_id"])
+    )
 
 
 @app.route("GET /v1/organization/webhooks/{webhook_id}/attempts")
-def list_attempts(call: Call[WebhooksWiring]) -> Reply:
+def list_webhook_attempts(call: Call[WebhooksWiring]) -> Reply:
     limit, after = page_request(call.query, "att")
-    attempts = call.wiring.webhooks.attempts(
+    attempts = call.wiring.webhooks.list_webhook_attempts(
         call.principal, call.now, call.path["webhook_id"], limit=limit, after=after
     )
     return Reply(page(*attempts))
 
 
 @app.route("POST /v1/organization/webhooks/{webhook_id}/messages/{message_id}/resend")
-def resend(call: Call[WebhooksWiring]) -> Reply:
-    message = call.wiring.webhooks.resend(
+def resend_webhook_message(call: Call[WebhooksWiring]) -> Reply:
+    message = call.wiring.webhooks.resend_webhook_message(
         call.principal, call.now, call.path["webhook_id"], call.path["message_id"]
     )
     return Reply(message)

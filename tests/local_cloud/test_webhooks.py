@@ -259,9 +259,9 @@ def test_workers_that_race_for_one_delivery_send_it_once(
 class CarelessStore(WebhookStore):
     """The control: it looks whether a delivery is due, and then takes it."""
 
-    def claim(
-        self, org_id: str, message_id: str, webhook_id: str, claim: str, now: int, until: int
-    ) -> Item | None:
+    def lease_delivery(
+        self, org_id: str, message_id: str, webhook_id: str, lease: str, now: int, until: int
+    ) -> Any:
         """Read, decide, write."""
         key = (f"ORG#{org_id}", f"DLV#{message_id}#{webhook_id}")
         found = self._table.get(*key)
@@ -269,8 +269,8 @@ class CarelessStore(WebhookStore):
             return None
         return self._table.update(
             *key,
-            "SET #claim = :claim, #claim_until = :until, #attempts = #attempts + :one",
-            claim=claim,
+            "SET #claim = :lease, #claim_until = :until, #attempts = #attempts + :one",
+            lease=lease,
             until=until,
             one=1,
         )
@@ -302,7 +302,7 @@ def race_in_process(cloud: LocalCloud, receiver: Receiver, store: type[WebhookSt
     worker = in_process(
         cloud, store(cloud.client("dynamodb"), cloud_accounts.table(cloud, "WebhooksTable"))
     )
-    worker.store.create(
+    worker.store.create_webhook(
         {
             "id": webhook_id,
             "org_id": shop.org_id,
@@ -313,6 +313,7 @@ def race_in_process(cloud: LocalCloud, receiver: Receiver, store: type[WebhookSt
             "secret": {"root": RootKeys.of("control").current, "version": 1},
             "previous": [],
             "created_at": int(time.time()),
+            "created_by": "control",
             "updated_at": int(time.time()),
         }
     )

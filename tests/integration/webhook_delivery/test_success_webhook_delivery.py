@@ -594,7 +594,7 @@ def test_a_worker_that_died_in_its_attempt_is_made_up_for_with_the_same_id(
     (task,) = post.messages()
     now = int(post.receivers.clock())
     args = (owner.org_id, message_id, webhook["id"])
-    assert post.worker.store.claim(*args, "dead", now, now + LEASE_SECONDS)
+    assert post.worker.store.lease_delivery(*args, "dead", now, now + LEASE_SECONDS)
     post.deliver([task])  # while the dead worker's claim holds
     assert post.receivers.got == []
     post.receivers.clock.seconds += LEASE_SECONDS + 1
@@ -613,14 +613,14 @@ def test_a_worker_whose_claim_was_taken_over_has_no_word_any_more(
     post.deliver([opening])
     store, now = post.worker.store, int(post.receivers.clock())
     args = (owner.org_id, message_id, webhook["id"])
-    slow = store.claim(*args, "slow", now, now + LEASE_SECONDS)
+    slow = store.lease_delivery(*args, "slow", now, now + LEASE_SECONDS)
     later = now + LEASE_SECONDS
-    other = store.claim(*args, "other", later, later + LEASE_SECONDS)
+    other = store.lease_delivery(*args, "other", later, later + LEASE_SECONDS)
     assert slow is not None
     assert other is not None
-    assert not store.settle(slow, "succeeded", None)
+    assert not store.settle_delivery(slow, "succeeded", None)
     assert product.item("WebhooksTable", "DLV#")["status"] == "pending"
-    assert store.settle(other, "succeeded", None)
+    assert store.settle_delivery(other, "succeeded", None)
 
 
 def test_opening_a_message_twice_sends_it_once(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from imagelayer.platform.settings import Settings
+from imagelayer.webhooks.records import Webhook
 from imagelayer.webhooks.wiring import WebhooksWiring
 from tests.support.product import PASSWORD, Account, Product
 from tests.support.webhook_requests import URL, call
@@ -106,18 +107,18 @@ def test_of_two_changes_that_read_the_same_the_second_is_refused_whole(
 ) -> None:
     webhook = product.webhook(owner)
     store = product.part("webhooks", WebhooksWiring).webhook_store
-    read = store.get
+    read = store.get_webhook
 
-    def slow(org_id: str, webhook_id: str) -> dict[str, Any] | None:
+    def slow(org_id: str, webhook_id: str) -> Webhook | None:
         """Between our read and our write somebody else's change comes."""
         found = read(org_id, webhook_id)
         assert found is not None
-        assert store.change(found, {"description": "theirs"})
+        assert store.update_webhook(found, {"description": "theirs"})
         return found
 
-    vars(store)["get"] = slow
+    vars(store)["get_webhook"] = slow
     refused = call(product, owner, method, f"/{webhook['id']}{path}", body=body)
-    del vars(store)["get"]
+    del vars(store)["get_webhook"]
     assert (refused.status, refused.json["code"]) == (409, "conflict")
     item = product.item("WebhooksTable", "WHK#")
     assert (item["description"], item["enabled"], item["secret"]["version"]) == ("theirs", True, 1)
@@ -128,13 +129,13 @@ def test_an_endpoint_that_is_deleted_while_it_is_changed_stays_deleted(
 ) -> None:
     webhook = product.webhook(owner)
     store = product.part("webhooks", WebhooksWiring).webhook_store
-    found = store.get(owner.org_id, webhook["id"])
+    found = store.get_webhook(owner.org_id, webhook["id"])
     assert found is not None
-    assert store.delete(found)
-    assert not store.delete(found)
-    assert not store.change(found, {"description": "back again"})
-    assert store.failed(owner.org_id, webhook["id"], 1) is None
-    store.recovered(owner.org_id, webhook["id"])
-    assert not store.disable(found, "gone", [])
+    assert store.delete_webhook(found)
+    assert not store.delete_webhook(found)
+    assert not store.update_webhook(found, {"description": "back again"})
+    assert store.record_failure(owner.org_id, webhook["id"], 1) is None
+    store.reset_failures(owner.org_id, webhook["id"])
+    assert not store.disable_webhook(found, "gone", [])
     assert [each["sk"] for each in product.items("WebhooksTable")] == ["WEBHOOKS"]
     assert not store.has_any(owner.org_id)

@@ -9,8 +9,8 @@ import pytest
 
 from imagelayer.platform.times import parse_rfc3339
 from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
+from imagelayer.webhooks.service import MAX_SECRETS
 from imagelayer.webhooks.store import MAX_WEBHOOKS
-from imagelayer.webhooks.webhooks import LIVING_SECRETS
 from tests.support.product import Account, Product, bearer
 from tests.support.webhook_requests import PATH, URL, call
 
@@ -119,7 +119,7 @@ def test_rotations_in_a_row_keep_the_newest_secrets_and_no_more(
     before = time.time()
     rotated = [
         call(product, owner, "POST", f"/{webhook['id']}/rotate", body={"grace_seconds": 60}).json
-        for _ in range(LIVING_SECRETS + 1)
+        for _ in range(MAX_SECRETS + 1)
     ]
     assert len({webhook["secret"], *(each["secret"] for each in rotated)}) == len(rotated) + 1
     ends = parse_rfc3339(rotated[0]["previous_expires_at"])

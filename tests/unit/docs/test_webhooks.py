@@ -20,10 +20,10 @@ from imagelayer.webhooks.delivery import (
 from imagelayer.webhooks.outbox import MAX_BODY_BYTES, WebhookOutbox
 from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
 from imagelayer.webhooks.sender import KINDS, TIMEOUT_SECONDS
+from imagelayer.webhooks.service import MAX_SECRETS
 from imagelayer.webhooks.signing import RootKeys, sign
 from imagelayer.webhooks.store import ATTEMPT_SECONDS, MAX_WEBHOOKS, MESSAGE_SECONDS
 from imagelayer.webhooks.targets import FIRST_HIGH_PORT, MAX_URL
-from imagelayer.webhooks.webhooks import LIVING_SECRETS
 from tests.support.markdown_tables import rows
 
 PAGE = ROOT / "docs" / "webhooks.md"
@@ -83,7 +83,7 @@ def test_every_route_is_listed() -> None:
         f"tried again, {NUMBERS[DISABLE_AFTER_FAILURES]} times in all",
         f"nothing for {NUMBERS[DISABLE_AFTER_SECONDS // 86_400]} days, "
         f"{NUMBERS[DISABLE_AFTER_FAILURES]} attempts or more",
-        f"{NUMBERS[LIVING_SECRETS]} secrets sign at once at most",
+        f"{NUMBERS[MAX_SECRETS]} secrets sign at once at most",
         "attempts of the last seven days",
     ],
 )
@@ -98,7 +98,7 @@ def test_the_documented_bounds_are_those_in_force(said: str) -> None:
         f"| webhooks | {MAX_WEBHOOKS} | organization | |",
         f"| URL of a webhook | {MAX_URL:,} characters |",
         f"| body of a webhook | {MAX_BODY_BYTES:,} bytes |",
-        f"| secrets of a webhook that sign at once | {LIVING_SECRETS}, the current one included |",
+        f"| secrets of a webhook that sign at once | {MAX_SECRETS}, the current one included |",
         f"| message to a webhook, its entry in the log | {MESSAGE_SECONDS // 3600} hours, "
         f"{ATTEMPT_SECONDS // 86_400} days |",
     ],

@@ -1,8 +1,8 @@
-"""Delivers webhooks: opens messages to the endpoints that listen, makes attempts, retries.
+"""Delivers webhooks: opens messages to the webhooks that listen, makes attempts, retries.
 
-Delivery is at least once: a worker that dies after its request left makes another one send it
-again, with the same `webhook-id`. Never twice by itself: an attempt is claimed by one conditional
-write before it is made (`WebhookStore.claim`).
+Delivery is at least once: when a worker dies after its request left, another one sends it again,
+with the same `webhook-id`. One worker never sends twice: an attempt is leased by one conditional
+write before it is made (`WebhookStore.lease_delivery`).
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.queue import MAX_DELAY_SECONDS, Queue
-from imagelayer.platform.table import Item, StoreUnavailable
+from imagelayer.platform.table import StoreUnavailable
 from imagelayer.platform.times import rfc3339
 from imagelayer.webhooks.outbox import TEST_EVENT, DeliveryTask, WebhookOutbox
 from imagelayer.webhooks.sender import Receipt, Undeliverable
 from imagelayer.webhooks.signing import RootKeySource, sign
 from imagelayer.webhooks.store import MAX_WEBHOOKS, WebhookStore
 
-# Seconds from one attempt to the next: eight attempts in a good 27 hours, as Svix makes them and
+if TYPE_CHECKING:
+    from imagelayer.webhooks.records import Attempt, Delivery, DeliveryStatus, Message, Webhook
+
+# Seconds from one attempt to the next: eight attempts in about 27 hours, as Svix makes them and
 # Standard Webhooks 1.0 gives as an example; each up to a fifth longer, so that what failed together
 # does not come back together.
 RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
@@ -31,15 +34,15 @@ JITTER = 0.2
 # Answers after which the receiver says itself when to come again (RFC 9110 §10.2.3).
 WAITING_STATUSES = frozenset({429, 502, 503, 504})
 GONE = 410
-# An endpoint is switched off when nothing has succeeded for so long, and for so many attempts.
+# A webhook is disabled when nothing has succeeded for this long and for this many attempts.
 DISABLE_AFTER_SECONDS = 5 * 86_400
 DISABLE_AFTER_FAILURES = len(RETRY_SECONDS) + 1
-# Longer than the function may run, so that a claim is only taken over from a dead worker.
+# Longer than the function may run, so that a lease is only taken over from a dead worker.
 LEASE_SECONDS = 60
 
 
 class Sender(Protocol):
-    """What sends one request (`providers.webhook_http.WebhookHttp`)."""
+    """What sends one request (`webhooks.sender.WebhookHttp`)."""
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Receipt:
         """The receiver's answer. Raises Undeliverable."""
@@ -47,7 +50,7 @@ class Sender(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt went: the status of an answer, or the kind of failure, or both."""
+    """The result of an attempt: the status of a response, or the kind of failure, or both."""
 
     status: int | None
     error: str | None
@@ -56,7 +59,7 @@ class Outcome:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the receiver took it."""
+        """Whether the receiver accepted the message."""
         return self.error is None
 
 
@@ -76,39 +79,35 @@ class WebhookWorker:
     token: Callable[[], str]
 
     def work(self, task: DeliveryTask) -> str:
-        """Do what a message asks for; returns the outcome. Anything raised means: deliver the
-        message again."""
+        """Do one task; returns the outcome. Anything raised means: deliver the queue message
+        again."""
         if not (is_id("org", task.org_id) and is_id("msg", task.message_id)):
             return "ignored"
         if not task.webhook_id:
             return self._open(task)
         return self._deliver(task) if is_id("whk", task.webhook_id) else "ignored"
 
-    # ── Opening ─────────────────────────────────────────────────────────────────────────────────
-
     def _open(self, task: DeliveryTask) -> str:
         now = int(self.clock())
         message = self.store.message(task.org_id, task.message_id, now)
         if message is None:
             return "ignored"
-        webhooks = self.store.page(task.org_id, limit=MAX_WEBHOOKS)
+        webhooks = self.store.list_webhooks(task.org_id, limit=MAX_WEBHOOKS)
         listening = [each["id"] for each in webhooks if _listens(each, message)]
         if "sweep_at" in message:
-            self.store.open(message, listening, now)
-        # Asked for also when the message was open: whoever opened it may have died before this.
+            self.store.open_message(message, listening, now)
+        # Also when the message was open: the worker that opened it may have died before this.
         for webhook_id in listening:
             self._send(DeliveryTask(task.org_id, task.message_id, webhook_id, now))
         return "opened"
 
-    # ── Attempts ────────────────────────────────────────────────────────────────────────────────
-
     def _deliver(self, task: DeliveryTask) -> str:
         now = int(self.clock())
         if task.not_before > now:
-            # No delay of the queue is longer than a quarter of an hour: go on in hops.
+            # SQS delays a message by 15 minutes at most: go on in hops.
             self._send(task)
             return "waiting"
-        delivery = self.store.claim(
+        delivery = self.store.lease_delivery(
             task.org_id,
             task.message_id,
             task.webhook_id,
@@ -118,15 +117,15 @@ class WebhookWorker:
         )
         if delivery is None:
             return "ignored"
-        webhook = self.store.get(task.org_id, task.webhook_id)
+        webhook = self.store.get_webhook(task.org_id, task.webhook_id)
         message = self.store.message(task.org_id, task.message_id, now)
         if webhook is None or message is None or not _is_wanted(webhook, message, delivery):
-            self.store.settle(delivery, "dropped", None)
+            self.store.settle_delivery(delivery, "dropped", None)
             return "dropped"
         outcome = self._attempt(webhook, message)
         return self._settle(webhook, message, delivery, outcome)
 
-    def _attempt(self, webhook: Item, message: Item) -> Outcome:
+    def _attempt(self, webhook: Webhook, message: Message) -> Outcome:
         began = self.clock()
         body = message["body"].encode()
         timestamp = int(began)
@@ -150,24 +149,26 @@ class WebhookWorker:
             _seconds_of(receipt.retry_after, self.clock()) if waits else 0,
         )
 
-    def _secrets(self, webhook: Item, now: int) -> list[str]:
-        """The current secret and those in their grace, the newest first."""
-        living = [each for each in webhook.get("previous") or [] if each["until"] > now]
+    def _secrets(self, webhook: Webhook, now: int) -> list[str]:
+        """The current secret and those in their grace, newest first."""
+        in_grace = [each for each in webhook.get("previous") or [] if each["until"] > now]
         return [
             self.roots(drawn["root"]).secret(webhook["org_id"], webhook["id"], drawn)
-            for drawn in (webhook["secret"], *living)
+            for drawn in (webhook["secret"], *in_grace)
         ]
 
     def _since(self, began: float) -> int:
         return max(0, round((self.clock() - began) * 1000))
 
-    # ── After an attempt ────────────────────────────────────────────────────────────────────────
-
-    def _settle(self, webhook: Item, message: Item, delivery: Item, outcome: Outcome) -> str:
+    def _settle(
+        self, webhook: Webhook, message: Message, delivery: Delivery, outcome: Outcome
+    ) -> str:
         now = self.clock()
         next_at = None if outcome.succeeded else self._next_at(message, delivery, outcome, now)
-        status = "succeeded" if outcome.succeeded else "failed" if next_at is None else "pending"
-        attempt = {
+        status: DeliveryStatus = "pending"
+        if next_at is None:
+            status = "succeeded" if outcome.succeeded else "failed"
+        attempt: Attempt = {
             "id": new_id("att", now),
             "message_id": message["id"],
             "type": message["type"],
@@ -178,19 +179,21 @@ class WebhookWorker:
             "next_at": next_at,
             "at": int(now),
         }
-        if not self.store.settle(delivery, status, attempt, next_at):
+        if not self.store.settle_delivery(delivery, status, attempt, next_at):
             return "lost"
         if message["type"] != TEST_EVENT:
-            self._note_health(webhook, outcome, now)
+            self._record_health(webhook, outcome, now)
         if next_at is not None:
             task = DeliveryTask(message["org_id"], message["id"], webhook["id"], next_at)
             self._send_later(task)
             return "retrying"
         return status
 
-    def _next_at(self, message: Item, delivery: Item, outcome: Outcome, now: float) -> int | None:
-        """When to try again, if at all: a test is sent once, a receiver that is gone needs nothing
-        more, and nothing is sent once what it tells of has expired."""
+    def _next_at(
+        self, message: Message, delivery: Delivery, outcome: Outcome, now: float
+    ) -> int | None:
+        """When to try again, or None: a test event is sent once, a receiver that answers 410 gets
+        nothing more, and nothing is sent once the message has expired."""
         made = delivery["attempts"]
         if message["type"] == TEST_EVENT or outcome.status == GONE or made > len(RETRY_SECONDS):
             return None
@@ -198,14 +201,14 @@ class WebhookWorker:
         next_at = math.ceil(now + max(pause, min(outcome.retry_after, RETRY_SECONDS[-1])))
         return next_at if next_at < message["expires_at"] else None
 
-    def _note_health(self, webhook: Item, outcome: Outcome, now: float) -> None:
-        """Remember how an endpoint is, and switch it off when it has been down for too long."""
+    def _record_health(self, webhook: Webhook, outcome: Outcome, now: float) -> None:
+        """Count failures, and disable a webhook that has been down for too long."""
         org_id, webhook_id = webhook["org_id"], webhook["id"]
         if outcome.succeeded:
             if "failing_since" in webhook:
-                self.store.recovered(org_id, webhook_id)
+                self.store.reset_failures(org_id, webhook_id)
             return
-        current = self.store.failed(org_id, webhook_id, int(now))
+        current = self.store.record_failure(org_id, webhook_id, int(now))
         if current is None:
             return
         if outcome.status == GONE:
@@ -216,11 +219,11 @@ class WebhookWorker:
         ):
             self._disable(current, "failing", now)
 
-    def _disable(self, webhook: Item, reason: str, now: float) -> None:
+    def _disable(self, webhook: Webhook, reason: str, now: float) -> None:
         org_id, webhook_id = webhook["org_id"], webhook["id"]
         data = {"id": webhook_id, "reason": reason, "disabled_at": rfc3339(now)}
         announcement = self.outbox.announce(org_id, "webhook.disabled", data, now)
-        if self.store.disable(webhook, reason, announcement.actions):
+        if self.store.disable_webhook(webhook, reason, announcement.actions):
             self.security.record(
                 "webhook.disabled",
                 "success",
@@ -235,15 +238,15 @@ class WebhookWorker:
         self.queue.send(task.to_dict(), delay_seconds=delay, group=task.org_id)
 
     def _send_later(self, task: DeliveryTask) -> None:
-        """Ask for the next attempt; the sweep does when this cannot."""
+        """Queue the next attempt; when the queue does not answer, the sweep does it."""
         try:
             self._send(task)
         except StoreUnavailable as fault:
             self.warn(f"a webhook waits for the sweep: {fault.reason}")
 
 
-def _listens(webhook: Item, message: Item) -> bool:
-    """Whether a message goes to an endpoint: not to one that was made after it."""
+def _listens(webhook: Webhook, message: Message) -> bool:
+    """Whether a message goes to a webhook: not to one that was created after it."""
     if message.get("webhook_id"):
         return bool(message["webhook_id"] == webhook["id"])
     return bool(
@@ -253,11 +256,11 @@ def _listens(webhook: Item, message: Item) -> bool:
     )
 
 
-def _is_wanted(webhook: Item, message: Item, delivery: Item) -> bool:
-    """Whether an attempt is still to be made: one that was asked for by hand is made although the
-    endpoint is switched off, but not repeated."""
-    asked = delivery.get("by_hand") or message.get("webhook_id")
-    return bool(webhook["enabled"] or (asked and delivery["attempts"] == 1))
+def _is_wanted(webhook: Webhook, message: Message, delivery: Delivery) -> bool:
+    """Whether an attempt is still to be made. One that a user requested is made even for a disabled
+    webhook, but not repeated."""
+    requested = delivery.get("by_hand") or message.get("webhook_id")
+    return bool(webhook["enabled"] or (requested and delivery["attempts"] == 1))
 
 
 def _error_of(status: int) -> str | None:

@@ -16,15 +16,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.queue import Queue
-from imagelayer.platform.table import Action, Item, StoreUnavailable
+from imagelayer.platform.table import Action, StoreUnavailable
 from imagelayer.platform.times import rfc3339
 from imagelayer.webhooks.store import WebhookStore
+
+if TYPE_CHECKING:
+    from imagelayer.webhooks.records import Message
 
 TEST_EVENT = "webhook.test"
 MAX_BODY_BYTES = 20_000  # Standard Webhooks 1.0, "Payload size"
@@ -81,7 +84,11 @@ class WebhookOutbox:
         if self.store.add_message(message):
             self.send(message)
 
-    def send(self, message: Item) -> None:
+    def write_action(self, message: Message) -> Action:
+        """Write the message, in the transaction of what it reports."""
+        return self.store.message_action(message)
+
+    def send(self, message: Message) -> None:
         """Queue the message's delivery; when the queue does not answer, the sweep does it."""
         try:
             task = DeliveryTask(message["org_id"], message["id"])
@@ -95,12 +102,12 @@ class Announcement:
     """A message to write with what it reports and to send afterwards; None without webhooks."""
 
     outbox: WebhookOutbox
-    message: Item | None
+    message: Message | None
 
     @property
     def actions(self) -> tuple[Action, ...]:
         """Write the message, in the transaction of what it reports."""
-        return (self.outbox.store.message_action(self.message),) if self.message else ()
+        return (self.outbox.write_action(self.message),) if self.message else ()
 
     def send(self) -> None:
         """Queue the delivery, once the transaction is done."""
@@ -114,7 +121,7 @@ def new_message(
     data: Mapping[str, Any],
     now: float,
     message_id: str = "",
-) -> Item:
+) -> Message:
     """A message whose body every attempt sends byte for byte.
 
     Raises ValueError when the body is larger than Standard Webhooks allows.

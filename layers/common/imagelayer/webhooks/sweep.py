@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imagelayer.platform.queue import Queue
 from imagelayer.platform.sweeping import sweep_due
-from imagelayer.platform.table import Item
 from imagelayer.webhooks.outbox import DeliveryTask
 from imagelayer.webhooks.store import OVERDUE_SECONDS, WebhookStore
+
+if TYPE_CHECKING:
+    from imagelayer.webhooks.records import Delivery, Message
 
 
 @dataclass(frozen=True)
@@ -24,17 +27,18 @@ class WebhookSweep:
         """Queue every message to open and every delivery to attempt that is overdue."""
         return sweep_due(self.store.due, self._queue, now, outcomes=("asked",), warn=self.warn)
 
-    def _queue(self, item: Item, now: int) -> str | None:
-        if not self.store.postpone(item, now + OVERDUE_SECONDS):
+    def _queue(self, due: Message | Delivery, now: int) -> str | None:
+        if not self.store.postpone(due, now + OVERDUE_SECONDS):
             return None
-        task = _task_of(item)
+        task = _task_of(due)
         self.queue.send(task.to_dict(), group=task.org_id)
         return "asked"
 
 
-def _task_of(item: Item) -> DeliveryTask:
+def _task_of(due: Message | Delivery) -> DeliveryTask:
     """A delivery to attempt, or a message to open."""
-    if item["sk"].startswith("DLV#"):
-        due = item["next_at"]
-        return DeliveryTask(item["org_id"], item["message_id"], item["webhook_id"], due)
-    return DeliveryTask(item["org_id"], item["id"])
+    if "message_id" in due:
+        return DeliveryTask(
+            due["org_id"], due["message_id"], due["webhook_id"], not_before=due["next_at"]
+        )
+    return DeliveryTask(due["org_id"], due["id"])

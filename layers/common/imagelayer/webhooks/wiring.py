@@ -1,4 +1,4 @@
-"""Builds what webhooks is made of."""
+"""Wires the webhooks domain."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from imagelayer.platform.queue import Queue
     from imagelayer.webhooks.delivery import WebhookWorker
     from imagelayer.webhooks.outbox import WebhookOutbox
+    from imagelayer.webhooks.service import Webhooks
     from imagelayer.webhooks.signing import RootKeySource
     from imagelayer.webhooks.store import WebhookStore
     from imagelayer.webhooks.sweep import WebhookSweep
-    from imagelayer.webhooks.webhooks import Webhooks
 
 
 class WebhooksWiring(Part):
-    """Webhook endpoints, messages to them, deliveries."""
+    """Webhooks, messages to them, and their deliveries."""
 
     @cached_property
     def webhook_store(self) -> WebhookStore:
@@ -36,16 +36,16 @@ class WebhooksWiring(Part):
 
     @cached_property
     def webhook_outbox(self) -> WebhookOutbox:
-        """What tells endpoints that something happened."""
+        """The sending side of webhooks."""
         from imagelayer.webhooks.outbox import WebhookOutbox
 
         return WebhookOutbox(self.webhook_store, self._webhook_queue, self.platform.log.warning)
 
     @cached_property
     def webhooks(self) -> Webhooks:
-        """The life of webhook endpoints."""
+        """The use cases of webhooks."""
         from imagelayer.audit.wiring import AuditWiring
-        from imagelayer.webhooks.webhooks import Webhooks
+        from imagelayer.webhooks.service import Webhooks
 
         return Webhooks(
             store=self.webhook_store,
@@ -58,7 +58,7 @@ class WebhooksWiring(Part):
 
     @cached_property
     def webhook_worker(self) -> WebhookWorker:
-        """Webhooks, on the queue's side."""
+        """The worker of the delivery queue."""
         import random
         import secrets
 

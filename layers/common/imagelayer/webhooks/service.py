@@ -1,22 +1,23 @@
-"""Webhook endpoints: their life, their secrets, and the log of what was sent to them.
+"""Webhooks: their life, their secrets, and the log of what was sent to them.
 
-A secret is shown when it is made and never again; what is kept says which root key and version
-draw it (`webhook_signing`). An endpoint is told of by its id in logs: its URL may hold a token.
+A secret is shown when it is created and never again; the record names the root key and version it
+is drawn from (`webhooks.signing`). Logs name a webhook by its id only: its URL may hold a token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.audit.security_log import SecurityLog
+from imagelayer.platform import pages
 from imagelayer.platform.errors import Problem, invalid, not_found
 from imagelayer.platform.idempotency import Created, IdempotencyRecord, Ids
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.queue import Queue
-from imagelayer.platform.table import Item, StoreUnavailable, TransactionRefused
+from imagelayer.platform.table import StoreUnavailable, TransactionRefused
 from imagelayer.platform.times import rfc3339
 from imagelayer.webhooks.outbox import TEST_EVENT, DeliveryTask, new_message
 from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
@@ -24,13 +25,16 @@ from imagelayer.webhooks.signing import RootKeySource
 from imagelayer.webhooks.store import MAX_WEBHOOKS, TooManyWebhooks, WebhookStore
 from imagelayer.webhooks.targets import TargetRefused, parse
 
+if TYPE_CHECKING:
+    from imagelayer.webhooks.records import Attempt, DrawnSecret, Message, PreviousSecret, Webhook
+
 # The current secret and those in their grace; each is a signature in the header.
-LIVING_SECRETS = 4
+MAX_SECRETS = 4
 
 
 @dataclass(frozen=True)
 class Webhooks:
-    """The use cases of endpoints."""
+    """The use cases of webhooks."""
 
     store: WebhookStore
     queue: Queue
@@ -39,7 +43,7 @@ class Webhooks:
     loopback: bool
     warn: Callable[[str], None]
 
-    def create(
+    def create_webhook(
         self,
         principal: Principal,
         origin: Origin,
@@ -51,10 +55,10 @@ class Webhooks:
         enabled: bool = True,
         idempotency: IdempotencyRecord | None = None,
     ) -> Created:
-        """Make an endpoint and return it with its secret. Raises Problem 409 or 422."""
+        """Create a webhook and return it with its secret. Raises Problem 409 or 422."""
         self._check(url)
         roots = self.roots("")
-        webhook: Item = {
+        webhook: Webhook = {
             "id": new_id("whk", now),
             "org_id": principal.org_id,
             "url": url,
@@ -69,7 +73,7 @@ class Webhooks:
         }
         record = idempotency and idempotency.creating(webhook_id=webhook["id"], version=1)
         try:
-            earlier = self.store.create(webhook, record)
+            earlier = self.store.create_webhook(webhook, record)
         except TooManyWebhooks:
             raise Problem(
                 "webhook_limit_reached",
@@ -77,22 +81,22 @@ class Webhooks:
             ) from None
         if earlier is not None:
             return self._replay(principal.org_id, earlier)
-        self._record("webhook.created", principal, origin, webhook["id"])
+        self.security.by(principal, origin).record("webhook.created", reason=webhook["id"])
         return Created(self._with_secret(webhook))
 
-    def get(self, principal: Principal, webhook_id: str) -> dict[str, Any]:
-        """One endpoint of the caller's organization. Raises Problem 404."""
+    def get_webhook(self, principal: Principal, webhook_id: str) -> dict[str, Any]:
+        """One webhook of the caller's organization. Raises Problem 404."""
         return view(self._need(principal.org_id, webhook_id))
 
-    def page(
+    def list_webhooks(
         self, principal: Principal, *, limit: int, after: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """A page of endpoints, oldest first, and the id to go on from."""
-        found = self.store.page(principal.org_id, limit=limit + 1, after=after)
-        page = found[:limit]
-        return [view(each) for each in page], page[-1]["id"] if len(found) > limit else None
+        """A page of webhooks, oldest first, and the next page's cursor."""
+        found = self.store.list_webhooks(principal.org_id, limit=limit + 1, after=after)
+        page, cursor = pages.cut(found, limit)
+        return [view(webhook) for webhook in page], cursor
 
-    def change(
+    def update_webhook(
         self,
         principal: Principal,
         origin: Origin,
@@ -100,9 +104,9 @@ class Webhooks:
         webhook_id: str,
         fields: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Change where, of what and whether an endpoint is told. Raises Problem 404, 409 or 422.
+        """Change URL, events, description or whether it is enabled. Raises Problem 404, 409 or 422.
 
-        To switch it on again is to start afresh: what it failed before counts no more.
+        Enabling a webhook starts afresh: earlier failures no longer count.
         """
         changes = dict(fields)
         if "url" in changes:
@@ -115,20 +119,22 @@ class Webhooks:
         forget = ("failing_since", "failures", "disabled_reason") if changes.get("enabled") else ()
         named = ", ".join(sorted(changes))
         changes["updated_at"] = int(now)
-        if not self.store.change(webhook, changes, forget):
+        if not self.store.update_webhook(webhook, changes, forget):
             raise Problem("conflict", "The webhook was changed by another request; try again.")
-        self._record("webhook.changed", principal, origin, f"{webhook_id} {named}")
+        self.security.by(principal, origin).record(
+            "webhook.changed", reason=f"{webhook_id} {named}"
+        )
         kept = {name: value for name, value in webhook.items() if name not in forget}
-        return view({**kept, **changes})
+        return view(cast("Webhook", {**kept, **changes}))
 
-    def delete(self, principal: Principal, origin: Origin, webhook_id: str) -> None:
-        """Remove an endpoint; what waits for it is not sent any more. Raises Problem 404."""
+    def delete_webhook(self, principal: Principal, origin: Origin, webhook_id: str) -> None:
+        """Remove a webhook; pending deliveries are not sent any more. Raises Problem 404."""
         webhook = self._need(principal.org_id, webhook_id)
-        if not self.store.delete(webhook):
+        if not self.store.delete_webhook(webhook):
             raise not_found("webhook")
-        self._record("webhook.deleted", principal, origin, webhook_id)
+        self.security.by(principal, origin).record("webhook.deleted", reason=webhook_id)
 
-    def rotate(
+    def rotate_webhook(
         self,
         principal: Principal,
         origin: Origin,
@@ -138,7 +144,7 @@ class Webhooks:
         grace_seconds: int,
         idempotency: IdempotencyRecord | None = None,
     ) -> Created:
-        """Give an endpoint a new secret; the old one signs beside it until its grace ends.
+        """Give a webhook a new secret; the old one signs beside it until its grace ends.
 
         Raises Problem 404, or 409 when another change came first.
         """
@@ -147,7 +153,7 @@ class Webhooks:
         if earlier is not None:
             return self._replay(principal.org_id, earlier)
         ends = int(now) + grace_seconds
-        secret = {
+        secret: DrawnSecret = {
             "root": self.roots("").current,
             "version": webhook["secret"]["version"] + 1,
         }
@@ -156,52 +162,54 @@ class Webhooks:
             webhook_id=webhook_id, version=secret["version"], ends=ends
         )
         try:
-            earlier = self.store.rotate(webhook, secret, previous, record)
+            earlier = self.store.rotate_webhook(webhook, secret, previous, record)
         except TransactionRefused:
             raise Problem(
                 "conflict", "The webhook was changed by another request; try again."
             ) from None
         if earlier is not None:
             return self._replay(principal.org_id, earlier)
-        self._record("webhook.rotated", principal, origin, webhook_id)
+        self.security.by(principal, origin).record("webhook.rotated", reason=webhook_id)
         body = self._with_secret({**webhook, "secret": secret, "previous": previous})
         return Created({**body, "previous_expires_at": rfc3339(ends)})
 
-    def test(self, principal: Principal, now: float, webhook_id: str) -> dict[str, Any]:
-        """Send a test event to one endpoint, even one that is switched off. Raises Problem 404."""
+    def test_webhook(self, principal: Principal, now: float, webhook_id: str) -> dict[str, Any]:
+        """Send a test event to one webhook, even a disabled one. Raises Problem 404."""
         webhook = self._need(principal.org_id, webhook_id)
         message = new_message(webhook["org_id"], TEST_EVENT, {"id": webhook_id}, now)
         self.store.add_message_for(message, webhook_id)
-        self._ask(DeliveryTask(webhook["org_id"], message["id"], webhook_id, int(now)))
+        self._queue(DeliveryTask(webhook["org_id"], message["id"], webhook_id, int(now)))
         return _message_view(message)
 
-    def resend(
+    def resend_webhook_message(
         self, principal: Principal, now: float, webhook_id: str, message_id: str
     ) -> dict[str, Any]:
-        """Send a message once more, with attempts of its own; also one that this endpoint was never
-        sent. Raises Problem 404, or 409 while it is being sent."""
+        """Send a message again, with a new series of attempts; also one that was never sent to this
+        webhook. Raises Problem 404, or 409 while it is being sent."""
         webhook = self._need(principal.org_id, webhook_id)
         known = is_id("msg", message_id)
         message = self.store.message(principal.org_id, message_id, int(now)) if known else None
         if message is None or message.get("webhook_id", webhook_id) != webhook_id:
             raise not_found("message")
-        if not self.store.again(message, webhook_id, int(now)):
+        if not self.store.resend_message(message, webhook_id, int(now)):
             raise Problem("conflict", "The message is being sent right now.")
-        self._ask(DeliveryTask(webhook["org_id"], message_id, webhook_id, int(now)))
+        self._queue(DeliveryTask(webhook["org_id"], message_id, webhook_id, int(now)))
         return _message_view(message)
 
-    def attempts(
+    def list_webhook_attempts(
         self, principal: Principal, now: float, webhook_id: str, *, limit: int, after: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """A page of what was sent to an endpoint, newest first. Raises Problem 404."""
-        self._need(principal.org_id, webhook_id)
-        found = self.store.attempts(principal.org_id, webhook_id, limit=limit + 1, after=after)
-        page = found[:limit]
-        shown = [_attempt_view(each) for each in page if each["expires_at"] > now]
-        return shown, page[-1]["id"] if len(found) > limit else None
+        """A page of delivery attempts, newest first, and the next page's cursor.
 
-    def _ask(self, task: DeliveryTask) -> None:
-        """Ask for the attempt; its record is written, so the sweep does when this cannot."""
+        Raises Problem 404.
+        """
+        self._need(principal.org_id, webhook_id)
+        found = self.store.list_attempts(principal.org_id, webhook_id, limit=limit + 1, after=after)
+        page, cursor = pages.cut(found, limit)
+        return [_attempt_view(each) for each in page if each["expires_at"] > now], cursor
+
+    def _queue(self, task: DeliveryTask) -> None:
+        """Queue the attempt; when the queue does not answer, the sweep does it."""
         try:
             self.queue.send(task.to_dict(), group=task.org_id)
         except StoreUnavailable as fault:
@@ -226,30 +234,20 @@ class Webhooks:
             body["previous_expires_at"] = rfc3339(ids["ends"])
         return Created(body, replayed=True)
 
-    def _with_secret(self, webhook: Item) -> dict[str, Any]:
+    def _with_secret(self, webhook: Webhook) -> dict[str, Any]:
         drawn = webhook["secret"]
         secret = self.roots(drawn["root"]).secret(webhook["org_id"], webhook["id"], drawn)
         return {**view(webhook), "secret": secret}
 
-    def _record(self, event: str, principal: Principal, origin: Origin, reason: str) -> None:
-        self.security.record(
-            event,
-            "success",
-            origin,
-            org_id=principal.org_id,
-            actor=principal.actor,
-            reason=reason,
-        )
-
-    def _need(self, org_id: str, webhook_id: str) -> Item:
-        webhook = self.store.get(org_id, webhook_id) if is_id("whk", webhook_id) else None
+    def _need(self, org_id: str, webhook_id: str) -> Webhook:
+        webhook = self.store.get_webhook(org_id, webhook_id) if is_id("whk", webhook_id) else None
         if webhook is None:
             raise not_found("webhook")
         return webhook
 
 
-def view(webhook: Item) -> dict[str, Any]:
-    """What the API shows of an endpoint."""
+def view(webhook: Webhook) -> dict[str, Any]:
+    """What the API shows of a webhook."""
     failing_since = webhook.get("failing_since")
     return {
         "id": webhook["id"],
@@ -264,7 +262,7 @@ def view(webhook: Item) -> dict[str, Any]:
     }
 
 
-def _attempt_view(attempt: Item) -> dict[str, Any]:
+def _attempt_view(attempt: Attempt) -> dict[str, Any]:
     next_at = attempt.get("next_at")
     error = attempt.get("error")
     return {
@@ -281,7 +279,7 @@ def _attempt_view(attempt: Item) -> dict[str, Any]:
     }
 
 
-def _message_view(message: Item) -> dict[str, Any]:
+def _message_view(message: Message) -> dict[str, Any]:
     return {
         "id": message["id"],
         "event": message["type"],
@@ -293,8 +291,8 @@ def _sorted(events: Sequence[str] | None) -> list[str]:
     return sorted(WEBHOOK_EVENTS if events is None else set(events))
 
 
-def _in_grace(webhook: Item, ends: int, now: int) -> list[dict[str, Any]]:
-    """The secrets that go on signing beside a new one, the newest first."""
+def _in_grace(webhook: Webhook, ends: int, now: int) -> list[PreviousSecret]:
+    """The secrets that keep signing beside a new one, newest first."""
     earlier = [each for each in webhook["previous"] if each["until"] > now]
-    last = [{**webhook["secret"], "until": ends}] if ends > now else []
-    return [*last, *earlier][: LIVING_SECRETS - 1]
+    last: list[PreviousSecret] = [{**webhook["secret"], "until": ends}] if ends > now else []
+    return [*last, *earlier][: MAX_SECRETS - 1]
