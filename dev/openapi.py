@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
 from collections.abc import Mapping
+from functools import cache
+from itertools import pairwise
 from typing import Any, get_args, get_origin
 
-import msgspec
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from dev.settings import ROOT
 from imagelayer.access.permissions import ENROLMENT_SCOPES
@@ -51,6 +54,46 @@ _WAITING: Mapping[str, Schema] = {
     "as": {"type": "string", "enum": ["url", "b64_json"]},
     "stream": {"type": "string", "enum": ["true"]},
 }
+# What fields of one name mean in every shape that says nothing else of them.
+FIELDS: Mapping[str, str] = {
+    "id": "Its id.",
+    "name": "Its name.",
+    "email": "The email address.",
+    "user": "Who is logged in.",
+    "organization": "The organization of the one who is logged in.",
+    "data": "This page's entries.",
+    "next_cursor": "Send it as `cursor` for the next page; null on the last one.",
+    "created_at": "When it was created.",
+    "updated_at": "When it was last changed.",
+    "expires_at": "When it expires.",
+    "org_id": "The organization.",
+    "brand_id": "The brand.",
+    "generation_id": "The generation.",
+    "width": "Pixels.",
+    "height": "Pixels.",
+    "mode": "Whether a live or a test key asked.",
+    "scopes": "What it may do.",
+    "passed": "Whether it is within its limit.",
+    "status": "Its state.",
+    "url": "Where it is.",
+    "object": "OpenAI's name for what this is.",
+}
+# The subjects of the API, in the order of its reference.
+TAGS: Mapping[str, str] = {
+    "Sign-up": "Create an organization, confirm the address, accept an invitation.",
+    "Login": "Access tokens for the dashboard and the sessions behind them.",
+    "Passwords": "Change or reset the password.",
+    "Second factor": "One-time codes of an authenticator, and recovery codes.",
+    "Organization": "Settings, members, invitations, usage and security events.",
+    "API keys": "Create, limit, rotate and revoke keys.",
+    "End-user sessions": "Short-lived tokens for your own users.",
+    "Brands": "Palette, type, tone and logos.",
+    "Generations": "Ask for images and follow the jobs.",
+    "Assets": "The finished images.",
+    "OpenAI-compatible": "Images and models as OpenAI's clients ask for them.",
+    "Webhooks": "Events sent to your own server.",
+    "Discovery": "What is open to anyone: health, keys, fonts, presets, this description.",
+}
 _END_USER: list[dict[str, list[str]]] = [{"sessionToken": []}]
 
 
@@ -84,15 +127,76 @@ def _caller_codes(row: Route) -> set[str]:
     return codes
 
 
+class _Generator(GenerateJsonSchema):
+    """JSON Schema without titles, which would only repeat the names."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        """Never: a title made of the field's name says nothing."""
+        return False
+
+
+def _components() -> dict[str, Schema]:
+    """The schema of every shape by its name; requests as they are sent, answers as they arrive."""
+    modes: dict[type, JsonSchemaMode] = {ProblemAnswer: "serialization"}
+    for row in ROUTES.values():
+        if row.answer:
+            modes[_model(row.answer())] = "serialization"
+        for shape in filter(None, (row.body, row.form)):
+            modes[_model(shape())] = "validation"
+    inputs = sorted(modes.items(), key=lambda each: each[0].__name__)
+    _, found = models_json_schema(
+        inputs, ref_template="#/components/schemas/{model}", schema_generator=_Generator
+    )
+    described = {name: _described(name, schema) for name, schema in found["$defs"].items()}
+    return dict(sorted(described.items()))
+
+
+def _described(name: str, schema: Schema) -> Schema:
+    """A schema without its title, each field with its sentence."""
+    schema.pop("title", None)
+    prose = _field_docs().get(name, {})
+    for field, about in schema.get("properties", {}).items():
+        text = prose.get(field) or FIELDS.get(field)
+        if text:
+            about.setdefault("description", text)
+    return schema
+
+
+@cache
+def _field_docs() -> dict[str, dict[str, str]]:
+    """`{shape: {field: sentence}}` from the strings under the fields of every `schemas.py`, those
+    of base classes included. Read here, because pydantic would read the source at each start."""
+    classes: dict[str, tuple[list[str], dict[str, str]]] = {}
+    for path in sorted((ROOT / "layers/common/imagelayer").glob("*/schemas.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+                classes[node.name] = (bases, _docs_of(node))
+
+    def collected(name: str) -> dict[str, str]:
+        bases, own = classes.get(name, ([], {}))
+        inherited = [collected(base) for base in bases]
+        return {**{k: v for each in inherited for k, v in each.items()}, **own}
+
+    return {name: collected(name) for name in classes}
+
+
+def _docs_of(node: ast.ClassDef) -> dict[str, str]:
+    found = {}
+    for field, text in pairwise(node.body):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(text, ast.Expr)
+            and isinstance(text.value, ast.Constant)
+        ):
+            found[field.target.id] = str(text.value.value)
+    return found
+
+
 def build() -> Schema:
     """The whole description, OpenAPI 3.1."""
-    shapes = {
-        _struct(shape()) for each in ROUTES.values() for shape in (each.body, each.answer) if shape
-    }
-    _, components = msgspec.json.schema_components(
-        sorted({*shapes, ProblemAnswer}, key=lambda shape: shape.__name__),
-        ref_template="#/components/schemas/{name}",
-    )
+    components = _components()
     paths: dict[str, Any] = {}
     for row in ROUTES.values():
         paths.setdefault(row.path, {})[row.method.lower()] = _operation(row)
@@ -104,6 +208,7 @@ def build() -> Schema:
             "summary": "On-brand generated images, behind signed links that expire.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
         "servers": [{"url": "/", "description": "The address this description is served from"}],
         "paths": paths,
         "components": {
@@ -137,7 +242,7 @@ def _operation(row: Route) -> Schema:
         "operationId": row.operation,
         "summary": row.summary,
         **({"description": row.description} if row.description else {}),
-        "tags": [row.function],
+        "tags": [row.tag],
         "security": _AUTH[row.auth] + (_END_USER if row.end_user else []),
         "x-rate-limit": {
             "policy": row.policy.name,
@@ -158,12 +263,25 @@ def _operation(row: Route) -> Schema:
     if parameters:
         operation["parameters"] = parameters
     if row.body is not None:
-        kinds = ["application/json", *(["multipart/form-data"] if row.forms else [])]
-        operation["requestBody"] = {
-            "required": True,
-            "content": {kind: {"schema": _ref(row.body())} for kind in kinds},
-        }
+        content: Schema = {"application/json": {"schema": _ref(row.body())}}
+        if row.form is not None:
+            content["multipart/form-data"] = {
+                "schema": _ref(row.form()),
+                # As the openai client writes objects: text[headline]=…
+                "encoding": {
+                    name: {"style": "deepObject", "explode": True} for name in ("text", "template")
+                },
+            }
+        operation["requestBody"] = {"required": _is_required(row), "content": content}
     return operation
+
+
+def _is_required(row: Route) -> bool:
+    """Whether a request without a body is refused."""
+    shape: Any = row.body() if row.body else None
+    if shape is None or get_origin(shape) is list:
+        return True
+    return any(field.is_required() for field in shape.model_fields.values())
 
 
 def _example(name: str) -> str:
@@ -285,14 +403,14 @@ def _headers(*names: str) -> Schema:
     return {name: dict(always) for name in ("x-request-id", *names)}
 
 
-def _struct(shape: Any) -> type:
+def _model(shape: Any) -> type:
     """A shape itself, or what a list is of."""
     found: type = get_args(shape)[0] if get_origin(shape) is list else shape
     return found
 
 
 def _ref(shape: Any) -> Schema:
-    reference = {"$ref": f"#/components/schemas/{_struct(shape).__name__}"}
+    reference = {"$ref": f"#/components/schemas/{_model(shape).__name__}"}
     return {"type": "array", "items": reference} if get_origin(shape) is list else reference
 
 

@@ -3,7 +3,6 @@
 from imagelayer.http import App, Call, Reply
 from imagelayer.identity.pages import page
 from imagelayer.identity.routes import ROUTES
-from imagelayer.identity.schemas import ForgotPasswordAnswer
 from imagelayer.identity.wiring import IdentityWiring
 
 app = App("password", IdentityWiring, ROUTES)
@@ -17,7 +16,7 @@ def show_reset_page(call: Call[IdentityWiring]) -> Reply:
 @app.route("POST /v1/auth/password/forgot")
 def forgot(call: Call[IdentityWiring]) -> Reply:
     call.wiring.password_changes.forgot(call.origin, call.now, call.body.email)
-    return Reply(ForgotPasswordAnswer())
+    return Reply({"status": "reset_sent"})
 
 
 @app.route("POST /v1/auth/password/reset")

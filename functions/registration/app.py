@@ -3,7 +3,6 @@
 from imagelayer.http import App, Call, Reply
 from imagelayer.identity.pages import page
 from imagelayer.identity.routes import ROUTES
-from imagelayer.identity.schemas import AcceptInvitationAnswer, RegisterAnswer
 from imagelayer.identity.wiring import IdentityWiring
 
 app = App("registration", IdentityWiring, ROUTES)
@@ -20,7 +19,7 @@ def register(call: Call[IdentityWiring]) -> Reply:
         organization_name=call.body.organization_name,
         turnstile_token=call.body.turnstile_token,
     )
-    return Reply(RegisterAnswer())
+    return Reply({"status": "verification_sent"})
 
 
 @app.route("GET /verify-email")
@@ -36,7 +35,7 @@ def verify_email(call: Call[IdentityWiring]) -> Reply:
 @app.route("POST /v1/auth/verify-email/resend")
 def resend_verification(call: Call[IdentityWiring]) -> Reply:
     call.wiring.registration.resend(call.origin, call.now, call.body.email)
-    return Reply(RegisterAnswer())
+    return Reply({"status": "verification_sent"})
 
 
 @app.route("GET /accept-invitation")
@@ -53,7 +52,7 @@ def accept_invitation(call: Call[IdentityWiring]) -> Reply:
         name=call.body.name,
         password=call.body.password,
     )
-    return Reply(AcceptInvitationAnswer())
+    return Reply({"status": "joined"})
 
 
 handler = app.handler

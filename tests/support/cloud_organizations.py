@@ -16,7 +16,6 @@ from dev.local_cloud import LocalCloud
 from imagelayer.access import api_keys
 from imagelayer.access.end_user_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
-from imagelayer.api.schemas import Mode
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.brands.snapshots import BrandSnapshots
 from imagelayer.brands.store import BrandStore
@@ -34,7 +33,7 @@ from imagelayer.limits.counters import CounterStore, TatMemory
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.objects import ObjectStore
-from imagelayer.platform.principals import Origin, Principal
+from imagelayer.platform.principals import Mode, Origin, Principal
 from imagelayer.platform.table import Item
 from imagelayer.webhooks.outbox import WebhookOutbox
 from imagelayer.webhooks.store import WebhookStore

@@ -6,7 +6,7 @@ import pytest
 
 from imagelayer.access.end_users import END_USER_SCOPES
 from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
-from imagelayer.identity.schemas import Role
+from imagelayer.platform.principals import Role
 from imagelayer.routes import ROUTES
 from tests.support.endpoint_requests import (
     FOR_END_USERS,

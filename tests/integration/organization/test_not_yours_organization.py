@@ -6,16 +6,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from imagelayer.identity.members import may_manage
-from imagelayer.identity.schemas import Role
+from imagelayer.platform.principals import Role
 from tests.support import accounts, organizations
 from tests.support.product import Account, Answer, Product
 
-ROLES: tuple[str, ...] = Role.__args__  # type: ignore[attr-defined]
+ROLES: tuple[str, ...] = get_args(Role.__value__)
 PAIRS = [pair for pair in itertools.product(ROLES, ROLES) if not may_manage(pair[0], pair[1])]
 CHANGES = [
     (actor, member, role)

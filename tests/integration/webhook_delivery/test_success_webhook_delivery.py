@@ -19,7 +19,7 @@ from imagelayer.webhooks.delivery import (
     LEASE_SECONDS,
     RETRY_SECONDS,
 )
-from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
+from imagelayer.webhooks.events import WEBHOOK_EVENTS
 from imagelayer.webhooks.sender import KINDS, Receipt
 from imagelayer.webhooks.store import ATTEMPT_SECONDS, MESSAGE_SECONDS, OVERDUE_SECONDS
 from imagelayer.webhooks.wiring import WebhooksWiring

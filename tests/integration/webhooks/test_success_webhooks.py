@@ -8,7 +8,7 @@ import time
 import pytest
 
 from imagelayer.platform.times import parse_rfc3339
-from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
+from imagelayer.webhooks.events import WEBHOOK_EVENTS
 from imagelayer.webhooks.service import MAX_SECRETS
 from imagelayer.webhooks.store import MAX_WEBHOOKS
 from tests.support.product import Account, Product, bearer

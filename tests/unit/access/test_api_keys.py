@@ -14,8 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagelayer.access.api_keys import (
-    Kind,
-    Mode,
     allows,
     checksum,
     drawn_from,
@@ -23,6 +21,8 @@ from imagelayer.access.api_keys import (
     is_well_formed,
     new_secret,
 )
+from imagelayer.access.scopes import KeyKind
+from imagelayer.platform.principals import Mode
 
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -54,7 +54,9 @@ def test_the_checksum_is_six_base62_digits_of_the_crc(random_part: str) -> None:
         ("publishable", "test", "il_pub_"),
     ],
 )
-def test_new_keys_have_the_form_that_scanners_look_for(kind: Kind, mode: Mode, prefix: str) -> None:
+def test_new_keys_have_the_form_that_scanners_look_for(
+    kind: KeyKind, mode: Mode, prefix: str
+) -> None:
     secret = new_secret(kind, mode)
     assert re.fullmatch(rf"{prefix}[0-9A-Za-z]{{38}}", secret)
     assert is_well_formed(secret)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from imagelayer.design.designs import Template, Text, Typography, check_design, check_typography
+from imagelayer.design.designs import check_design, check_typography
 from imagelayer.design.fonts import BODY, FAMILIES, HEADING, covers
+from imagelayer.design.schemas import Design, Template, TextBlock, Typography
 from imagelayer.platform.errors import Problem
 from imagelayer.render.layouts import blocks_of
 
@@ -21,20 +22,21 @@ FULL: list[dict[str, Any]] = [
 ]
 
 
-def parse(data: dict[str, Any]) -> Any:
-    return msgspec.convert(data, Template)
+def parse(data: dict[str, Any]) -> dict[str, Any]:
+    template: Design = TypeAdapter(Template).validate_python(data, strict=True)
+    return template.model_dump()
 
 
 @pytest.mark.parametrize("data", FULL, ids=lambda data: data["type"])
 def test_a_template_keeps_its_fields_on_the_way_into_a_job(data: dict[str, Any]) -> None:
     template = parse(data)
     check_design(None, template)
-    assert msgspec.to_builtins(template) == data
+    assert template == data
 
 
 @pytest.mark.parametrize("data", FULL, ids=lambda data: data["type"])
 def test_every_field_of_a_template_is_written_on_the_picture(data: dict[str, Any]) -> None:
-    stored = msgspec.to_builtins(parse(data))
+    stored = parse(data)
     written = [block.text for block in blocks_of(None, stored, None)]
     for name, value in data.items():
         assert name == "type" or value in written
@@ -54,23 +56,25 @@ def test_every_field_of_a_template_is_written_on_the_picture(data: dict[str, Any
     ],
 )
 def test_a_template_with_a_wrong_field_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(msgspec.ValidationError):
+    with pytest.raises(ValidationError):
         parse(wrong)
 
 
-def location(text: Text | None, template: Any, typography: Typography | None = None) -> str | None:
+def location(
+    words: TextBlock | None, template: Any, typography: dict[str, Any] | None = None
+) -> str | None:
     with pytest.raises(Problem) as caught:
-        check_design(text, template, typography)
+        check_design(words.model_dump() if words else None, template, typography)
     assert caught.value.status == 422
     return caught.value.param
 
 
 def test_a_text_without_a_word_is_refused() -> None:
-    assert location(Text(), None) == "text"
+    assert location(TextBlock(), None) == "text"
 
 
 def test_the_field_that_cannot_be_drawn_is_named() -> None:
-    assert location(Text(headline="fine", cta="ᚠ"), None) == "text.cta"
+    assert location(TextBlock(headline="fine", cta="ᚠ"), None) == "text.cta"
     quote = parse({"type": "quote", "quote": "fine", "author": "bell\x07"})
     assert location(None, quote) == "template.author"
 
@@ -83,11 +87,11 @@ def test_what_passes_without_a_brand_can_be_drawn_in_every_family() -> None:
 
 
 def test_faces_are_checked() -> None:
-    check_typography(Typography())
-    wrong = msgspec.convert({"body": {"family": "Arial", "weight": 400}}, Typography)
+    check_typography(Typography().model_dump())
+    wrong = Typography.model_validate({"body": {"family": "Arial", "weight": 400}}).model_dump()
     with pytest.raises(Problem) as caught:
         check_typography(wrong)
     assert caught.value.param == "typography.body.family"
-    assert location(Text(headline="x"), None, wrong) == "typography.body.family"
+    assert location(TextBlock(headline="x"), None, wrong) == "typography.body.family"
     assert HEADING[1] in FAMILIES[HEADING[0]]
     assert BODY[1] in FAMILIES[BODY[0]]

@@ -6,13 +6,14 @@ import re
 from dataclasses import replace
 from typing import get_args
 
-from msgspec import inspect
+from pydantic import TypeAdapter
 
 from dev import gallery
 from dev.settings import ROOT
-from imagelayer.design.designs import Template, Treatment
+from imagelayer.design.designs import Treatment
 from imagelayer.design.fonts import FAMILIES
 from imagelayer.design.presets import PRESETS
+from imagelayer.design.schemas import Template
 from imagelayer.render.studio import STYLES
 
 FOLDER = ROOT / "docs/images/gallery"
@@ -40,11 +41,9 @@ def test_the_pictures_are_light_enough_to_clone() -> None:
 
 
 def test_no_template_treatment_style_preset_or_family_is_left_out() -> None:
-    templates = [inspect.type_info(each) for each in get_args(Template)]
-    assert set(gallery.TEMPLATES) == {
-        each.tag for each in templates if isinstance(each, inspect.StructType)
-    }
-    assert set(gallery.TREATMENTS) == set(get_args(Treatment))
+    described = TypeAdapter(Template).json_schema()
+    assert set(gallery.TEMPLATES) == set(described["discriminator"]["mapping"])
+    assert set(gallery.TREATMENTS) == set(get_args(Treatment.__value__))
     counts = {sheet.file: sheet.count for sheet in gallery.SHEETS}
     assert counts["styles"] == 2 * len(STYLES)
     assert counts["presets"] == len(PRESETS)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
+from pydantic import BaseModel
 
 from dev.settings import ROOT
 from imagelayer.generations import generations, jobs
@@ -13,7 +13,12 @@ from imagelayer.generations.schemas import BrandedRequest
 from imagelayer.image_models.registry import DEFAULT, known
 from imagelayer.openai_api import images as openai_images
 from imagelayer.openai_api.routes import MAX_PICTURE_BYTES
-from imagelayer.openai_api.schemas import ImageData, ImageEditsRequest, ImagesAnswer
+from imagelayer.openai_api.schemas import (
+    GeneratedImage,
+    ImageEditsForm,
+    ImageEditsRequest,
+    ImagesAnswer,
+)
 from imagelayer.platform.errors import CATALOGUE
 from imagelayer.routes import ROUTES
 from tests.support.markdown_tables import rows
@@ -26,17 +31,18 @@ def text(page: str) -> str:
     return " ".join((ROOT / "docs" / page).read_text("utf-8").split())
 
 
-def fields(shape: type[msgspec.Struct]) -> set[str]:
+def fields(shape: type[BaseModel]) -> set[str]:
     """The names of a shape's fields."""
-    return {field.encode_name for field in msgspec.structs.fields(shape)}
+    return set(shape.model_fields)
 
 
 def test_every_field_of_the_images_routes_is_listed_once() -> None:
     taken = [row[0].strip("`") for row in rows(OPENAI, "| field | here |")]
     added = [row[0].strip("`") for row in rows(OPENAI, "| field | what |")]
     assert set(added) == fields(BrandedRequest)
-    assert set(taken) == fields(ImageEditsRequest) - set(added)
-    assert len(taken) + len(added) == len(fields(ImageEditsRequest))
+    edits = fields(ImageEditsRequest) | fields(ImageEditsForm)
+    assert set(taken) == edits - set(added)
+    assert len(taken) + len(added) == len(edits)
 
 
 def test_what_the_answers_have_beyond_openais_is_told() -> None:
@@ -45,7 +51,7 @@ def test_what_the_answers_have_beyond_openais_is_told() -> None:
     said = (
         text("openai.md").partition("more than OpenAI's: ")[2].partition(". Links")[0].split("`")
     )[1::2]
-    answers = fields(ImagesAnswer) | fields(ImageData)
+    answers = fields(ImagesAnswer) | fields(GeneratedImage)
     assert set(said) == answers - openais
 
 

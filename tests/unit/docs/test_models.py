@@ -13,7 +13,7 @@ from imagelayer.image_models.calls import MAX_ANSWER_BYTES, RETRIES
 from imagelayer.image_models.image_model import FAILURES
 from imagelayer.image_models.pictures import MAX_BYTES
 from imagelayer.image_models.probe import NOTICE_DAYS
-from imagelayer.image_models.registry import Model, read
+from imagelayer.image_models.schemas import ModelEntry, read_models
 from imagelayer.platform.secrets import KEEP_SECONDS
 from imagelayer.render.intake import MAX_PIXELS
 from tests.support import aws
@@ -47,12 +47,12 @@ def test_every_member_of_a_record_is_explained() -> None:
     explained = {
         name for row in rows(PAGE, "| member | |") for name in re.findall(r"`(\w+)`", row[0])
     }
-    assert explained == set(Model.__struct_fields__) - {"source"}
+    assert explained == set(ModelEntry.model_fields) - {"source"}
 
 
 def test_the_example_is_a_model() -> None:
     (example,) = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
-    (model,) = read(json.dumps(json.loads(example)))
+    (model,) = read_models(json.dumps(json.loads(example)))
     assert model.provider == "openai"
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from dev.settings import ROOT
 from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
-from imagelayer.access.schemas import EndUserScope, Scope
+from imagelayer.access.scopes import EndUserScope, Scope
 from imagelayer.identity.members import MANAGES, may_manage
-from imagelayer.identity.schemas import Role
+from imagelayer.platform.principals import Role
 from imagelayer.routes import ROUTES
 from tests.support.markdown_tables import rows
 
 PAGE = ROOT / "docs" / "permissions.md"
-ROLES: tuple[Role, ...] = Role.__args__  # type: ignore[attr-defined]
+ROLES: tuple[Role, ...] = get_args(Role.__value__)
 
 
 def said(yes: bool) -> str:
@@ -56,12 +58,12 @@ def test_every_permission_is_asked_for_somewhere() -> None:
 
 def test_a_key_can_have_the_permissions_of_the_routes_it_can_call_and_no_other() -> None:
     asked = {each.scope for each in ROUTES.values() if each.auth != "user" and each.scope}
-    assert asked == set(Scope.__args__)  # type: ignore[attr-defined]
+    assert asked == set(get_args(Scope.__value__))
 
 
 def test_an_end_user_can_have_the_permissions_of_the_routes_open_to_them_and_no_other() -> None:
     asked = {each.scope for each in ROUTES.values() if each.end_user}
-    assert asked == set(EndUserScope.__args__)  # type: ignore[attr-defined]
+    assert asked == set(get_args(EndUserScope.__value__))
 
 
 def test_what_is_open_before_a_second_factor_is_set_up_is_about_oneself() -> None:

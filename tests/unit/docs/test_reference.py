@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
-import msgspec
 import pytest
-from msgspec import inspect
+from pydantic import TypeAdapter
 
 from dev.settings import ROOT
 from imagelayer.access import api_keys, leaked_keys
 from imagelayer.access import key_store as keys
-from imagelayer.access.schemas import Cidrs, Scope
+from imagelayer.access.schemas import Cidrs
+from imagelayer.access.scopes import Scope
 from imagelayer.api.route import MAX_BODY_BYTES, Route
 from imagelayer.audit.security_log import EVENTS
 from imagelayer.credits import store as credits
@@ -23,7 +23,7 @@ from imagelayer.identity import store as accounts
 from imagelayer.limits import counters
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.openai_api.routes import MAX_PICTURE_BYTES
-from imagelayer.operations.administration import AnyAction
+from imagelayer.operations.administration import AnyAction, Event
 from imagelayer.operations.plans import OVERRIDABLE
 from imagelayer.platform import idempotency
 from imagelayer.platform.errors import CATALOGUE, DO_NOT_RETRY
@@ -87,8 +87,7 @@ def test_a_scope_of_keys_is_listed_with_all_that_it_opens() -> None:
         ]
 
     assert rows(DOCS / "keys.md", "| scope | opens |") == [
-        [f"`{scope}`", ", ".join(opened(scope))]
-        for scope in Scope.__args__  # type: ignore[attr-defined]
+        [f"`{scope}`", ", ".join(opened(scope))] for scope in get_args(Scope.__value__)
     ]
 
 
@@ -122,15 +121,15 @@ def test_every_action_of_the_operator_is_shown_as_it_is_taken() -> None:
     shown = [
         json.loads(example) for example in re.findall(r"administer '(\{.*?\})'", text, re.DOTALL)
     ]
-    taken = [msgspec.convert(each, AnyAction) for each in shown]
+    taken = [Event.model_validate(each, strict=True).root for each in shown]
     assert {type(each) for each in taken} == set(get_args(AnyAction))
 
 
-def length(shape: object) -> int | None:
+def length(shape: Any) -> int | None:
     """The most members of a list's shape."""
-    described = inspect.type_info(shape)
-    assert isinstance(described, inspect.ListType)
-    return described.max_length
+    described = TypeAdapter(shape).json_schema()
+    most: int | None = described.get("maxItems")
+    return most
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from imagelayer.webhooks.delivery import (
     DISABLE_AFTER_SECONDS,
     RETRY_SECONDS,
 )
+from imagelayer.webhooks.events import WEBHOOK_EVENTS
 from imagelayer.webhooks.outbox import MAX_BODY_BYTES, WebhookOutbox
-from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
 from imagelayer.webhooks.sender import KINDS, TIMEOUT_SECONDS
 from imagelayer.webhooks.service import MAX_SECRETS
 from imagelayer.webhooks.signing import RootKeys, sign

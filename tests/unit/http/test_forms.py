@@ -8,10 +8,10 @@ import json
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from imagelayer.http import body
 from imagelayer.http.forms import MAX_PARTS, parse
@@ -125,7 +125,7 @@ def test_no_bytes_whatever_do_more_than_be_refused(data: bytes) -> None:
             parse(sent, TYPE)
 
 
-class Shape(msgspec.Struct):
+class Fields(BaseModel):
     """What a form is read as."""
 
     n: int = 1
@@ -134,7 +134,7 @@ class Shape(msgspec.Struct):
     name: str = ""
 
 
-def read(parts: Parts, **changes: Any) -> Shape:
+def read(parts: Parts, allowed: type[Fields] | None = Fields) -> Fields:
     """A form through the body's own checks, as API Gateway sends it."""
     data, content_type = form(parts)
     event = {
@@ -142,13 +142,13 @@ def read(parts: Parts, **changes: Any) -> Shape:
         "body": base64.b64encode(data).decode(),
         "isBase64Encoded": True,
     }
-    return body.parse(event, Shape, 10_000, **{"forms": True, **changes})
+    return body.parse(event, Fields, 10_000, allowed)
 
 
 def test_a_forms_texts_are_read_as_what_the_fields_are() -> None:
     image = bytes(range(256))
     shape = read([("n", "2"), ("stream", "true"), ("image", ("a.png", image)), ("name", "7")])
-    assert shape == Shape(n=2, stream=True, image=image, name="7")
+    assert shape == Fields(n=2, stream=True, image=image, name="7")
 
 
 @pytest.mark.parametrize("parts", [[("n", "two")], [("stream", "perhaps")], [("n", ("f", b"2"))]])
@@ -160,14 +160,14 @@ def test_a_text_that_is_not_what_its_field_is_names_it(parts: Parts) -> None:
 
 def test_a_form_is_refused_where_only_json_is_taken() -> None:
     with pytest.raises(Problem) as refused:
-        read([("n", "2")], forms=False)
+        read([("n", "2")], None)
     assert refused.value.status == 415
 
 
 def test_json_stays_strict_where_forms_are_taken() -> None:
     event = {"headers": {"content-type": "application/json"}, "body": json.dumps({"n": "2"})}
     with pytest.raises(Problem) as refused:
-        body.parse(event, Shape, 10_000, forms=True)
+        body.parse(event, Fields, 10_000, Fields)
     assert refused.value.code == "validation_failed"
 
 

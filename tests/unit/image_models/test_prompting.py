@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +46,7 @@ def test_without_a_brand_nothing_of_one_is_said() -> None:
 def test_what_does_not_fit_is_left_out_from_the_guidelines_to_the_closing(
     limit: int, kept: list[str], left_out: list[str]
 ) -> None:
-    model = msgspec.structs.replace(MODEL, max_prompt=limit)
+    model = replace(MODEL, max_prompt=limit)
     made = words(replace(BRANDED, model=model))
     assert made.startswith("A lighthouse at dawn")
     assert [part for part in kept if part not in made] == []
@@ -55,7 +54,7 @@ def test_what_does_not_fit_is_left_out_from_the_guidelines_to_the_closing(
 
 
 def test_words_are_not_cut_in_two() -> None:
-    model = msgspec.structs.replace(MODEL, max_prompt=15)
+    model = replace(MODEL, max_prompt=15)
     assert words(replace(BRANDED, model=model)) == "A lighthouse at"
 
 
@@ -67,7 +66,7 @@ COLOURS = st.lists(st.from_regex(r"\A#[0-9A-F]{6}\Z"), max_size=6).map(tuple)
 def test_a_prompt_never_exceeds_what_the_model_takes(
     prompt: str, guidelines: str, palette: tuple[str, ...], limit: int
 ) -> None:
-    model = msgspec.structs.replace(MODEL, max_prompt=limit)
+    model = replace(MODEL, max_prompt=limit)
     made = words(
         replace(BRANDED, model=model, prompt=prompt, guidelines=guidelines, palette=palette)
     )

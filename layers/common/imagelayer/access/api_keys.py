@@ -20,21 +20,19 @@ import secrets
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from imagelayer.access.end_user_store import EndUserSessionStore
 from imagelayer.access.key_store import MAX_KEYS, KeyStore, TooManyKeys
+from imagelayer.access.scopes import KeyKind
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.errors import FieldError, Problem, invalid, not_found
 from imagelayer.platform.idempotency import Created, IdempotencyRecord, Ids
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.mail_outbox import Outbox
-from imagelayer.platform.principals import Origin, Principal
+from imagelayer.platform.principals import Mode, Origin, Principal
 from imagelayer.platform.table import Item, TransactionRefused
 from imagelayer.platform.times import parse_rfc3339, rfc3339
-
-Mode = Literal["live", "test"]
-Kind = Literal["secret", "publishable"]
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_LENGTH = 32
@@ -56,7 +54,7 @@ def checksum(random_part: str) -> str:
     return digits.rjust(_CHECKSUM_LENGTH, "0")
 
 
-def new_secret(kind: Kind, mode: Mode, draw: Callable[[int], int] = secrets.randbelow) -> str:
+def new_secret(kind: KeyKind, mode: Mode, draw: Callable[[int], int] = secrets.randbelow) -> str:
     """A fresh key. `draw(n)` gives a number below `n`; the only place where the key exists in full
     is the answer it is shown in."""
     random_part = "".join(_BASE62[draw(62)] for _ in range(_RANDOM_LENGTH))
@@ -120,7 +118,7 @@ class ApiKeys:
         name: str,
         scopes: Sequence[str],
         mode: Mode,
-        kind: Kind = "secret",
+        kind: KeyKind = "secret",
         expires_at: str | None = None,
         allowed_cidrs: Sequence[str] = (),
         idempotency: IdempotencyRecord | None = None,
@@ -268,7 +266,7 @@ class ApiKeys:
         self._record("key.revoked", principal, origin, key_id)
 
     def _draw(
-        self, kind: Kind, mode: Mode, idempotency: IdempotencyRecord | None, **ids: Any
+        self, kind: KeyKind, mode: Mode, idempotency: IdempotencyRecord | None, **ids: Any
     ) -> tuple[str, IdempotencyRecord | None]:
         """A new secret; for a request with an idempotency key, one that can be drawn again."""
         if idempotency is None:
@@ -388,7 +386,7 @@ def _networks(cidrs: Sequence[str]) -> list[str]:
     return sorted(set(found))
 
 
-def _check_scopes(kind: Kind, scopes: Sequence[str]) -> None:
+def _check_scopes(kind: KeyKind, scopes: Sequence[str]) -> None:
     if kind == "secret" and not scopes:
         raise invalid("body.scopes", "a secret key needs at least one scope")
     if kind == "publishable" and scopes:

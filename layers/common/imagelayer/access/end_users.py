@@ -10,11 +10,11 @@ import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from imagelayer.access.end_user_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
-from imagelayer.access.schemas import EndUserScope
+from imagelayer.access.scopes import EndUserScope
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.tokens import SigningKey, mint_end_user
@@ -25,7 +25,7 @@ from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import Item
 from imagelayer.platform.times import rfc3339
 
-END_USER_SCOPES: tuple[EndUserScope, ...] = ("assets:read", "generations:read", "generations:write")
+END_USER_SCOPES: tuple[EndUserScope, ...] = get_args(EndUserScope.__value__)
 # An origin as browsers send it (RFC 6454 §7): lower case, no path, no default port.
 _ORIGIN = re.compile(r"(https?)://([a-z0-9.-]{1,253}|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}

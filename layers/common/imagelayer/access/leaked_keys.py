@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
+from pydantic import TypeAdapter, ValidationError
 
 from imagelayer.access import api_keys
 from imagelayer.access.end_user_store import EndUserSessionStore
@@ -126,8 +126,8 @@ def is_signed(body: bytes, signature: str, public_key: str) -> bool:
 
 def _parse(body: bytes) -> list[LeakedKey]:
     try:
-        leaks = msgspec.json.decode(body, type=list[LeakedKey])
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        leaks = TypeAdapter(list[LeakedKey]).validate_json(body, strict=True)
+    except ValidationError:
         raise invalid("body", "must be a list of objects with token, type and url") from None
     if not 0 < len(leaks) <= MAX_REPORTED:
         raise invalid("body", f"must hold 1 to {MAX_REPORTED} reports")

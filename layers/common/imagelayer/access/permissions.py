@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from imagelayer.identity.schemas import Role
+from imagelayer.platform.principals import Role
 
 _VIEWER = frozenset(
     {

@@ -82,7 +82,7 @@ ROUTES = route_table(
         auth="key",
         limit="key-read",
         status=200,
-        answer=lambda: schemas.Key,
+        answer=lambda: schemas.ApiKey,
     ),
     Route(
         "GET /v1/keys/{key_id}",
@@ -93,7 +93,7 @@ ROUTES = route_table(
         auth="user",
         limit="key-read",
         status=200,
-        answer=lambda: schemas.Key,
+        answer=lambda: schemas.ApiKey,
         scope="keys:read",
     ),
     Route(
@@ -106,7 +106,7 @@ ROUTES = route_table(
         auth="user",
         limit="key-write",
         status=200,
-        answer=lambda: schemas.Key,
+        answer=lambda: schemas.ApiKey,
         body=lambda: schemas.UpdateKeyRequest,
         scope="keys:write",
         problems=("conflict",),

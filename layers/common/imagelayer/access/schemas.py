@@ -4,47 +4,43 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from pydantic import MISSING, Field
 
-from imagelayer.api.schemas import Answer, Mode, Name, Request, Timestamp
-
-Scope = Literal[
-    "assets:read",
-    "brands:read",
-    "brands:write",
-    "generations:read",
-    "generations:write",
-    "keys:rotate",
-    "sessions:write",
-    "usage:read",
-    "webhooks:read",
-    "webhooks:write",
-]
-
-# What a customer's server may hand on to its own users.
-EndUserScope = Literal["assets:read", "generations:read", "generations:write"]
-
-KeyKind = Literal["secret", "publishable"]
+from imagelayer.access.scopes import EndUserScope, KeyKind, Scope
+from imagelayer.api.schemas import WHOLE, Answer, Name, Request, Shape, Timestamp, form
+from imagelayer.platform.principals import Mode
 
 # `203.0.113.0/24`, `2001:db8::/48`; a bare address is its own network.
-Cidr = Annotated[str, Meta(min_length=2, max_length=43, examples=["203.0.113.0/24"])]
+Cidr = Annotated[str, Field(min_length=2, max_length=43, examples=["203.0.113.0/24"])]
 
-Cidrs = Annotated[list[Cidr], Meta(max_length=32)]
+Cidrs = Annotated[list[Cidr], Field(max_length=32)]
 
-EndUserId = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$(?!\n)")]
+EndUserId = Annotated[
+    str,
+    form(
+        r"^[\x21-\x7e]+$", "visible ASCII characters without blanks", min_length=1, max_length=128
+    ),
+]
+
+
+Origins = Annotated[list[Annotated[str, Field(max_length=260)]], Field(max_length=16)]
 
 
 class CreateEndUserSessionRequest(Request):
     """A short-lived token for one of the customer's own users."""
 
     end_user_id: EndUserId
-    scopes: Annotated[list[EndUserScope], Meta(min_length=1, max_length=8)] | None = None
-    expires_in: Annotated[int, Meta(ge=60, le=3600)] = 900
-    allowed_origins: Annotated[list[Annotated[str, Meta(max_length=260)]], Meta(max_length=16)] = (
-        msgspec.field(default_factory=list)
-    )
-    max_generations: Annotated[int, Meta(ge=0, le=100_000)] | None = None
+    """Your own id of the user: 1 to 128 visible ASCII characters."""
+    scopes: Annotated[list[EndUserScope], Field(min_length=1, max_length=8)] | None = None
+    """What the token may do; by default all of the key's scopes that an end user can have."""
+    expires_in: Annotated[int, Field(ge=60, le=3600), WHOLE] = 900
+    """Seconds until the token expires."""
+    allowed_origins: Annotated[
+        list[Annotated[str, Field(max_length=260)]], Field(max_length=16)
+    ] = []
+    """Web origins the token works from, such as `https://app.example.com`; empty for any."""
+    max_generations: Annotated[int, Field(ge=0, le=100_000), WHOLE] | None = None
+    """How many generations the session may make at most; null for no cap."""
 
 
 class EndUserSession(Answer):
@@ -52,10 +48,12 @@ class EndUserSession(Answer):
 
     id: str
     session_token: str
+    """Shown this once."""
     end_user_id: str
     scopes: list[EndUserScope]
     allowed_origins: list[str]
     max_generations: int | None
+    """How many generations the session may make at most; null for no cap."""
     expires_at: Timestamp
 
 
@@ -63,14 +61,18 @@ class RevokeEndUserSessionsRequest(Request):
     """Which sessions to end: one of an end user's, of a key's, or all of the organization's."""
 
     end_user_id: EndUserId | None = None
+    """End the sessions of this end user."""
     key_id: str | None = None
+    """End the sessions that this key minted."""
     all: bool = False
+    """End every end user's session of the organization."""
 
 
 class RevokedSessions(Answer):
     """How many living sessions were ended."""
 
     revoked: int
+    """How many sessions were ended."""
 
 
 class CreateKeyRequest(Request):
@@ -80,75 +82,98 @@ class CreateKeyRequest(Request):
     """
 
     name: Name
+    """What you call it."""
     mode: Mode
+    """`test` keys make watermarked images of the built-in model, free of charge."""
     kind: KeyKind = "secret"
-    scopes: Annotated[list[Scope], Meta(max_length=16)] = msgspec.field(default_factory=list)
+    """`publishable` keys may stand in a web page and have no scopes."""
+    scopes: Annotated[list[Scope], Field(max_length=16)] = []
+    """What the key may do; docs/keys.md."""
     expires_at: Timestamp | None = None
-    allowed_cidrs: Cidrs = msgspec.field(default_factory=list)
+    """When it stops working; null for never."""
+    allowed_cidrs: Cidrs = []
+    """The only networks it works from, such as `203.0.113.0/24`; empty for any."""
 
 
 class UpdateKeyRequest(Request):
     """Fields left out stay as they are; an empty `allowed_cidrs` allows every network."""
 
-    name: Name | UnsetType = UNSET
-    enabled: bool | UnsetType = UNSET
-    allowed_cidrs: Cidrs | UnsetType = UNSET
+    name: Name | MISSING = MISSING
+    """Its new name."""
+    enabled: bool | MISSING = MISSING
+    """false switches it off, true on again."""
+    allowed_cidrs: Cidrs | MISSING = MISSING
+    """The only networks it works from; an empty list allows any."""
 
 
 class RotateKeyRequest(Request):
     """How long the old secret keeps working, in seconds (0 to 7 days)."""
 
-    grace_seconds: Annotated[int, Meta(ge=0, le=604_800)] = 0
+    grace_seconds: Annotated[int, Field(ge=0, le=604_800), WHOLE] = 0
+    """How long the old secret keeps working, 0 to 604,800 seconds."""
 
 
-class Key(Answer):
+class ApiKey(Answer):
     """A key without its secret."""
 
     id: str
     name: str
     kind: KeyKind
     prefix: str
+    """How the key begins."""
     last_four: str
+    """How the key ends."""
     scopes: list[Scope]
     mode: Mode
     enabled: bool
+    """Whether it works."""
     allowed_cidrs: list[str]
     created_at: Timestamp
     expires_at: Timestamp | None
     last_used_at: Timestamp | None
+    """When it last worked; null if never."""
 
 
-class CreatedKey(Key):
+class CreatedKey(ApiKey):
     """A key with its secret, shown this once."""
 
     key: str
+    """The key itself, shown this once."""
 
 
 class RotatedKey(CreatedKey):
     """The new secret, and until when the previous one works."""
 
     previous_expires_at: Timestamp
+    """When the old secret stops working."""
 
 
 class KeyList(Answer):
     """A page of keys."""
 
-    data: list[Key]
+    data: list[ApiKey]
     next_cursor: str | None
 
 
-class LeakedKey(msgspec.Struct, kw_only=True):
+class LeakedKey(Shape):
     """A key found in public, as GitHub's secret scanning reports it; other fields are ignored."""
 
-    token: Annotated[str, Meta(max_length=500)]
-    type: Annotated[str, Meta(max_length=200)] = ""
-    url: Annotated[str, Meta(max_length=4000)] = ""
-    source: Annotated[str, Meta(max_length=200)] = ""
+    token: Annotated[str, Field(max_length=500)]
+    """The key that was found."""
+    type: Annotated[str, Field(max_length=200)] = ""
+    """What the pattern is called that matched."""
+    url: Annotated[str, Field(max_length=4000)] = ""
+    """Where it was found."""
+    source: Annotated[str, Field(max_length=200)] = ""
+    """What kind of place that is."""
 
 
 class LeakVerdict(Answer):
     """Whether a reported key was one of ours; if so it is revoked by now."""
 
     token_hash: str
+    """SHA-256 of the reported key, hex."""
     token_type: str
+    """The type as reported."""
     label: Literal["true_positive", "false_positive"]
+    """`true_positive`: it was a key of ours and is revoked."""

@@ -51,8 +51,8 @@ class Route:
     shared: tuple[str, ...] = ()
     # A body that is checked by its signature before it is parsed.
     signed: bool = False
-    # A body that may come as multipart/form-data as well.
-    forms: bool = False
+    # The body as multipart/form-data, where it may come as that too.
+    form: Shape | None = None
     # Statuses of success beside `status`.
     also: tuple[int, ...] = ()
     # Whether an end user's session token may call it, with the scope among its own.

@@ -1,59 +1,115 @@
-"""Bases of request bodies and answers, and the fields that several domains share."""
+"""Bases of request bodies and answers, and the fields that several domains share.
+
+The shapes of a domain are pydantic models in its `schemas.py`: request bodies are validated
+through them, and the API description is generated from them. Importing pydantic is a third of a
+cold start, so only a request that has a body imports them, and a model is built when it is first
+used (`defer_build`; docs/decisions/0003-pydantic-for-bodies-and-own-dispatch.md).
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
-import msgspec
-from msgspec import Meta
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-
-class Request(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Base of request bodies: unknown fields are refused."""
+# What matches a pattern, in words: an expression explains nothing to a reader of errors.
+FORMS: dict[str, str] = {}
 
 
-class Answer(msgspec.Struct, kw_only=True, omit_defaults=False):
-    """Base of documented answers."""
+class Shape(BaseModel):
+    """Base of every shape; unknown fields are ignored."""
+
+    model_config = ConfigDict(defer_build=True, ser_json_bytes="base64")
 
 
-Email = Annotated[str, Meta(min_length=3, max_length=254, examples=["dev@example.com"])]
+class Request(Shape):
+    """Base of request bodies; unknown fields are refused."""
 
-Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f<>]+$(?!\n)")]
+    model_config = ConfigDict(extra="forbid")
 
-# In Python's patterns `$` also matches before a last newline; hence `(?!\n)` and `max_length`.
-HexColor = Annotated[str, Meta(max_length=7, pattern=r"^#[0-9A-Fa-f]{6}$", examples=["#1B4DFF"])]
 
-Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+class Answer(Shape):
+    """Base of documented answers: every field is present, whether or not it has a default."""
 
-Url = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
-Mode = Literal["live", "test"]
+
+def form(pattern: str, words: str, **rules: Any) -> Any:
+    """A string of this pattern. `words` complete "must be …" for a value that does not match.
+
+    Patterns hold to RE2, which pydantic and most clients match with: `$` is the end of the text.
+    """
+    FORMS[pattern] = words
+    return Field(pattern=pattern, **rules)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# JSON has one kind of number: 2.0 is an integer (JSON Schema 2020-12, validation §6.1.1).
+# Stands last in an annotation, so that the rules before it reach the API description.
+WHOLE = BeforeValidator(_whole)
+
+Email = Annotated[str, Field(min_length=3, max_length=254, examples=["dev@example.com"])]
+
+Name = Annotated[
+    str,
+    form(
+        r"^[^\x00-\x1f\x7f<>]+$",
+        "text on one line without < or >",
+        min_length=1,
+        max_length=100,
+    ),
+]
+
+HexColor = Annotated[
+    str, form(r"^#[0-9A-Fa-f]{6}$", "#RRGGBB, such as #1B4DFF", max_length=7, examples=["#1B4DFF"])
+]
+
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+Url = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 
 
 class ProblemError(Answer):
     """One broken rule."""
 
     location: str
+    """Where: `body.palette.2`, `query.limit`."""
     message: str
+    """What the value must be. Values are never repeated."""
 
 
 class OpenAIError(Answer):
     """The shape the `openai` client reads."""
 
     message: str
+    """The same text as `detail`."""
     type: str
+    """The class of error that the client raises."""
     param: str | None
+    """The field at fault, if it is one."""
     code: str
+    """The same as the problem's `code`."""
 
 
 class ProblemAnswer(Answer):
     """Every error: RFC 9457 with an `error` member for OpenAI-style readers."""
 
     type: str
+    """A URI that identifies the kind of problem."""
     title: str
+    """The kind of problem in a few words; the same for each `code`."""
     status: int
+    """The HTTP status."""
     detail: str
+    """What went wrong this time, and what to do."""
     code: str
+    """A stable code to decide by; docs/errors.md lists them all."""
     request_id: str
+    """The request, as in the header `x-request-id`."""
     errors: list[ProblemError]
+    """The broken rules, all at once; empty where no field is at fault."""
     error: OpenAIError
+    """The same error as the `openai` client reads it."""

@@ -12,11 +12,17 @@ class SecurityEvent(Answer):
 
     id: str
     event: str
+    """What happened; docs/security/events.md lists the names."""
     outcome: Literal["success", "failure", "denied"]
+    """How it ended."""
     actor: str
+    """Who did it: the id of a user, a key or a session."""
     ip: str
+    """The address it came from."""
     request_id: str
+    """The request, as in its `x-request-id`."""
     reason: str
+    """Why, in a word or two; empty where there is nothing to add."""
     created_at: Timestamp
 
 

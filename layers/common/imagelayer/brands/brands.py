@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from imagelayer.brands.store import BrandStore
 from imagelayer.platform.errors import not_found
 from imagelayer.platform.idempotency import Created, IdempotencyRecord
@@ -182,7 +180,6 @@ def _normal(fields: Mapping[str, Any]) -> dict[str, Any]:
         from imagelayer.design.designs import check_typography
 
         check_typography(normal["typography"])
-        normal["typography"] = msgspec.to_builtins(normal["typography"])
     if normal.get("brandmark"):
         from imagelayer.design.fonts import check_text
 

@@ -4,57 +4,75 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from pydantic import MISSING, Field
 
-from imagelayer.api.schemas import Answer, HexColor, Name, Request, Timestamp, Url
-from imagelayer.design.designs import Typography
+from imagelayer.api.schemas import WHOLE, Answer, HexColor, Name, Request, Timestamp, Url
+from imagelayer.design.schemas import Typography
 
-Palette = Annotated[list[HexColor], Meta(min_length=1, max_length=8)]
+Palette = Annotated[list[HexColor], Field(min_length=1, max_length=8)]
 
-Guidelines = Annotated[str, Meta(max_length=2000)]
+Guidelines = Annotated[str, Field(max_length=2000)]
 
-Keywords = Annotated[list[Annotated[str, Meta(min_length=1, max_length=60)]], Meta(max_length=12)]
+Keywords = Annotated[list[Annotated[str, Field(min_length=1, max_length=60)]], Field(max_length=12)]
 
 # Written in place of a logo that a brand does not have.
-Brandmark = Annotated[str, Meta(max_length=40)]
+Brandmark = Annotated[str, Field(max_length=40)]
 
 
 class CreateBrandRequest(Request):
     """What makes an image ours."""
 
     name: Name
+    """The brand's name."""
     palette: Palette
+    """1 to 8 colours, the most important first."""
     style: Guidelines = ""
-    tone: Keywords = msgspec.field(default_factory=list)
-    avoid: Keywords = msgspec.field(default_factory=list)
-    prompt_suffix: Annotated[str, Meta(max_length=500)] = ""
+    """How pictures should look, in words; shapes the prompt."""
+    tone: Keywords = []
+    """Words for the mood, such as `calm`."""
+    avoid: Keywords = []
+    """What pictures must not show."""
+    prompt_suffix: Annotated[str, Field(max_length=500)] = ""
+    """Added to every prompt as it is."""
     typography: Typography | None = None
+    """The typefaces for text on pictures; null for Inter."""
     brandmark: Brandmark = ""
+    """Written in place of a logo that the brand does not have."""
 
 
 class UpdateBrandRequest(Request):
     """Fields left out stay as they are."""
 
-    name: Name | UnsetType = UNSET
-    palette: Palette | UnsetType = UNSET
-    style: Guidelines | UnsetType = UNSET
-    tone: Keywords | UnsetType = UNSET
-    avoid: Keywords | UnsetType = UNSET
-    prompt_suffix: Annotated[str, Meta(max_length=500)] | UnsetType = UNSET
-    typography: Typography | UnsetType | None = UNSET
-    brandmark: Brandmark | UnsetType = UNSET
+    name: Name | MISSING = MISSING
+    """The brand's name."""
+    palette: Palette | MISSING = MISSING
+    """1 to 8 colours, the most important first."""
+    style: Guidelines | MISSING = MISSING
+    """How pictures should look, in words."""
+    tone: Keywords | MISSING = MISSING
+    """Words for the mood."""
+    avoid: Keywords | MISSING = MISSING
+    """What pictures must not show."""
+    prompt_suffix: Annotated[str, Field(max_length=500)] | MISSING = MISSING
+    """Added to every prompt as it is."""
+    typography: Typography | MISSING | None = MISSING
+    """The typefaces for text on pictures; null for Inter."""
+    brandmark: Brandmark | MISSING = MISSING
+    """Written in place of a logo that the brand does not have."""
 
 
-AssetKind = Literal["logo", "logo_dark", "logo_mono"]
+type AssetKind = Literal["logo", "logo_dark", "logo_mono"]
 
 
 class BrandLogo(Answer):
     """A logo ready for use."""
 
     upload_id: str
+    """The upload it came from."""
     width: int
+    """Pixels."""
     height: int
+    """Pixels."""
 
 
 class Brand(Answer):
@@ -62,6 +80,7 @@ class Brand(Answer):
 
     id: str
     version: int
+    """Grows by one with every change."""
     name: str
     palette: list[str]
     style: str
@@ -71,6 +90,7 @@ class Brand(Answer):
     typography: Typography | None
     brandmark: str
     logos: dict[AssetKind, BrandLogo]
+    """The logos ready for use, by kind."""
     created_at: Timestamp
     updated_at: Timestamp
 
@@ -86,15 +106,20 @@ class CreateUploadRequest(Request):
     """Announce a file; the answer holds a form to post it with."""
 
     kind: AssetKind
+    """`logo_dark` is for dark backgrounds, `logo_mono` has one colour."""
     content_type: Literal["image/png", "image/jpeg", "image/webp"]
-    size_bytes: Annotated[int, Meta(ge=1, le=5_242_880)]
+    """The type of the file."""
+    size_bytes: Annotated[int, Field(ge=1, le=5_242_880), WHOLE]
+    """The exact size of the file, at most 5 MiB."""
 
 
 class UploadForm(Answer):
     """A presigned POST: send `fields` and then the file as `file`, multipart, to `url`."""
 
     url: Url
+    """Where to post."""
     fields: dict[str, str]
+    """Form fields to send before the file, as they are."""
 
 
 class Upload(Answer):
@@ -104,7 +129,9 @@ class Upload(Answer):
     brand_id: str
     kind: AssetKind
     status: Literal["pending", "ready", "rejected"]
+    """`ready` once the file was checked; `rejected` with a `reason`."""
     reason: str | None
+    """Why it was rejected; otherwise null."""
     created_at: Timestamp
 
 
@@ -112,3 +139,4 @@ class CreatedUpload(Upload):
     """An announced file with the form to send it."""
 
     upload: UploadForm
+    """How to send the file."""

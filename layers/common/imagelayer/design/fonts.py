@@ -6,14 +6,13 @@ be refused before a job is made of it. A test holds both against the files.
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from imagelayer.platform.errors import invalid
 
@@ -130,14 +129,9 @@ def _within(ranges: Sequence[int], point: int) -> bool:
     return place % 2 == 1 or (place > 0 and ranges[place - 1] == point)
 
 
-class _Coverage(msgspec.Struct):
-    fallback: list[int]
-    families: dict[str, list[int]]
-
-
 @cache
 def _coverage() -> tuple[list[int], dict[str, list[int]]]:
     """Read once per process, and only where text is asked for."""
     data = (Path(__file__).parents[1] / "static/font_coverage.json").read_bytes()
-    read = msgspec.json.decode(data, type=_Coverage)
-    return read.fallback, read.families
+    read = json.loads(data)
+    return read["fallback"], read["families"]

@@ -11,6 +11,7 @@ class Health(Answer):
     """The service answers."""
 
     stage: str
+    """Which deployment answers."""
     status: Literal["ok"] = "ok"
 
 
@@ -18,7 +19,9 @@ class Font(Answer):
     """A bundled family and the weights it comes in."""
 
     family: str
+    """The family's name."""
     weights: list[int]
+    """Its weights, such as 400 and 700."""
 
 
 class FontList(Answer):
@@ -31,8 +34,11 @@ class Preset(Answer):
     """A platform's size, in pixels."""
 
     id: str
+    """What a generation names it by."""
     width: int
+    """Pixels."""
     height: int
+    """Pixels."""
 
 
 class PresetList(Answer):
@@ -45,3 +51,4 @@ class Jwks(Answer):
     """The public halves of the signing keys (RFC 7517)."""
 
     keys: list[dict[str, str]]
+    """The keys, each with its `kid`."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.credits.store import CreditStore
 from imagelayer.generations.acceptance import Acceptance
 from imagelayer.generations.announcements import announce_end
 from imagelayer.generations.assets import Assets
 from imagelayer.generations.jobs import DONE, GenerationRequest, new_job, release_actions, view
-from imagelayer.generations.schemas import CreateGenerationRequest
 from imagelayer.generations.store import GenerationStore
 from imagelayer.image_models.registry import Registry
 from imagelayer.limits.rate_limits import Limited
@@ -24,6 +23,9 @@ from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.queue import Queue
 from imagelayer.platform.table import Item, StoreUnavailable
 from imagelayer.webhooks.outbox import WebhookOutbox
+
+if TYPE_CHECKING:
+    from imagelayer.generations.schemas import CreateGenerationRequest
 
 CANCEL_ATTEMPTS = 4
 # A job that is still queued when its request comes again, so much later, may lack its message.

@@ -6,19 +6,20 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.credits.store import CreditStore, Reservation
 from imagelayer.design.presets import PRESETS
-from imagelayer.generations.schemas import BrandedRequest, OutputFormat
 from imagelayer.image_models.registry import DEFAULT, Model, Registry
 from imagelayer.platform.errors import invalid, not_found
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.principals import Principal
 from imagelayer.platform.table import Action, Item
 from imagelayer.platform.times import rfc3339, utc_month
+
+if TYPE_CHECKING:
+    from imagelayer.design.schemas import Design
+    from imagelayer.generations.schemas import BrandedRequest, OutputFormat
 
 MEDIA_SECONDS = 72 * 3600
 QUEUED_SECONDS = 120  # a job still queued after this has probably lost its message
@@ -71,8 +72,8 @@ def new_job(
         "quality": request.quality,
         "seed": secrets.randbits(32) if branded.seed is None else branded.seed,
         "logo": branded.logo,
-        "text": msgspec.to_builtins(branded.text),
-        "template": msgspec.to_builtins(branded.template),
+        "text": _plain(branded.text),
+        "template": _plain(branded.template),
         "treatment": branded.treatment,
         "preset": branded.preset,
         "mode": principal.mode,
@@ -148,7 +149,11 @@ def _check(request: GenerationRequest, model: Model) -> None:
         raise invalid("body.template", "excludes text; send one of them")
     from imagelayer.design.designs import check_design
 
-    check_design(branded.text, branded.template)
+    check_design(_plain(branded.text), _plain(branded.template))
+
+
+def _plain(design: Design | None) -> dict[str, Any] | None:
+    return None if design is None else design.model_dump()
 
 
 def size_of(request: GenerationRequest) -> tuple[int, int]:

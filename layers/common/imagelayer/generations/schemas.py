@@ -4,47 +4,76 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
-from msgspec import Meta
+from pydantic import Field
 
-from imagelayer.api.schemas import Answer, HexColor, Mode, Timestamp, Url
+from imagelayer.api.schemas import (
+    WHOLE,
+    Answer,
+    HexColor,
+    Request,
+    Shape,
+    Timestamp,
+    Url,
+    form,
+)
 from imagelayer.brands.schemas import AssetKind
-from imagelayer.design.designs import Template, Text, Treatment
+from imagelayer.design.designs import Treatment
+from imagelayer.design.schemas import Template, TextBlock
+from imagelayer.platform.principals import Mode
 
 Size = Annotated[
-    str, Meta(pattern=r"^[1-9][0-9]{2,3}x[1-9][0-9]{2,3}$(?!\n)", examples=["1024x1024"])
+    str,
+    form(
+        r"^[1-9][0-9]{2,3}x[1-9][0-9]{2,3}$",
+        "WIDTHxHEIGHT in pixels, such as 1024x1024",
+        examples=["1024x1024"],
+    ),
 ]
 
-OutputFormat = Literal["png", "jpeg", "webp", "avif"]
+type OutputFormat = Literal["png", "jpeg", "webp", "avif"]
 
-LogoPosition = Literal["auto", "none", "top-left", "top-right", "bottom-left", "bottom-right"]
+type LogoPosition = Literal["auto", "none", "top-left", "top-right", "bottom-left", "bottom-right"]
 
 
-class BrandedRequest(msgspec.Struct, kw_only=True):
+class BrandedRequest(Shape):
     """What is the same however images are asked for: how the brand is laid on.
 
     `size` and `preset` exclude each other, and so do `text` and `template`.
     """
 
     brand_id: str | None = None
+    """The brand to lay on; without it the picture stays plain."""
     apply_brand_guidelines: bool = True
+    """Whether the brand's style and palette shape the prompt."""
     preset: str | None = None
-    seed: Annotated[int, Meta(ge=0, le=4_294_967_295)] | None = None
+    """A size by name: `GET /v1/presets` lists them."""
+    seed: Annotated[int, Field(ge=0, le=4_294_967_295), WHOLE] | None = None
+    """The same seed and request give the same picture, on models that support it."""
     logo: LogoPosition = "auto"
-    text: Text | None = None
+    """Where the logo goes; `auto` chooses the quietest corner."""
+    text: TextBlock | None = None
+    """Words to set on the picture."""
     template: Template | None = None
+    """A layout with fields of its own."""
     treatment: Treatment = "auto"
+    """What to do when the picture's colours are far from the palette."""
 
 
-class CreateGenerationRequest(BrandedRequest, forbid_unknown_fields=True, kw_only=True):
+class CreateGenerationRequest(BrandedRequest, Request):
     """Ask for images. `size` and `preset` exclude each other, and so do `text` and `template`."""
 
-    prompt: Annotated[str, Meta(min_length=1, max_length=32_000)]
+    prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
+    """What the picture shows."""
     model: str = "studio"
+    """`GET /v1/models` lists them."""
     size: Size | None = None
-    n: Annotated[int, Meta(ge=1, le=4)] = 1
+    """Width and height in pixels; 1024x1024 without it."""
+    n: Annotated[int, Field(ge=1, le=4), WHOLE] = 1
+    """How many images."""
     output_format: OutputFormat = "png"
-    quality: Annotated[int, Meta(ge=1, le=100)] | None = None
+    """The format of the files."""
+    quality: Annotated[int, Field(ge=1, le=100), WHOLE] | None = None
+    """Of lossy formats, 1 to 100."""
 
 
 class LogoReport(Answer):
@@ -100,11 +129,13 @@ class BrandReport(Answer):
     palette, times 100: about 2 is just noticeable. `treatment` is what was done about it."""
 
     palette_distance: float | None
+    """Mean OKLab distance to the palette, times 100; about 2 is just noticeable."""
     treatment: Treatment
     logo: LogoReport | None
     texts: list[TextReport]
     checks: list[BrandCheck]
     passed: bool
+    """Whether every check passed."""
 
 
 class Asset(Answer):
@@ -113,8 +144,11 @@ class Asset(Answer):
     id: str
     generation_id: str
     url: Url
+    """A signed link, good until `url_expires_at`."""
     url_expires_at: Timestamp
+    """When the link expires; ask again for another."""
     expires_at: Timestamp
+    """When the image is deleted: 72 hours after its request."""
     width: int
     height: int
     format: OutputFormat
@@ -122,26 +156,32 @@ class Asset(Answer):
     size_bytes: int
     seed: int | None
     brand_report: BrandReport
+    """What was measured on the image."""
 
 
 class GenerationError(Answer):
     """Why a generation failed."""
 
     code: str
+    """A stable code; docs/errors.md."""
     message: str
+    """The same in words."""
 
 
 class ImageFailure(GenerationError):
     """Why one image of several was not made; it costs nothing."""
 
     index: int
+    """Which image, from 0."""
 
 
 class Progress(Answer):
     """How many images of how many are made."""
 
     completed: int
+    """Images made so far."""
     total: int
+    """Images asked for."""
 
 
 class Generation(Answer):
@@ -152,6 +192,7 @@ class Generation(Answer):
     prompt: str
     brand_id: str | None
     brand_version: int | None
+    """The version of the brand that was laid on."""
     model: str
     width: int
     height: int
@@ -160,12 +201,16 @@ class Generation(Answer):
     seed: int
     mode: Mode
     credits: int
+    """What it costs; 0 if it failed or was canceled."""
     progress: Progress
     created_at: Timestamp
     expires_at: Timestamp
     assets: list[Asset]
+    """The images, once made."""
     failures: list[ImageFailure]
+    """Images that could not be made; they cost nothing."""
     error: GenerationError | None
+    """Why it failed; null otherwise."""
 
 
 class GenerationList(Answer):

@@ -1,18 +1,17 @@
 """One HTTP function: admit, authenticate, check the body, call the route, answer.
 
 API Gateway has already matched the route, so dispatch is a look-up of `routeKey`; there is no
-second router to disagree with the first (docs/decisions/0003-msgspec-and-own-dispatch.md).
+second router to disagree with the first (docs/decisions/0003-pydantic-for-bodies-and-own-dispatch.md).
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-
-import msgspec
 
 from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
 from imagelayer.access.wiring import AccessWiring
@@ -47,7 +46,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 class Reply:
     """What a route answers; the status is the endpoint's unless given."""
 
-    body: msgspec.Struct | Mapping[str, Any] | Sequence[Any] | str | None = None
+    body: Mapping[str, Any] | Sequence[Any] | str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: tuple[str, ...] = ()
     status: int | None = None
@@ -171,7 +170,8 @@ class App[W: Part]:
         if row.signed:
             fields = body.raw(event, row.max_body_bytes)
         elif row.body:
-            fields = body.parse(event, row.body(), row.max_body_bytes, forms=row.forms)
+            form = row.form() if row.form else None
+            fields = body.parse(event, row.body(), row.max_body_bytes, form)
         headers = event.get("headers") or {}
         path = event.get("pathParameters") or {}
         idempotency = None
@@ -279,7 +279,7 @@ def _response(
         if isinstance(reply.body, str)
         else ""
         if reply.body is None
-        else msgspec.json.encode(reply.body).decode()
+        else json.dumps(reply.body, ensure_ascii=False, separators=(",", ":"))
     )
     sent = {**SECURITY_HEADERS, **headers}
     if text:

@@ -19,7 +19,6 @@ from imagelayer.identity.email_policy import (
     canonical_address,
     refuse_disposable,
 )
-from imagelayer.identity.schemas import Role
 from imagelayer.identity.sessions import Change, Sessions
 from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import CounterStore
@@ -28,7 +27,7 @@ from imagelayer.platform.errors import Problem, not_found
 from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.mail_outbox import Outbox
-from imagelayer.platform.principals import Origin, Principal
+from imagelayer.platform.principals import Origin, Principal, Role
 from imagelayer.platform.table import Item, TransactionRefused
 from imagelayer.platform.times import rfc3339
 

@@ -174,7 +174,7 @@ ROUTES = route_table(
         auth="user",
         limit="session-read",
         status=200,
-        answer=lambda: schemas.SessionList,
+        answer=lambda: schemas.DashboardSessionList,
         scope="account:read",
     ),
     Route(

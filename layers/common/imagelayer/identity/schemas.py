@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from pydantic import MISSING, BeforeValidator, Field
 
-from imagelayer.api.schemas import Answer, Email, Name, Request, Timestamp, Url
+from imagelayer.api.schemas import Answer, Email, Name, Request, Timestamp, Url, form
+from imagelayer.platform.principals import Role
 
 Password = Annotated[
-    str, Meta(min_length=1, max_length=512, extra_json_schema={"format": "password"})
+    str, Field(min_length=1, max_length=512, json_schema_extra={"format": "password"})
 ]
 
-Token = Annotated[str, Meta(min_length=20, max_length=200)]
-
-Role = Literal["owner", "admin", "developer", "viewer"]
+Token = Annotated[str, Field(min_length=20, max_length=200)]
 
 
 class RegisterRequest(Request):
     """Sign an organization and its owner up."""
 
     email: Email
+    """Where the verification mail goes."""
     password: Password
+    """15 to 128 characters; common passwords and words of the account are refused."""
     name: Name
+    """Your name."""
     organization_name: Name
-    turnstile_token: Annotated[str, Meta(min_length=1, max_length=2048)]
+    """The organization's name."""
+    turnstile_token: Annotated[str, Field(min_length=1, max_length=2048)]
+    """What the Turnstile widget gave."""
 
 
 class RegisterAnswer(Answer):
     """Always the same, whether or not the address was taken; the mail differs."""
 
     status: Literal["verification_sent"] = "verification_sent"
+    """Always the same."""
 
 
 class VerifyEmailRequest(Request):
     """The token of a verification link."""
 
     token: Token
+    """The part of the link after `#token=`."""
 
 
 class VerifyEmailAnswer(Answer):
@@ -48,67 +54,91 @@ class VerifyEmailAnswer(Answer):
     """
 
     status: Literal["verified"] = "verified"
+    """Always the same."""
     password_token: str | None = None
+    """Sets a password at `POST /v1/auth/password/reset`, if one is needed."""
 
 
 class ResendRequest(Request):
     """Ask for another verification mail."""
 
     email: Email
+    """The address that was signed up."""
 
 
-RecoveryCode = Annotated[str, Meta(min_length=25, max_length=40)]
+RecoveryCode = Annotated[str, Field(min_length=25, max_length=40)]
 
-TotpCode = Annotated[str, Meta(pattern=r"^[0-9]{6}$(?!\n)", examples=["123456"])]
+
+def _unspaced(value: Any) -> Any:
+    return value.replace(" ", "").replace("-", "") if isinstance(value, str) else value
+
+
+TotpCode = Annotated[
+    str, form(r"^[0-9]{6}$", "six digits", examples=["123456"]), BeforeValidator(_unspaced)
+]
 
 
 class LoginRequest(Request):
     """Password login. With a second factor: its code, or one of the recovery codes."""
 
     email: Email
+    """The account's address."""
     password: Password
+    """The account's password."""
     totp_code: TotpCode | None = None
+    """Six digits of the authenticator; blanks are ignored."""
     recovery_code: RecoveryCode | None = None
+    """A recovery code in the authenticator's place."""
 
 
 class ForgotPasswordRequest(Request):
     """Ask for a mail with a link that sets a new password."""
 
     email: Email
+    """The account's address."""
 
 
 class ForgotPasswordAnswer(Answer):
     """Always the same, whether or not the address has an account."""
 
     status: Literal["reset_sent"] = "reset_sent"
+    """Always the same."""
 
 
 class ResetPasswordRequest(Request):
     """The token of a reset link and the new password."""
 
     token: Token
+    """The part of the link after `#token=`."""
     password: Password
+    """The new password."""
 
 
 class ChangePasswordRequest(Request):
     """Replace the password of the one who is logged in."""
 
     current_password: Password
+    """The password so far."""
     password: Password
+    """The new password."""
 
 
 class AcceptInvitationRequest(Request):
     """The token of an invitation, and who accepts it."""
 
     token: Token
+    """The part of the link after `#token=`."""
     name: Name
+    """Your name."""
     password: Password
+    """Your password."""
 
 
 class AcceptInvitationAnswer(Answer):
     """The account exists and its address is verified; log in next."""
 
     status: Literal["joined"] = "joined"
+    """Always the same."""
 
 
 class User(Answer):
@@ -118,7 +148,9 @@ class User(Answer):
     email: str
     name: str
     email_verified: bool
+    """Whether the address was confirmed."""
     two_factor_enabled: bool
+    """Whether logging in takes a second factor."""
     created_at: Timestamp
 
 
@@ -134,12 +166,14 @@ class LoginAnswer(Answer):
     """An access token; the refresh token travels in an HttpOnly cookie only."""
 
     access_token: str
+    """Send it as `Authorization: Bearer`."""
     token_type: Literal["Bearer"]
     expires_in: int
+    """Seconds until the access token expires."""
     user: User
     organization: Organization
-    # The organization asks for a second factor: until it is set up, only that is possible.
     second_factor_required: bool
+    """The organization requires a second factor: until it is set up, only that is possible."""
 
 
 class MeAnswer(Answer):
@@ -148,24 +182,29 @@ class MeAnswer(Answer):
     user: User
     organization: Organization
     role: Role
+    """What the member may do; docs/permissions.md."""
 
 
-class Session(Answer):
+class DashboardSession(Answer):
     """A dashboard session of the one who asks."""
 
     id: str
     current: bool
+    """Whether this is the session that asks."""
     client: str
+    """The browser and system, as its user agent gives them."""
     ip: str
+    """The address it was last refreshed from."""
     created_at: Timestamp
     refreshed_at: Timestamp
+    """When it was last used to get an access token."""
     expires_at: Timestamp
 
 
-class SessionList(Answer):
+class DashboardSessionList(Answer):
     """All sessions, the newest first. There are never more than a page of them."""
 
-    data: list[Session]
+    data: list[DashboardSession]
     next_cursor: None
 
 
@@ -173,28 +212,36 @@ class PasswordRequest(Request):
     """The password once more, before something that weighs."""
 
     password: Password
+    """The current password."""
 
 
 class TotpRequest(Request):
     """A code of the authenticator that is being set up."""
 
     totp_code: TotpCode
+    """Six digits of the authenticator; blanks are ignored."""
 
 
 class PasswordAndTotpRequest(Request):
     """Both factors once more: the authenticator's code, or a recovery code in its place."""
 
     password: Password
+    """The current password."""
     totp_code: TotpCode | None = None
+    """Six digits of the authenticator; blanks are ignored."""
     recovery_code: RecoveryCode | None = None
+    """A recovery code in the authenticator's place."""
 
 
 class TotpEnrolment(Answer):
     """What an authenticator needs (RFC 6238: SHA-1, six digits, 30 seconds), shown this once."""
 
     secret: str
+    """For typing in, base32."""
     otpauth_uri: Url
+    """For an authenticator on this device."""
     qr_svg: str
+    """The same as a QR code, an SVG document; show it as an image."""
     expires_at: Timestamp
 
 
@@ -202,19 +249,23 @@ class RecoveryCodes(Answer):
     """Each stands in for the second factor once. Shown this once."""
 
     recovery_codes: list[str]
+    """Ten codes; each works once."""
 
 
 class OrganizationDetails(Organization):
     """A tenant with its settings."""
 
     owners_need_second_factor: bool
+    """Whether owners must have a second factor."""
 
 
 class UpdateOrganizationRequest(Request):
     """Fields left out stay as they are."""
 
-    name: Name | UnsetType = UNSET
-    owners_need_second_factor: bool | UnsetType = UNSET
+    name: Name | MISSING = MISSING
+    """The organization's new name."""
+    owners_need_second_factor: bool | MISSING = MISSING
+    """Whether owners must have a second factor; only owners may change it."""
 
 
 class Member(Answer):
@@ -224,8 +275,11 @@ class Member(Answer):
     email: str
     name: str
     role: Role
+    """What the member may do; docs/permissions.md."""
     two_factor_enabled: bool
+    """Whether logging in takes a second factor."""
     joined_at: Timestamp
+    """When the member joined."""
 
 
 class MemberList(Answer):
@@ -239,13 +293,16 @@ class ChangeRoleRequest(Request):
     """Another role for a member."""
 
     role: Role
+    """The new role."""
 
 
 class CreateInvitationRequest(Request):
     """Invite somebody by mail."""
 
     email: Email
+    """Who is invited."""
     role: Role
+    """The role the invited person gets."""
 
 
 class Invitation(Answer):
@@ -254,7 +311,9 @@ class Invitation(Answer):
     id: str
     email: str
     role: Role
+    """The role the invited person gets."""
     invited_by: str
+    """The member who sent it."""
     created_at: Timestamp
     expires_at: Timestamp
 

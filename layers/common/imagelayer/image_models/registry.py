@@ -7,28 +7,27 @@ same shape, merged by id. A model is offered when its provider is set up.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
-
-import msgspec
-from msgspec import Meta
+from typing import Any, Literal
 
 from imagelayer.platform.errors import Problem, invalid
 
-Provider = Literal["studio", "openai", "google", "bedrock"]
-VendorFormat = Literal["png", "jpeg", "webp"]
-Ratio = Annotated[str, Meta(pattern=r"^[1-9][0-9]?:[1-9][0-9]?$")]
-Side = Annotated[int, Meta(ge=64, le=4096)]
+type Provider = Literal["studio", "openai", "google", "bedrock"]
+type ProviderFormat = Literal["png", "jpeg", "webp"]
 DEFAULT = "studio"
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Model:
     """One model. Sides are pixels.
+
+    What each field may hold is in `image_models.schemas.ModelEntry`.
 
     `min_side` and `max_side` bound what a caller may ask for. What the vendor makes is one of
     `sizes`, or of `ratios`, or any size of sides that are multiples of `multiple_of` and at most
@@ -37,19 +36,19 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     answers no more.
     """
 
-    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    id: str
     provider: Provider
-    vendor_id: Annotated[str, Meta(min_length=1, max_length=200)]
-    min_side: Side = 256
-    max_side: Side = 2048
-    sizes: tuple[tuple[Side, Side], ...] = ()
-    ratios: tuple[Ratio, ...] = ()
-    multiple_of: Annotated[int, Meta(ge=1, le=64)] = 1
-    max_ratio: Annotated[int, Meta(ge=1)] | None = None
-    formats: tuple[VendorFormat, ...] = ("png", "jpeg", "webp")
-    max_prompt: Annotated[int, Meta(ge=1, le=32_000)] = 4000
-    credits_per_image: Annotated[int, Meta(ge=0)] = 0
-    credits_per_megapixel: Annotated[int, Meta(ge=0)] = 0
+    vendor_id: str
+    min_side: int = 256
+    max_side: int = 2048
+    sizes: tuple[tuple[int, int], ...] = ()
+    ratios: tuple[str, ...] = ()
+    multiple_of: int = 1
+    max_ratio: int | None = None
+    formats: tuple[ProviderFormat, ...] = ("png", "jpeg", "webp")
+    max_prompt: int = 4000
+    credits_per_image: int = 0
+    credits_per_megapixel: int = 0
     edits: bool = False
     seeded: bool = False
     shutdown_date: date | None = None
@@ -101,23 +100,34 @@ class Registry:
 
 @cache
 def known() -> tuple[Model, ...]:
-    """The models of `models.json`."""
-    return read(Path(__file__).with_name("models.json").read_bytes())
+    """The models of `models.json`, which a test checks against `ModelEntry`."""
+    entries = json.loads(Path(__file__).with_name("models.json").read_bytes())
+    return tuple(_model(entry) for entry in entries)
 
 
-def read(text: str | bytes) -> tuple[Model, ...]:
-    """Models from JSON. Raises msgspec.ValidationError."""
-    return msgspec.json.decode(text, type=tuple[Model, ...])
+def _model(entry: Mapping[str, Any]) -> Model:
+    fields = dict(entry)
+    for name in ("sizes", "ratios", "formats"):
+        if name in fields:
+            fields[name] = tuple(tuple(each) if name == "sizes" else each for each in fields[name])
+    if fields.get("shutdown_date"):
+        fields["shutdown_date"] = date.fromisoformat(fields["shutdown_date"])
+    return Model(**fields)
 
 
 def registry(providers: Iterable[str], custom: str = "") -> Registry:
     """The registry of a deployment: what we know, then what the adopter says.
 
-    Raises msgspec.ValidationError for custom models of another shape, ValueError for one that takes
-    the built-in model's place.
+    Raises pydantic.ValidationError for custom models of another shape, ValueError for one that
+    takes the built-in model's place.
     """
-    models = {model.id: model for model in (*known(), *read(custom or "[]"))}
+    added: tuple[Model, ...] = ()
+    if custom:
+        from imagelayer.image_models.schemas import read_models
+
+        added = read_models(custom)
+    models = {model.id: model for model in (*known(), *added)}
     if models[DEFAULT].provider != "studio":
-        # What costs nothing, such as the images of test keys, must not reach a vendor.
+        # What costs nothing, such as the images of test keys, must not reach a provider.
         raise ValueError(f"{DEFAULT} is the built-in model")
     return Registry(models, frozenset(providers) | {"studio"})

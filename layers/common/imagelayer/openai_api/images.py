@@ -11,18 +11,20 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from imagelayer.generations.generations import Generations
 from imagelayer.generations.jobs import DONE, GenerationRequest, size_of
 from imagelayer.image_models.registry import DEFAULT, Model
-from imagelayer.openai_api.schemas import ImageEditsRequest, ImagesRequest
 from imagelayer.platform.errors import CATALOGUE, Problem, invalid, not_found
 from imagelayer.platform.idempotency import IdempotencyRecord
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import Item
+
+if TYPE_CHECKING:
+    from imagelayer.openai_api.schemas import ImagesRequest
 
 HOLD_SECONDS = 22
 # The clients follow 20 redirects; at 25 they begin anew, twice.
@@ -93,7 +95,7 @@ class OpenAiImages:
 
     def _request(self, body: ImagesRequest) -> GenerationRequest:
         """What is asked for. Raises Problem 422."""
-        source = _source(body) if isinstance(body, ImageEditsRequest) else None
+        source = _source(body)
         size = None if body.size == "auto" else body.size
         if size is None and body.preset is None and source is not None:
             models = self.generations.models.models
@@ -196,12 +198,18 @@ def _request(body: ImagesRequest, source: bytes | None, size: str | None) -> Gen
     )
 
 
-def _source(body: ImageEditsRequest) -> bytes:
-    """The one picture of a request. Raises Problem 422."""
+def _source(body: ImagesRequest) -> bytes | None:
+    """The one picture that an edit starts from. Raises Problem 422."""
+    from imagelayer.openai_api.schemas import ImageEditsForm, ImageEditsRequest
+
+    if isinstance(body, ImageEditsForm):
+        given = body.image if isinstance(body.image, list) else [body.image] if body.image else []
+    elif isinstance(body, ImageEditsRequest):
+        given = [_data_url(each.image_url) for each in body.images or []]
+    else:
+        return None
     if body.mask:
         raise invalid("body.mask", "masks are not supported")
-    given = body.image if isinstance(body.image, list) else [body.image] if body.image else []
-    given += [_data_url(each.image_url) for each in body.images or []]
     if len(given) != 1:
         raise invalid("body.image", "send exactly one picture")
     if not given[0].startswith(_SIGNATURES):

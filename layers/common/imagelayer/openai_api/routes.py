@@ -67,7 +67,7 @@ ROUTES = route_table(
         idempotent="organization",
         by_attempt=True,
         also=(303,),
-        forms=True,
+        form=lambda: schemas.ImageEditsForm,
         shared=("organization-generations",),
         max_body_bytes=MAX_PICTURE_BYTES,
     ),

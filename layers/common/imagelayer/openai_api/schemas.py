@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-import msgspec
-from msgspec import Meta
+from pydantic import BeforeValidator, Field
+from pydantic_core import from_json
 
-from imagelayer.api.schemas import Answer
+from imagelayer.api.schemas import WHOLE, Answer, Shape, form
+from imagelayer.design.schemas import Template, TextBlock
 from imagelayer.generations.schemas import BrandedRequest, BrandReport, OutputFormat
 
 SizeOrAuto = Annotated[
-    str, Meta(pattern=r"^(auto|[1-9][0-9]{2,3}x[1-9][0-9]{2,3})$(?!\n)", examples=["1024x1024"])
+    str,
+    form(
+        r"^(auto|[1-9][0-9]{2,3}x[1-9][0-9]{2,3})$",
+        "auto or WIDTHxHEIGHT in pixels, such as 1024x1024",
+        examples=["1024x1024"],
+    ),
 ]
 
 
-class ImagesRequest(BrandedRequest, kw_only=True):
+class ImagesRequest(BrandedRequest):
     """Images as the `openai` client asks for them, with a brand beside; unknown fields pass.
 
     What is left out of `response_format` gets both a link and, where it fits an answer, the bytes:
@@ -23,32 +29,66 @@ class ImagesRequest(BrandedRequest, kw_only=True):
     taken and have no effect.
     """
 
-    prompt: Annotated[str, Meta(min_length=1, max_length=32_000)]
+    prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
+    """What the picture shows."""
     model: str | None = None
-    n: Annotated[int, Meta(ge=1, le=4)] | None = None
+    """`GET /v1/models` lists them."""
+    n: Annotated[int, Field(ge=1, le=4), WHOLE] | None = None
+    """How many images."""
     size: SizeOrAuto | None = None
+    """Width and height in pixels, or `auto`."""
     response_format: Literal["url", "b64_json"] | None = None
+    """`url`, `b64_json`, or null for both."""
     output_format: OutputFormat | None = None
-    output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
+    """The format of the files."""
+    output_compression: Annotated[int, Field(ge=0, le=100), WHOLE] | None = None
+    """Quality of lossy formats, 0 to 100."""
     background: Literal["opaque", "auto", "transparent"] | None = None
+    """Transparent pictures cannot be made."""
     stream: bool | None = None
+    """Answer with server-sent events."""
 
 
-class SourceImage(msgspec.Struct, kw_only=True):
-    """A picture inside JSON: a `data:` URL."""
+class SourceImage(Shape):
+    """A picture inside JSON."""
 
-    image_url: Annotated[str, Meta(max_length=6_000_000)]
+    image_url: Annotated[str, Field(max_length=6_000_000)]
+    """A `data:` URL in base64; other URLs are not fetched."""
 
 
-class ImageEditsRequest(ImagesRequest, kw_only=True):
-    """A picture to start from, as a file `image` of a form or as `images` of JSON: one of them."""
+class ImageEditsRequest(ImagesRequest):
+    """A picture to start from, in JSON."""
+
+    images: list[SourceImage] | None = None
+    """Exactly one picture: a PNG, a JPEG or a WebP."""
+    mask: Any = None
+    """Masks are not supported."""
+
+
+def _json(value: Any) -> Any:
+    """What a form carries as JSON text, in the way OpenAPI gives objects in forms by default."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return from_json(value)
+    except ValueError:
+        return value
+
+
+class ImageEditsForm(ImagesRequest):
+    """A picture to start from, as a file of a form."""
 
     image: bytes | list[bytes] | None = None
-    images: list[SourceImage] | None = None
+    """Exactly one picture: a PNG, a JPEG or a WebP."""
+    text: Annotated[TextBlock | None, BeforeValidator(_json)] = None
+    """Words to set on the picture, as JSON or as parts named `text[headline]`."""
+    template: Annotated[Template | None, BeforeValidator(_json)] = None
+    """A layout with fields of its own, as JSON or as parts named `template[type]`."""
     mask: Any = None
+    """Masks are not supported."""
 
 
-class ImageData(Answer):
+class GeneratedImage(Answer):
     """One image. Beyond what OpenAI answers: its record's id, its seed and its brand report."""
 
     url: str | None
@@ -63,7 +103,7 @@ class ImagesAnswer(Answer):
     """Images as the `openai` client reads them. Beyond that: the generation and its credits."""
 
     created: int
-    data: list[ImageData]
+    data: list[GeneratedImage]
     background: str
     output_format: OutputFormat
     quality: str

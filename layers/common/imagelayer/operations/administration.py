@@ -4,57 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import msgspec
-from msgspec import Meta
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from imagelayer.operations.dead_letters import DeadLetters as Letters
+from imagelayer.api.schemas import WHOLE
+from imagelayer.api.validation import validate
+from imagelayer.operations.dead_letters import DeadLetters
 from imagelayer.operations.plans import Plans
-from imagelayer.platform.errors import Problem
 
-OrgId = Annotated[str, Meta(pattern=r"^org_[0-9a-z]{26}$")]
+OrgId = Annotated[str, Field(pattern=r"^org_[0-9a-z]{26}$")]
 
 
-class Action(msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag_field="action"):
+class OperatorAction(BaseModel):
     """One action."""
 
+    model_config = ConfigDict(extra="forbid")
 
-class DeadLetters(Action, tag="dead_letters"):
+
+class ShowDeadLetters(OperatorAction):
     """The messages that nobody could work off, and how their jobs came out."""
 
+    action: Literal["dead_letters"]
 
-class GrantCredits(Action, tag="grant_credits"):
+
+class GrantCredits(OperatorAction):
     """Credits beside the allowance, until `expires_at`; the same key gives them once."""
 
+    action: Literal["grant_credits"]
     org_id: OrgId
-    amount: int
+    amount: Annotated[int, WHOLE]
     expires_at: str
-    idempotency_key: Annotated[str, Meta(min_length=1, max_length=255)]
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=255)]
 
 
-class SetPlan(Action, tag="set_plan"):
+class SetPlan(OperatorAction):
     """The whole plan: what is left out is as it is for everybody."""
 
+    action: Literal["set_plan"]
     org_id: OrgId
-    monthly_credits: int | None = None
-    shards: int = 1
-    limits: dict[str, dict[str, int]] = {}
+    monthly_credits: Annotated[int, WHOLE] | None = None
+    shards: Annotated[int, WHOLE] = 1
+    limits: dict[str, dict[str, Annotated[int, WHOLE]]] = {}
 
 
-class ShowPlan(Action, tag="show_plan"):
+class ShowPlan(OperatorAction):
     """The plan and what is left."""
 
+    action: Literal["show_plan"]
     org_id: OrgId
 
 
-class Audit(Action, tag="audit"):
+class Audit(OperatorAction):
     """Whether the ledger adds up to the balances."""
 
+    action: Literal["audit"]
     org_id: OrgId
 
 
-AnyAction = GrantCredits | SetPlan | ShowPlan | Audit | DeadLetters
+AnyAction = GrantCredits | SetPlan | ShowPlan | Audit | ShowDeadLetters
+
+
+class Event(RootModel[Annotated[AnyAction, Field(discriminator="action")]]):
+    """What the function is invoked with."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +74,15 @@ class Operator:
     """What the operator's actions are carried out by. `letters` are read for one action alone."""
 
     plans: Plans
-    letters: Callable[[], Letters]
+    letters: Callable[[], DeadLetters]
 
 
 def administer(operator: Operator, event: Mapping[str, Any], now: float) -> dict[str, Any]:
     """Carry one action out and return its result. Raises Problem."""
-    try:
-        action: Any = msgspec.convert(dict(event), AnyAction)
-    except msgspec.ValidationError as error:
-        raise Problem("validation_failed", str(error)) from None
+    action = validate(dict(event), Event, root="event").root
     plans = operator.plans
     match action:
-        case DeadLetters():
+        case ShowDeadLetters():
             return operator.letters().show()
         case GrantCredits():
             return plans.grant(

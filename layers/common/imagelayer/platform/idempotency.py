@@ -19,13 +19,12 @@ other.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
-
-import msgspec
+from typing import Any, Literal, Protocol
 
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.principals import Principal
@@ -48,6 +47,12 @@ Scope = Literal["organization", "actor"]
 Ids = Mapping[str, Any]  # of what a request created, by name
 _KEY_SHAPE = re.compile(r"[\x21-\x7e]{1,255}")
 _ATTEMPT = re.compile(r"[0-9]{1,3}")
+
+
+class Serializable(Protocol):
+    """A request body as `api.schemas` makes them; equal ones have equal JSON."""
+
+    def model_dump_json(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ def record_of(
     operation: str,
     scope: Scope,
     path: Mapping[str, str],
-    body: msgspec.Struct | None,
+    body: Serializable | None,
     by_attempt: bool = False,
 ) -> IdempotencyRecord | None:
     """The record of a request, or None when it names no key. Raises Problem 400.
@@ -85,8 +90,9 @@ def record_of(
     `by_attempt` also accepts the attempt number of a client that sends no key.
     """
     key = read_key(headers)
-    asked = [operation, sorted(path.items()), body, principal.mode]
-    fingerprint = hashlib.sha256(msgspec.json.encode(asked)).hexdigest()
+    asked = json.dumps([operation, sorted(path.items()), principal.mode])
+    content = body.model_dump_json() if body is not None else ""
+    fingerprint = _hash(asked, content)
     whose = principal.end_user.id if principal.end_user else ""
     if scope == "actor":
         whose = principal.actor

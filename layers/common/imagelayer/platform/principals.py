@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+type Mode = Literal["live", "test"]
+type Role = Literal["owner", "admin", "developer", "viewer"]
+
 
 @dataclass(frozen=True)
 class Origin:
     """Where a request came from: the address that counts, the id that names it in the logs, and
-    the client in words (`clients.describe`), which is for people and never decides alone."""
+    the client in words (`http.user_agent`), which is for people and never decides alone."""
 
     ip: str
     request_id: str
@@ -26,7 +29,7 @@ class Principal:
     actor: str  # the id of the key, of the user, or of the end user's session
     scopes: frozenset[str]
     role: str = ""  # of a user; keys and end users have scopes instead
-    mode: Literal["live", "test"] = "live"
+    mode: Mode = "live"
     session_id: str = ""
     secret_hash: str = ""
     valid_until: int = 0  # of a key's secret, in seconds since the epoch; 0 for no end

@@ -14,11 +14,10 @@ Use it as
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.queue import Queue
@@ -126,13 +125,14 @@ def new_message(
 
     Raises ValueError when the body is larger than Standard Webhooks allows.
     """
-    body = msgspec.json.encode({"type": event, "timestamp": rfc3339(now), "data": data})
-    if len(body) > MAX_BODY_BYTES:
+    content = {"type": event, "timestamp": rfc3339(now), "data": data}
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    if len(body.encode()) > MAX_BODY_BYTES:
         raise ValueError("a webhook's body is too large")
     return {
         "id": message_id or new_id("msg", now),
         "org_id": org_id,
         "type": event,
-        "body": body.decode(),
+        "body": body,
         "at": int(now),
     }

@@ -19,8 +19,8 @@ from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.queue import Queue
 from imagelayer.platform.table import StoreUnavailable, TransactionRefused
 from imagelayer.platform.times import rfc3339
+from imagelayer.webhooks.events import WEBHOOK_EVENTS
 from imagelayer.webhooks.outbox import TEST_EVENT, DeliveryTask, new_message
-from imagelayer.webhooks.schemas import WEBHOOK_EVENTS
 from imagelayer.webhooks.signing import RootKeySource
 from imagelayer.webhooks.store import MAX_WEBHOOKS, TooManyWebhooks, WebhookStore
 from imagelayer.webhooks.targets import TargetRefused, parse
