@@ -3,7 +3,7 @@
 The shapes of a domain are pydantic models in its `schemas.py`: request bodies are validated
 through them, and the API description is generated from them. Importing pydantic is a third of a
 cold start, so only a request that has a body imports them, and a model is built when it is first
-used (`defer_build`; docs/decisions/0003-pydantic-for-bodies-and-own-dispatch.md).
+used (`defer_build`; decision 0003).
 """
 
 from __future__ import annotations

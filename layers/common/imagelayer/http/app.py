@@ -1,7 +1,7 @@
 """One HTTP function: admit, authenticate, check the body, call the route, answer.
 
 API Gateway has already matched the route, so dispatch is a look-up of `routeKey`; there is no
-second router to disagree with the first (docs/decisions/0003-pydantic-for-bodies-and-own-dispatch.md).
+second router to disagree with the first (decision 0003).
 """
 
 from __future__ import annotations
