@@ -139,7 +139,7 @@ def test_an_address_that_was_signed_up_twice_chooses_its_password_when_confirmed
     tab.open(mailed_link(cloud, visitor.email, "verify-email", count=2))
     send(tab)
     expect(tab.page.get_by_role("heading")).to_have_text("Choose a password")
-    expect(tab.page.locator("#choose .lead")).to_contain_text("none of them counts")
+    expect(tab.page.locator("#choose .lead")).to_contain_text("none of them is used")
     fill_in(tab, NEW_PASSWORD)
     send(tab)
     expect(tab.page.get_by_role("heading")).to_have_text("Password set")
@@ -155,9 +155,7 @@ def test_a_new_password_is_set_with_the_keyboard_alone(cloud: LocalCloud, tab: T
     tab.page.keyboard.type(NEW_PASSWORD)
     tab.page.keyboard.press("Enter")
     said = tab.page.get_by_role("status")
-    expect(said).to_have_text(
-        "Your password is set. You were logged out everywhere; log in with the new one."
-    )
+    expect(said).to_have_text("You are logged out everywhere. Log in with your new password.")
     expect(said).to_be_focused()
     assert log_in(visitor, PASSWORD) == 401
     assert log_in(visitor, NEW_PASSWORD) == 200
@@ -170,11 +168,11 @@ def test_a_forgotten_password_is_replaced_from_the_page_alone(cloud: LocalCloud,
     tab.open(f"{cloud.base_url}/reset-password#token={DEAD_TOKENS['reset-password']}")
     fill_in(tab, NEW_PASSWORD)
     send(tab)
-    tab.page.get_by_role("link", name="Ask for a new link").click()
+    tab.page.get_by_role("link", name="Request a new link").click()
     expect(tab.page.get_by_label("Email address")).to_be_focused()
     tab.page.keyboard.type(visitor.email)
     tab.page.keyboard.press("Enter")
-    expect(tab.page.get_by_role("heading")).to_have_text("Look into your mail")
+    expect(tab.page.get_by_role("heading")).to_have_text("Check your mail")
     tab.open(mailed_link(cloud, visitor.email, "reset-password"))
     fill_in(tab, NEW_PASSWORD)
     send(tab)
@@ -266,9 +264,9 @@ def test_a_dead_link_says_what_to_do_and_offers_no_button_to_press_again(
     send(tab)
     expect(tab.page.get_by_role("heading")).to_have_text("This link does not work")
     next_step = {
-        "accept-invitation": "ask to be invited again",
-        "verify-email": "ask for a new link on the log-in page",
-        "reset-password": "ask for a new one",
+        "accept-invitation": "ask for another invitation",
+        "verify-email": "request a new link on the log-in page",
+        "reset-password": "request a new one",
     }[name]
     expect(tab.page.get_by_role("status")).to_contain_text(re.compile(next_step, re.IGNORECASE))
     expect(tab.page.get_by_role("button")).to_have_count(0)

@@ -200,7 +200,7 @@ def settle_and_alert(cloud: LocalCloud) -> Attempt:
 
 @flow
 def fail_and_release(cloud: LocalCloud) -> Attempt:
-    """The brand was deleted meanwhile, with its logo."""
+    """The brand was deleted before the image was made, with its logo."""
     shop = new_shop(cloud, with_brand=True)
     job = shop.accept()
     shop.delete_brand()

@@ -174,7 +174,7 @@ CAUSES: dict[str, tuple[Callable[[Product, Account], object], str, str, str, str
         _report_a_key,
         "key_leaked",
         "dev@example.com",
-        "An ImageLayer API key was found in public and is revoked",
+        "An ImageLayer API key was found in public and revoked",
         "",
     ),
     "using all credits": (

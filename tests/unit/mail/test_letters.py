@@ -329,9 +329,9 @@ def test_an_invitation_says_who_invites_where_to_and_as_what() -> None:
         (totp_enabled, "was set up for your account"),
         (totp_disabled, "was removed from your account"),
         (recovery_code_used, "and 9 are left"),
-        (recovery_codes_renewed, "the old ones are void"),
+        (recovery_codes_renewed, "The old ones no longer work"),
         (key_changed, 'The API key "Website" (il_live_abcd…wxyz) was created:'),
-        (key_rotated, 'The API key "Website" (il_live_abcd…wxyz) got a new secret:'),
+        (key_rotated, 'The API key "Website" (il_live_abcd…wxyz) has a new secret:'),
         (key_leaked, 'The API key "Website" (il_live_abcd…wxyz) was found in public'),
         (quota_80, "80 percent of the 12,000 credits of 2026-01 are used."),
         (quota_100, "The 12,000 credits of 2026-01 are used up"),
@@ -359,7 +359,7 @@ def test_a_mail_says_what_its_reader_needs_to_judge_it(write: Writer, said: str)
     ids=named,
 )
 def test_a_mail_of_a_change_says_what_to_do_if_it_was_somebody_else(write: Writer) -> None:
-    condition = r"If (not|this was not you|nobody in your organization did this), "
+    condition = r"If (not|this was not you|no one in your organization did this), "
     assert re.search(condition, flowing(write().text))
 
 

@@ -145,7 +145,7 @@ class ApiKeys:
             earlier = self.store.create(key, hash_secret(secret), record)
         except TooManyKeys:
             raise Problem(
-                "key_limit_reached", f"An organization may have {MAX_KEYS} keys; revoke one first."
+                "key_limit_reached", f"An organization can have {MAX_KEYS} keys. Revoke one first."
             ) from None
         if earlier is not None:
             return self._replay(principal.org_id, idempotency, earlier, now)
@@ -190,7 +190,7 @@ class ApiKeys:
         if not changes:
             return view(key)
         if not self.store.change(key, changes):
-            raise Problem("conflict", "The key was changed by another request; try again.")
+            raise Problem("conflict", "The key was changed by another request. Try again.")
         if changes.get("enabled") is False:
             # As in `revoke`: first the key, then what it minted; a repeated call finishes this.
             self.end_users.end_of_key(principal.org_id, key_id, int(now))
@@ -220,7 +220,7 @@ class ApiKeys:
             # work, but not put itself in the place of its successor.
             raise Problem("conflict", "Only the key's current secret can rotate it.")
         if key["valid_until"] and key["valid_until"] <= now:
-            raise Problem("conflict", "The key has expired; create a new one.")
+            raise Problem("conflict", "The key has expired. Create a new one.")
         ends = int(now) + grace_seconds
         if key["valid_until"]:
             ends = min(ends, key["valid_until"])
@@ -258,7 +258,7 @@ class ApiKeys:
         """
         key = self.store.get(principal.org_id, key_id) if is_id("key", key_id) else None
         if key is not None and not self.store.revoke(key):
-            raise Problem("conflict", "The key was changed by another request; try again.")
+            raise Problem("conflict", "The key was changed by another request. Try again.")
         if is_id("key", key_id):
             self.end_users.end_of_key(principal.org_id, key_id, int(now))
         if key is None:
@@ -288,7 +288,7 @@ class ApiKeys:
         draw = drawn_from(self.derivation(), ids["nonce"], idempotency.secret)
         secret = new_secret(key["kind"], key["mode"], draw)
         if not hmac.compare_digest(hash_secret(secret), key["current_secret"]):
-            raise Problem("conflict", "The key was rotated since.")
+            raise Problem("conflict", "The key has been rotated since.")
         body = {**view(key), "key": secret}
         if ids.get("graceless"):
             # What the new secret has minted since stays.
@@ -376,7 +376,7 @@ def _networks(cidrs: Sequence[str]) -> list[str]:
             continue
         if network.version == 6 and network.prefixlen > LONGEST_IPV6_PREFIX:
             errors.append(
-                FieldError(f"body.allowed_cidrs.{number}", "may be a /64 of IPv6 or wider")
+                FieldError(f"body.allowed_cidrs.{number}", "must be a /64 or larger for IPv6")
             )
         found.append(str(network))
     if errors:

@@ -58,7 +58,7 @@ class Authenticator:
             self.security.record("auth.credential_refused", "denied", origin, reason=refused.reason)
             raise Problem(
                 "unauthenticated",
-                "Send a valid API key or access token as a Bearer.",
+                "Send a valid API key or access token as a Bearer token.",
                 reason=refused.reason,
             ) from None
         self._check_kind(principal, row, origin)
@@ -134,7 +134,7 @@ class Authenticator:
         raise Problem("address_not_allowed", "This key may not be used from this address.")
 
     def _check_publishable(self, key: str, org_id: str, origin: Origin, now: float) -> None:
-        """A publishable key that comes along must be a living one of the same organization."""
+        """x-imagelayer-key must be a valid publishable key of the same organization."""
         if not (key.startswith(api_keys.PUBLISHABLE) and api_keys.is_well_formed(key)):
             raise CredentialRefused("malformed publishable key")
         item, _ = self._admit(api_keys.hash_secret(key), POLICIES["publishable-key"], origin, now)
@@ -209,7 +209,7 @@ class Authenticator:
                 actor=item["id"],
                 reason="another origin" if presented_origin else "no origin",
             )
-            raise Problem("origin_not_allowed", "This session is for other origins.")
+            raise Problem("origin_not_allowed", "This session may not be used from this origin.")
         if PUBLISHABLE_HEADER in headers:
             self._check_publishable(headers[PUBLISHABLE_HEADER], item["org_id"], origin, now)
         return (

@@ -46,7 +46,7 @@ NO_TERMS: Terms = {}
 
 
 class TooManyKeys(Exception):
-    """The organization has as many keys as it may."""
+    """The organization has reached its key limit."""
 
 
 class KeyStore:

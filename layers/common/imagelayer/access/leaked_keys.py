@@ -63,7 +63,7 @@ class LeakedKeys:
             self.security.record(
                 "key.leak_reported", "denied", origin, reason="signature" if key else "unknown key"
             )
-            raise Problem("signature_refused", "The report is not signed by a known key.")
+            raise Problem("signature_refused", "The report is not signed with a known key.")
 
     def _revoke(self, origin: Origin, now: float, leak: LeakedKey) -> bool:
         """Whether it was a key of ours, which is revoked by now.
@@ -104,7 +104,9 @@ class LeakedKeys:
             key = self.store.get(org_id, key_id)
             if key is None or change(key):
                 return key
-        raise Problem("conflict", "The key keeps changing; send the report again.")
+        raise Problem(
+            "conflict", "The key is being changed by other requests. Send the report again."
+        )
 
 
 def is_signed(body: bytes, signature: str, public_key: str) -> bool:
@@ -130,7 +132,7 @@ def _parse(body: bytes) -> list[LeakedKey]:
     except ValidationError:
         raise invalid("body", "must be a list of objects with token, type and url") from None
     if not 0 < len(leaks) <= MAX_REPORTED:
-        raise invalid("body", f"must hold 1 to {MAX_REPORTED} reports")
+        raise invalid("body", f"must contain 1 to {MAX_REPORTED} reports")
     return leaks
 
 

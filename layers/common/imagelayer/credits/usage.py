@@ -50,7 +50,7 @@ class UsageReport:
         start = _day(query, "start", today[:8] + "01")
         end = _day(query, "end", max(today, start.isoformat()))
         if not 0 <= (end - start).days < MAX_DAYS:
-            raise invalid("query.end", f"must be from start to {MAX_DAYS - 1} days after it")
+            raise invalid("query.end", f"must be start or up to {MAX_DAYS - 1} days after it")
         groups = _groups(query.get("group_by", "day"))
         all_rows = self._rows(principal.org_id, start, end, by_end_user=False)
         rows = all_rows
@@ -79,7 +79,9 @@ class UsageReport:
             limit=MAX_ROWS + 1,
         )
         if len(rows) > MAX_ROWS:
-            raise invalid("query.end", "covers more rows than one answer holds; ask for fewer days")
+            raise invalid(
+                "query.end", "covers more rows than one response can hold; request fewer days"
+            )
         return rows
 
 
@@ -139,7 +141,7 @@ def _standing(pools: list[dict[str, Any]], allowance: int, now: float) -> dict[s
 def _groups(text: str) -> tuple[str, ...]:
     groups = tuple(dict.fromkeys(text.split(",")))
     if not set(groups) <= set(GROUPS):
-        raise invalid("query.group_by", f"must be some of {', '.join(GROUPS)}")
+        raise invalid("query.group_by", f"must be a comma-separated list of {', '.join(GROUPS)}")
     return groups
 
 
@@ -150,4 +152,4 @@ def _day(query: Mapping[str, str], name: str, default: str) -> date:
             raise ValueError
         return date.fromisoformat(text)
     except ValueError:
-        raise invalid(f"query.{name}", "must be a day such as 2026-01-31") from None
+        raise invalid(f"query.{name}", "must be a date such as 2026-01-31") from None

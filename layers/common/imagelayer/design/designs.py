@@ -34,7 +34,7 @@ def check_design(
     if typography is not None:
         check_typography(typography)
     if text is not None and not any(True for _ in _written(text)):
-        raise invalid("body.text", "must hold a headline, subhead, cta or caption")
+        raise invalid("body.text", "must have a headline, subhead, cta or caption")
     family = typography["heading"]["family"] if typography else HEADING[0]
     for location, design in (("body.text", text), ("body.template", template)):
         for name, words in _written(design or {}):

@@ -107,7 +107,7 @@ def check_text(location: str, text: str, family: str = HEADING[0]) -> None:
             raise invalid(location, "has too many combining marks on one letter")
         # Not those unassigned here: the emoji font may know a newer Unicode than Python does.
         if category in _UNPRINTABLE:
-            raise invalid(location, f"may not hold U+{point:04X}, which is no printable character")
+            raise invalid(location, f"must not contain U+{point:04X}, which is not printable")
         if not covers(family, point):
             raise invalid(location, f"has U+{point:04X}, which no bundled font can draw")
 

@@ -232,9 +232,7 @@ class Acceptance:
 
     def _cap_reached(self, asked: AcceptanceAttempt) -> Problem:
         self._denied("session.cap_reached", asked)
-        return Problem(
-            "generation_cap_reached", "This session has made all the generations it may."
-        )
+        return Problem("generation_cap_reached", "This session has used all of its generations.")
 
     def _out_of_credits(self, asked: AcceptanceAttempt) -> Problem:
         self._denied("quota.denied", asked)

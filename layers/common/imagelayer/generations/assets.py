@@ -30,7 +30,7 @@ class Assets:
             raise not_found("asset")
         # S3 may keep an expired object for a while; the promise is kept here.
         if record["expires_at"] <= now:
-            raise Problem("expired", "The image has expired; generate it again.")
+            raise Problem("expired", "The image has expired. Generate it again.")
         return self.view(record, now)
 
     def view(self, record: Mapping[str, Any], now: float) -> dict[str, Any]:

@@ -173,7 +173,7 @@ class Generations:
             if self.store.cancel(job, [*release, *end.actions], int(now)):
                 end.send()
                 return {**job, "status": "canceled"}
-        raise Problem("conflict", "The generation keeps changing; try again.")
+        raise Problem("conflict", "The generation is being changed by other requests. Try again.")
 
     def delete(self, principal: Principal, generation_id: str, now: float) -> None:
         """Remove a job, its prompt and its images at once. Raises Problem 404.

@@ -138,7 +138,7 @@ def _check(request: GenerationRequest, model: Model) -> None:
     if not request.prompt.strip():
         raise invalid("body.prompt", "must not be blank")
     if len(request.prompt) > model.max_prompt:
-        raise invalid("body.prompt", f"may have at most {model.max_prompt} characters")
+        raise invalid("body.prompt", f"must be at most {model.max_prompt} characters")
     if branded.brand_id is not None and not is_id("brd", branded.brand_id):
         raise not_found("brand")
     if request.source is not None and not model.edits:
@@ -146,7 +146,7 @@ def _check(request: GenerationRequest, model: Model) -> None:
     if branded.text is None and branded.template is None:
         return
     if branded.text is not None and branded.template is not None:
-        raise invalid("body.template", "excludes text; send one of them")
+        raise invalid("body.template", "cannot be combined with text; send one of them")
     from imagelayer.design.designs import check_design
 
     check_design(_plain(branded.text), _plain(branded.template))
@@ -161,7 +161,7 @@ def size_of(request: GenerationRequest) -> tuple[int, int]:
     preset = request.branded.preset
     if preset is not None:
         if request.size is not None:
-            raise invalid("body.preset", "excludes size; send one of them")
+            raise invalid("body.preset", "cannot be combined with size; send one of them")
         if preset not in PRESETS:
             raise invalid("body.preset", f"must be one of {', '.join(sorted(PRESETS))}")
         return PRESETS[preset]

@@ -134,7 +134,7 @@ class App[W: Part]:
             )
             refusal = Problem(
                 "rate_limited",
-                "Too many requests. Wait as long as Retry-After says.",
+                "Too many requests. Wait for the time in Retry-After.",
                 headers=limited.headers(),
                 reason=limited.policy.name,
             )
@@ -224,7 +224,8 @@ def _admit(
         )
         platform.count("LimiterUnavailable")
         raise Problem(
-            "limiter_unavailable", "The request could not be metered, so it was not admitted."
+            "limiter_unavailable",
+            "The rate limiter did not respond, so the request was refused. Try again.",
         ) from None
     allowed: frozenset[str] = principal.scopes
     if principal.kind == "user":

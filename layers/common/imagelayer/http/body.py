@@ -97,7 +97,7 @@ def _json(data: bytes) -> Any:
 
 
 def _too_large(max_bytes: int) -> Problem:
-    return Problem("body_too_large", f"The body may have at most {max_bytes} bytes.")
+    return Problem("body_too_large", f"The body must be at most {max_bytes} bytes.")
 
 
 def given(body: BaseModel) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def client_address(event: Mapping[str, Any], edge_secret_sha256: str) -> str:
         return canonical(str(event["requestContext"]["http"]["sourceIp"]))
     presented = hashlib.sha256(headers.get("x-edge-secret", "").encode()).hexdigest()
     if not hmac.compare_digest(presented, edge_secret_sha256):
-        raise Problem("edge_required", "Requests must come through the published address.")
+        raise Problem("edge_required", "Send requests to the published address.")
     # `198.51.100.10:46532`, and the same with an IPv6 address: the port is after the last colon.
     return canonical(headers.get("cloudfront-viewer-address", "").rpartition(":")[0].strip("[]"))
 

@@ -53,10 +53,10 @@ def _put(fields: dict[str, Any], name: str, value: str | bytes) -> None:
     for step in way:
         fields = fields.setdefault(step, {})
         if not isinstance(fields, dict):
-            raise invalid(f"body.{matched[1]}", "is given in two shapes")
+            raise invalid(f"body.{matched[1]}", "is given in two forms")
     there = fields.get(last)
     if isinstance(there, dict):
-        raise invalid(f"body.{matched[1]}", "is given in two shapes")
+        raise invalid(f"body.{matched[1]}", "is given in two forms")
     if isinstance(there, list):
         there.append(value)
     elif there is not None:

@@ -127,7 +127,7 @@ class Login:
         if not user.get("verified_at"):
             self._refuse(origin, user, "not verified")
             raise Problem(
-                "email_not_verified", "Confirm your address with the link in the mail first."
+                "email_not_verified", "Verify your email address with the link in the mail first."
             )
         coded = totp_code is not None or recovery_code is not None
         if user.get("totp") and coded:
@@ -362,7 +362,7 @@ class Login:
                     "totp_required", "Send totp_code, or recovery_code, with the password."
                 ) from None
             raise Problem(
-                "invalid_totp_code", "The code is wrong or was used; wait for the next one."
+                "invalid_totp_code", "The code is wrong or was already used. Wait for the next one."
             ) from None
 
     def _acknowledge(

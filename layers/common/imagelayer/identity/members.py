@@ -164,7 +164,7 @@ class Members:
             self.accounts.forget_places(user_id)
             self._record("member.removed", principal, origin, user_id)
             return
-        raise Problem("conflict", "The member was changed by another request; try again.")
+        raise Problem("conflict", "The member was changed by another request. Try again.")
 
     # ── Invitations ─────────────────────────────────────────────────────────────────────────────
 
@@ -258,7 +258,7 @@ class Members:
         """A friendly refusal; that it holds under a race is the transaction's doing."""
         organization = self.accounts.organization(principal.org_id) or {}
         if organization.get("owners", 1) <= 1:
-            raise Problem("last_owner", "Make somebody else an owner first.")
+            raise Problem("last_owner", "Make another member an owner first.")
 
     def _deny(
         self,

@@ -145,7 +145,7 @@ class PasswordChanges:
             actor=user["id"] if user else "",
             reason="invalid token",
         )
-        return Problem("invalid_token", "The link is invalid, was used, or has expired.")
+        return Problem("invalid_token", "The link is invalid, was already used, or has expired.")
 
 
 def _may_reset(user: Item, link: LinkToken, now: float) -> bool:

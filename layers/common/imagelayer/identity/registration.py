@@ -136,7 +136,7 @@ class Registration:
         user = self.accounts.user(link.owner[0]) if link and is_id("usr", link.owner[0]) else None
         if link is None or user is None or not self._confirm(user, link, now):
             self.security.record("auth.verify_email", "failure", origin, reason="invalid token")
-            raise Problem("invalid_token", "The link is invalid, was used, or has expired.")
+            raise Problem("invalid_token", "The link is invalid, was already used, or has expired.")
         user = self.accounts.user(user["id"]) or user
         answer: dict[str, Any] = {"status": "verified", "password_token": None}
         if not user.get("password_hash"):
@@ -175,7 +175,9 @@ class Registration:
             if link is not None and known and self._joined_before(link, password):
                 return
             self.security.record("member.joined", "failure", origin, reason="invalid token")
-            raise Problem("invalid_token", "The invitation is invalid, was used, or has expired.")
+            raise Problem(
+                "invalid_token", "The invitation is invalid, was already used, or has expired."
+            )
         canonical = invitation["email"]
         organization = self.accounts.organization(invitation["org_id"]) or {}
         context = context_words(canonical, name, organization.get("name", ""))
@@ -187,7 +189,7 @@ class Registration:
         if holder is not None and holder.get("verified_at"):
             raise Problem(
                 "address_taken",
-                "This address has an account already, and an account belongs to one organization.",
+                "This address already has an account; an account belongs to one organization.",
             )
         user: Item = {
             # Drawn from the invitation, so that a repeated call finds the user it made.
@@ -203,7 +205,7 @@ class Registration:
         if not self.accounts.join(invitation, user, address, holder) and not self._joined_before(
             link, password
         ):
-            raise Problem("conflict", "The invitation was changed by another request; try again.")
+            raise Problem("conflict", "The invitation was changed by another request. Try again.")
         self._acknowledge(user["id"], "joined_with")
         self.security.record(
             "member.joined", "success", origin, org_id=user["org_id"], actor=user["id"]
@@ -251,13 +253,13 @@ class Registration:
         except CaptchaRefused as refusal:
             raise Problem(
                 "captcha_failed",
-                "The captcha was not accepted; please solve it again.",
+                "The captcha was not accepted. Please solve it again.",
                 reason=refusal.reason,
             ) from None
         except CaptchaUnavailable as fault:
             raise Problem(
                 "dependency_unavailable",
-                "The captcha cannot be checked right now.",
+                "The captcha cannot be verified right now. Try again later.",
                 reason=fault.reason,
             ) from None
 
@@ -273,7 +275,7 @@ class Registration:
         ):
             raise Problem(
                 "captcha_failed",
-                "The captcha was not accepted; please solve it again.",
+                "The captcha was not accepted. Please solve it again.",
                 reason="spent on another address",
             )
 
@@ -284,7 +286,7 @@ class Registration:
         ):
             raise Problem(
                 "registration_limit",
-                "There were too many registrations from this address today.",
+                "There were too many registrations from this address today. Try again tomorrow.",
                 headers={
                     "Retry-After": str(midnight - int(now)),
                     "RateLimit-Policy": f'"registrations";q={self.daily_cap};w=86400',

@@ -147,14 +147,14 @@ class SecondFactor:
 
         user = self.passwords.check(principal, origin, now, password)
         if user.get("totp"):
-            raise Problem("conflict", "A second factor is set up already; remove it first.")
+            raise Problem("conflict", "A second factor is already set up. Remove it first.")
         secret = pyotp.random_base32()
         expires_at = int(now) + ENROLMENT_SECONDS
         sealed = seal(secret, _PURPOSE, user["id"], self.peppers())
 
         def decide(fresh: Item) -> Change:
             if fresh.get("totp"):
-                raise Problem("conflict", "A second factor is set up already; remove it first.")
+                raise Problem("conflict", "A second factor is already set up. Remove it first.")
             return {"totp_pending": {"secret": sealed, "expires_at": expires_at}}, (), ()
 
         self.sessions.change(user["id"], decide, end=False)
@@ -182,9 +182,9 @@ class SecondFactor:
             sealed = enrolled["secret"] if enrolled else pending and pending["secret"]
             repeated = bool(enrolled and enrolled.get("enrolled_by") == principal.session_id)
             if (enrolled and not repeated) or not sealed:
-                raise Problem("conflict", "Begin to set a second factor up first.")
+                raise Problem("conflict", "Start second-factor setup first.")
             if not enrolled and pending and pending["expires_at"] <= now:
-                raise Problem("conflict", "That took too long; begin again.")
+                raise Problem("conflict", "The setup has expired. Start again.")
             step = matching_step(self.verifier.open(sealed, user["id"]), totp_code, now)
             if step is None or (enrolled and step != enrolled["last_step"]):
                 raise CodeRefused("wrong code")
@@ -255,7 +255,7 @@ class SecondFactor:
             if organization.get("owners_need_second_factor"):
                 raise Problem(
                     "second_factor_required",
-                    "The organization asks its owners for a second factor.",
+                    "The organization requires a second factor of its owners.",
                 )
             self._accept(user, now, totp_code, recovery_code)
             # Should another owner ask for it at this very moment, this is refused and starts over.
@@ -299,7 +299,7 @@ class SecondFactor:
         except CodeRefused as refusal:
             record("failure", refusal.reason)
             raise Problem(
-                "invalid_totp_code", "The code is wrong or was used; wait for the next one."
+                "invalid_totp_code", "The code is wrong or was already used. Wait for the next one."
             ) from None
         record("success")
 

@@ -54,17 +54,17 @@ class GenerationRefused(Exception):
 
 # Every way a generation can fail, by its stable public code. Codes are contract: add, never rename.
 FAILURES = {
-    "brand_missing": "The brand was deleted meanwhile.",
-    "content_filtered": "The model's filter refused the request.",
-    "invalid_image": "The uploaded picture cannot be read.",
-    "model_unavailable": "The model is not available any more.",
-    "provider_bad_image": "The model's answer was not a usable picture.",
-    "provider_misconfigured": "The model's provider refused our credentials.",
-    "provider_quota": "The account at the model's provider is out of quota.",
-    "provider_rate_limited": "The model's provider is too busy.",
-    "provider_rejected": "The model's provider refused the request.",
-    "provider_timeout": "The model did not answer in time.",
+    "brand_missing": "The brand was deleted before the image was made.",
+    "content_filtered": "The model's content filter rejected the request.",
+    "invalid_image": "The uploaded image cannot be read.",
+    "model_unavailable": "The model is no longer available.",
+    "provider_bad_image": "The model did not return a usable image.",
+    "provider_misconfigured": "The model's provider rejected our credentials.",
+    "provider_quota": "The provider account is out of quota.",
+    "provider_rate_limited": "The model's provider is overloaded.",
+    "provider_rejected": "The model's provider rejected the request.",
+    "provider_timeout": "The model did not respond in time.",
     "provider_unavailable": "The model's provider cannot be reached.",
-    "text_does_not_fit": "The text does not fit the picture.",
+    "text_does_not_fit": "The text does not fit the image.",
     "timed_out": "The generation did not finish in time.",
 }

@@ -85,7 +85,7 @@ class Registry:
         if model.is_shut_down(today):
             instead = f" Use {model.replacement}." if model.replacement else ""
             raise Problem(
-                "model_shut_down", f"The vendor has shut {model.id} down.{instead}", param="model"
+                "model_shut_down", f"The provider has shut down {model.id}.{instead}", param="model"
             )
         return model
 

@@ -11,7 +11,8 @@ import re
 import textwrap
 from dataclasses import dataclass, field
 
-# Anybody can sign anybody up: a name that a mail client could turn into a link is left out.
+# Anyone can sign up with anyone's address: a name that a mail client could turn into a link
+# is left out.
 _PLAIN_NAME = re.compile(r"[^\W_][\w '’-]*")
 
 
@@ -27,7 +28,7 @@ class Mail:
 
 @dataclass(frozen=True)
 class Occasion:
-    """When and from where something happened, for mails that tell of it."""
+    """When and from where something happened, for mails that report it."""
 
     at: str
     client: str
@@ -48,31 +49,30 @@ def verification(to: str, *, name: str, base_url: str, token: str, hours: int) -
         "Confirm your email address for ImageLayer",
         greeting=name,
         before=[
-            "Somebody, we hope you, signed up for ImageLayer with this address. "
-            "Confirm it to create API keys and make images."
+            "You, or someone using your address, signed up for ImageLayer. "
+            "Confirm the address to create API keys and make images."
         ],
         button=("Confirm my address", link),
         after=[
             f"The link works once and for {hours} hours.",
-            "If this was not you, do nothing: without the confirmation there is no account.",
+            "If this was not you, ignore this mail: without the confirmation there is no account.",
         ],
     )
 
 
 def already_registered(to: str, *, name: str, base_url: str) -> Mail:
-    """Tells the owner of an account that somebody tried to sign up again."""
+    """Notifies an account's owner of another sign-up with the same address."""
     return _mail(
         to,
         "You already have an ImageLayer account",
         greeting=name,
         before=[
-            "Somebody tried to sign up for ImageLayer with this address, and it already has an "
-            "account. Nothing was changed."
+            "You, or someone using your address, tried to sign up for ImageLayer. The address "
+            "already has an account, and nothing was changed."
         ],
         after=[
-            f"You can log in with the password you chose then. If you no longer know it, set a new "
-            f"one at {base_url}/reset-password. If it was not you who signed up again, there is "
-            "nothing to do."
+            f"Log in with your existing password. If you do not remember it, set a new one at "
+            f"{base_url}/reset-password. If this was not you, there is nothing to do."
         ],
     )
 
@@ -83,12 +83,15 @@ def password_reset(to: str, *, name: str, base_url: str, token: str, minutes: in
         to,
         "Set a new password for ImageLayer",
         greeting=name,
-        before=["Somebody, we hope you, asked to set a new password for your ImageLayer account."],
+        before=[
+            "You, or someone using your address, requested a new password for your ImageLayer "
+            "account."
+        ],
         button=("Set a new password", f"{base_url}/reset-password#token={token}"),
         after=[
             f"The link works once and for {minutes} minutes. Setting a new password logs you out "
             "everywhere; your second factor stays as it is.",
-            "If this was not you, do nothing: your password has not changed.",
+            "If this was not you, ignore this mail: your password has not changed.",
         ],
     )
 
@@ -96,7 +99,7 @@ def password_reset(to: str, *, name: str, base_url: str, token: str, minutes: in
 def invitation(
     to: str, *, inviter: str, organization: str, role: str, base_url: str, token: str, days: int
 ) -> Mail:
-    """Invites somebody into an organization."""
+    """Invites a person into an organization."""
     who = inviter if _PLAIN_NAME.fullmatch(inviter) else "A member"
     where = (
         f"the organization {organization}"
@@ -108,71 +111,72 @@ def invitation(
         "You are invited to ImageLayer",
         greeting="",
         before=[f"{who} invites you to join {where} on ImageLayer as {_with_article(role)}."],
-        button=("Join", f"{base_url}/accept-invitation#token={token}"),
+        button=("Accept the invitation", f"{base_url}/accept-invitation#token={token}"),
         after=[
             f"The link works once and for {days} days.",
-            "If you do not know who this is, do nothing: nobody joins without this link.",
+            "If you do not recognize this invitation, ignore this mail: without the link no one "
+            "can accept it.",
         ],
     )
 
 
 def new_place(to: str, *, name: str, base_url: str, occasion: Occasion) -> Mail:
-    """Tells of a login from a network that is new to the account."""
+    """Reports a login from a network that is new to the account."""
     return _mail(
         to,
         "New login to your ImageLayer account",
         greeting=name,
         before=[
-            "Somebody logged in to your account from a place we have not seen before:",
+            "Your account was used to log in from a new location:",
             occasion.sentence,
         ],
         after=[
             "If this was you, there is nothing to do.",
-            f"If not, set a new password at {base_url}/reset-password at once. That ends every "
-            "session, this one included.",
+            f"If not, set a new password at {base_url}/reset-password now. That ends every "
+            "session, including this one.",
         ],
     )
 
 
 def password_changed(to: str, *, name: str, base_url: str, occasion: Occasion) -> Mail:
-    """Tells that the password is another one now."""
+    """Reports that the password was changed."""
     return _mail(
         to,
         "Your ImageLayer password was changed",
         greeting=name,
         before=["The password of your account was changed:", occasion.sentence],
-        after=[f"If this was not you, set a new one at {base_url}/reset-password at once."],
+        after=[f"If this was not you, set a new one at {base_url}/reset-password now."],
     )
 
 
 def totp_changed(to: str, *, name: str, base_url: str, occasion: Occasion, enabled: bool) -> Mail:
-    """Tells that the second factor was set up or removed."""
+    """Reports that the second factor was set up or removed."""
     what = "set up for" if enabled else "removed from"
     return _mail(
         to,
         f"A second factor was {what} your ImageLayer account",
         greeting=name,
         before=[f"A second factor was {what} your account:", occasion.sentence],
-        after=[f"If this was not you, set a new password at {base_url}/reset-password at once."],
+        after=[f"If this was not you, set a new password at {base_url}/reset-password now."],
     )
 
 
 def recovery_codes_changed(
     to: str, *, name: str, base_url: str, occasion: Occasion, left: int | None
 ) -> Mail:
-    """Tells that a recovery code was used, or that new ones replaced the old."""
+    """Reports that a recovery code was used, or that new ones replaced the old."""
     if left is None:
         subject = "Your ImageLayer recovery codes were replaced"
-        said = "New recovery codes were made for your account, and the old ones are void:"
+        said = "New recovery codes were created for your account. The old ones no longer work:"
     else:
         subject = "A recovery code of your ImageLayer account was used"
-        said = f"A recovery code stood in for your second factor, and {left} are left:"
+        said = f"A recovery code was used in place of your second factor, and {left} are left:"
     return _mail(
         to,
         subject,
         greeting=name,
         before=[said, occasion.sentence],
-        after=[f"If this was not you, set a new password at {base_url}/reset-password at once."],
+        after=[f"If this was not you, set a new password at {base_url}/reset-password now."],
     )
 
 
@@ -186,8 +190,8 @@ def key_changed(
     key_hint: str,
     rotated: bool,
 ) -> Mail:
-    """Tells the owners that an API key was created or has a new secret."""
-    what = "got a new secret" if rotated else "was created"
+    """Notifies the owners that an API key was created or has a new secret."""
+    what = "has a new secret" if rotated else "was created"
     label = f'"{key_name}" ({key_hint})' if _PLAIN_NAME.fullmatch(key_name) else key_hint
     return _mail(
         to,
@@ -195,39 +199,39 @@ def key_changed(
         greeting=name,
         before=[f"The API key {label} {what}:", occasion.sentence],
         after=[
-            "If nobody in your organization did this, revoke the key at once, and set a new "
+            "If no one in your organization did this, revoke the key now, and set a new "
             f"password at {base_url}/reset-password."
         ],
     )
 
 
 def key_leaked(to: str, *, name: str, key_name: str, key_hint: str, place: str) -> Mail:
-    """Tells that a key was found in public and does not work any more."""
+    """Notifies the owners that a key was found in public and revoked."""
     called = f'"{key_name}" ({key_hint})' if _PLAIN_NAME.fullmatch(key_name) else f"({key_hint})"
     where = [f"It was found here:\n{place}"] if place else []
     return _mail(
         to,
-        "An ImageLayer API key was found in public and is revoked",
+        "An ImageLayer API key was found in public and revoked",
         greeting=name,
         before=[
-            f"The API key {called} was found in public, where anybody could have used it, so we "
+            f"The API key {called} was found in public, where anyone could have used it, so we "
             "revoked it. Requests with it are refused from now on.",
             *where,
         ],
         after=[
-            "Create a new key and put it where the old one was in use. Take the old one out of the "
-            "place it was found in, and look at your usage and security events for calls that were "
+            "Create a new key and replace the old one wherever you use it. Remove the old one from "
+            "the place it was found, and check your usage and security events for calls that were "
             "not yours.",
         ],
     )
 
 
 def quota(to: str, *, name: str, percent: int, month: str, allowance: int) -> Mail:
-    """Tells the owners how far the month's credits are used up."""
+    """Notifies the owners how much of the month's credits is used."""
     if percent >= 100:
         said = (
-            f"The {allowance:,} credits of {month} are used up, or too few are left for what was "
-            "asked for. Until the month ends, such requests are refused."
+            f"The {allowance:,} credits of {month} are used up, or too few are left for a recent "
+            "request. Such requests are refused until the month ends."
         )
     else:
         said = f"{percent} percent of the {allowance:,} credits of {month} are used."
@@ -236,7 +240,7 @@ def quota(to: str, *, name: str, percent: int, month: str, allowance: int) -> Ma
         f"{percent} percent of this month's ImageLayer credits are used",
         greeting=name,
         before=[said],
-        after=["Images that exist are not affected."],
+        after=["Existing images are not affected."],
     )
 
 
@@ -272,7 +276,7 @@ def _mail(
             "If the button does not work, copy this address into your browser:<br>"
             f'<span style="word-break:break-all">{escaped_link}</span></p>'
         )
-    # Wrapped for clients that do not; a link stands on a line of its own, whole.
+    # Wrapped, for clients that do not wrap; a link has a line of its own, unbroken.
     paragraphs = [_wrapped(each) for each in [*words, *after, "ImageLayer"]]
     text = "\n\n".join(paragraphs) + "\n"
     body = "".join([*rich, *closing])

@@ -69,7 +69,7 @@ class OpenAiImages:
         """Images, or where to wait for them. Raises Problem as `Generations.accept`, and with the
         code of what a generation failed for."""
         if body.background == "transparent":
-            raise invalid("body.background", "transparent pictures cannot be made")
+            raise invalid("body.background", "transparent backgrounds are not supported")
         form = Form(body.response_format, bool(body.stream))
         request = self._request(body)
         job, _ = self.generations.accept(principal, origin, now, request, idempotency)
@@ -126,7 +126,8 @@ class OpenAiImages:
     def _onward(self, job: Item, form: Form, hop: int) -> Redirect:
         if hop >= MAX_HOPS:
             raise Problem(
-                "timed_out", f"Not done yet; GET /v1/generations/{job['id']} shows it when it is."
+                "timed_out",
+                f"The images are not finished yet. Read them with GET /v1/generations/{job['id']}.",
             )
         query: dict[str, Any] = {"hop": hop + 1}
         if form.images_as:
@@ -170,7 +171,7 @@ class OpenAiImages:
     def _bytes(self, record: Item) -> str:
         data = self.media.get(record["object_key"])
         if data is None:
-            raise Problem("expired", "The image has expired; generate it again.")
+            raise Problem("expired", "The image has expired. Generate it again.")
         return base64.b64encode(data).decode()
 
 
@@ -181,7 +182,7 @@ def _check_room(request: GenerationRequest) -> None:
     if pixels * _BYTES_PER_PIXEL[request.output_format] * 4 / 3 > MAX_ANSWER_BYTES:
         raise invalid(
             "body.response_format",
-            "so many bytes may not fit an answer; ask for url, jpeg, or fewer images",
+            "the response would be too large; request url, jpeg, or fewer images",
         )
 
 

@@ -18,7 +18,7 @@ def wait_request(query: Mapping[str, str]) -> tuple[Form, int]:
     if images_as not in (None, "url", "b64_json"):
         raise invalid("query.as", "must be url or b64_json")
     if query.get("stream", "true") != "true":
-        raise invalid("query.stream", "must be true if it is sent")
+        raise invalid("query.stream", "must be true if sent")
     return Form(images_as, "stream" in query), number(query, "hop", MAX_HOPS)
 
 

@@ -63,7 +63,7 @@ class Plans:
         self._need(org_id)
         until = parse_rfc3339(expires_at)
         if until is None or int(until) <= now:
-            raise invalid("expires_at", "must be an RFC 3339 time that lies ahead")
+            raise invalid("expires_at", "must be an RFC 3339 time in the future")
         if not 0 < amount <= MAX_CREDITS:
             raise invalid("amount", f"must be 1 to {MAX_CREDITS}")
         digest = hashlib.sha256(f"{org_id}\x00{idempotency_key}".encode()).digest()
@@ -84,7 +84,7 @@ class Plans:
             if given:
                 self._record("credits.granted", org_id, f"{grant_id} {amount}")
             return {"id": grant_id, "granted": given}
-        raise Problem("conflict", "The plan keeps changing; try again.")
+        raise Problem("conflict", "The plan is being changed by other requests. Try again.")
 
     def change(
         self,
@@ -122,7 +122,9 @@ class Plans:
             keys = self.keys.set_limits(org_id, dict(limits))
             self._record("plan.changed", org_id, ", ".join(sorted(kept)))
             return {"plan": kept, "keys": keys}
-        raise Problem("conflict", "The plan or its balances keep changing; try again.")
+        raise Problem(
+            "conflict", "The plan or its balances are being changed by other requests. Try again."
+        )
 
     def show(self, now: float, org_id: str) -> dict[str, Any]:
         """The plan and the living balances. Raises Problem 404."""

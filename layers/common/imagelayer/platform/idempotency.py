@@ -123,7 +123,9 @@ def record_of(
 def replayed_ids(record: IdempotencyRecord, stored: Item) -> Ids:
     """The ids an earlier request created. Raises Problem 422 when it was a different request."""
     if stored["fingerprint"] != record.fingerprint:
-        raise Problem("idempotency_mismatch", "This Idempotency-Key was used with another request.")
+        raise Problem(
+            "idempotency_mismatch", "This Idempotency-Key was used with a different request."
+        )
     ids: Ids = stored["made"]
     return ids
 
@@ -140,7 +142,8 @@ def concurrent_duplicate(record: IdempotencyRecord | None) -> Iterator[None]:
         if record is None or not fault.met or not fault.met[-1]:
             raise
         raise Problem(
-            "idempotency_in_flight", "A request with this Idempotency-Key is being worked on."
+            "idempotency_in_flight",
+            "A request with this Idempotency-Key is in progress. Send it again in a moment.",
         ) from None
 
 

@@ -77,7 +77,7 @@ class Webhooks:
         except TooManyWebhooks:
             raise Problem(
                 "webhook_limit_reached",
-                f"An organization may have {MAX_WEBHOOKS} webhooks; delete one first.",
+                f"An organization can have {MAX_WEBHOOKS} webhooks. Delete one first.",
             ) from None
         if earlier is not None:
             return self._replay(principal.org_id, earlier)
@@ -120,7 +120,7 @@ class Webhooks:
         named = ", ".join(sorted(changes))
         changes["updated_at"] = int(now)
         if not self.store.update_webhook(webhook, changes, forget):
-            raise Problem("conflict", "The webhook was changed by another request; try again.")
+            raise Problem("conflict", "The webhook was changed by another request. Try again.")
         self.security.by(principal, origin).record(
             "webhook.changed", reason=f"{webhook_id} {named}"
         )
@@ -165,7 +165,7 @@ class Webhooks:
             earlier = self.store.rotate_webhook(webhook, secret, previous, record)
         except TransactionRefused:
             raise Problem(
-                "conflict", "The webhook was changed by another request; try again."
+                "conflict", "The webhook was changed by another request. Try again."
             ) from None
         if earlier is not None:
             return self._replay(principal.org_id, earlier)
@@ -192,7 +192,7 @@ class Webhooks:
         if message is None or message.get("webhook_id", webhook_id) != webhook_id:
             raise not_found("message")
         if not self.store.resend_message(message, webhook_id, int(now)):
-            raise Problem("conflict", "The message is being sent right now.")
+            raise Problem("conflict", "The message is being sent. Try again in a moment.")
         self._queue(DeliveryTask(webhook["org_id"], message_id, webhook_id, int(now)))
         return _message_view(message)
 
@@ -228,7 +228,7 @@ class Webhooks:
         """
         webhook = self._need(org_id, ids["webhook_id"])
         if ids["version"] != webhook["secret"]["version"]:
-            raise Problem("conflict", "The secret was rotated since.")
+            raise Problem("conflict", "The secret has been rotated since.")
         body = self._with_secret(webhook)
         if "ends" in ids:
             body["previous_expires_at"] = rfc3339(ids["ends"])

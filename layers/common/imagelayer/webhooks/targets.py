@@ -74,7 +74,7 @@ def parse(url: str, *, loopback: bool = False) -> Target:
     host = (parts.hostname or "").lower().removesuffix(".")
     local = loopback and (host == "localhost" or _is_loopback(host))
     if parts.scheme != "https" and not (local and parts.scheme == "http"):
-        raise TargetRefused("must begin with https://")
+        raise TargetRefused("must start with https://")
     if "@" in parts.netloc or "#" in url:
         raise TargetRefused("must have neither a user name nor a fragment")
     port = _PORTS[parts.scheme] if port is None else port
