@@ -10,39 +10,41 @@ app = App("brand", BrandsWiring, ROUTES)
 
 
 @app.route("POST /v1/brands")
-def create(call: Call[BrandsWiring]) -> Reply:
-    brand = call.wiring.brands.create(call.principal, call.now, given(call.body), call.idempotency)
+def create_brand(call: Call[BrandsWiring]) -> Reply:
+    brand = call.wiring.brands.create_brand(
+        call.principal, call.now, given(call.body), call.idempotency
+    )
     return made(brand)
 
 
 @app.route("GET /v1/brands")
 def list_brands(call: Call[BrandsWiring]) -> Reply:
     limit, after = page_request(call.query, "brd")
-    return Reply(page(*call.wiring.brands.page(call.principal, limit=limit, after=after)))
+    return Reply(page(*call.wiring.brands.list_brands(call.principal, limit=limit, after=after)))
 
 
 @app.route("GET /v1/brands/{brand_id}")
-def get(call: Call[BrandsWiring]) -> Reply:
-    return Reply(call.wiring.brands.get(call.principal, call.path["brand_id"]))
+def get_brand(call: Call[BrandsWiring]) -> Reply:
+    return Reply(call.wiring.brands.get_brand(call.principal, call.path["brand_id"]))
 
 
 @app.route("PATCH /v1/brands/{brand_id}")
-def change(call: Call[BrandsWiring]) -> Reply:
-    changed = call.wiring.brands.change(
+def update_brand(call: Call[BrandsWiring]) -> Reply:
+    changed = call.wiring.brands.update_brand(
         call.principal, call.now, call.path["brand_id"], given(call.body)
     )
     return Reply(changed)
 
 
 @app.route("DELETE /v1/brands/{brand_id}")
-def delete(call: Call[BrandsWiring]) -> Reply:
-    call.wiring.brands.delete(call.principal, call.path["brand_id"])
+def delete_brand(call: Call[BrandsWiring]) -> Reply:
+    call.wiring.brands.delete_brand(call.principal, call.path["brand_id"])
     return Reply()
 
 
 @app.route("POST /v1/brands/{brand_id}/assets")
-def announce(call: Call[BrandsWiring]) -> Reply:
-    upload = call.wiring.brands.announce(
+def create_upload(call: Call[BrandsWiring]) -> Reply:
+    upload = call.wiring.brands.create_upload(
         call.principal,
         call.now,
         call.path["brand_id"],

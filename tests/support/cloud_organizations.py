@@ -172,7 +172,7 @@ class Shop:
 
     def delete_brand(self) -> None:
         """Delete its brand with the logo."""
-        assert self.brands.delete(self.org_id, str(self.brand_id))
+        assert self.brands.delete_brand(self.org_id, str(self.brand_id))
         bucket = self.cloud.info["buckets"]["BrandBucket"]
         key = logo_key(self.org_id, str(self.brand_id))
         self.cloud.client("s3").delete_object(Bucket=bucket, Key=key)
@@ -269,7 +269,7 @@ def _brand(shop: Shop, now: float) -> str:
     shop.cloud.client("s3").put_object(
         Bucket=shop.cloud.info["buckets"]["BrandBucket"], Key=key, Body=LOGO.read_bytes()
     )
-    shop.brands.create(
+    shop.brands.create_brand(
         {
             "id": brand_id,
             "org_id": shop.org_id,

@@ -1,8 +1,9 @@
-"""Decodes what was uploaded, re-encodes it without metadata, and only then lets it be used."""
+"""Decodes uploaded files, re-encodes them without metadata, and only then makes them usable."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from imagelayer.audit.security_log import SecurityLog
@@ -10,6 +11,9 @@ from imagelayer.brands.store import BrandStore
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.render.intake import UnusableImage, sanitize
+
+if TYPE_CHECKING:
+    from imagelayer.brands.records import LogoRecord
 
 
 @dataclass(frozen=True)
@@ -21,11 +25,11 @@ class BrandIntake:
     security: SecurityLog
 
     def receive(self, event_key: str, now: float) -> str:
-        """Take one uploaded object in; returns what became of it.
+        """Process one uploaded object; returns the outcome.
 
-        Events come at least once and in any order: whatever is not a pending upload is dropped.
-        The clean copy is written before the brand refers to it, and the raw file is deleted last,
-        so a crash in between is finished by the next delivery.
+        Events come at least once and in any order: anything but a pending upload is ignored. The
+        clean copy is written before the brand refers to it, and the raw file is deleted last, so a
+        crash in between is finished by the next delivery.
         """
         incoming_key = unquote_plus(event_key)  # S3 encodes keys in events like form fields
         parts = incoming_key.split("/")
@@ -36,7 +40,7 @@ class BrandIntake:
         if upload is None:
             return "ignored"
         if upload["status"] != "pending":
-            self.objects.delete(incoming_key)  # what a crash left behind, or sent once more
+            self.objects.delete(incoming_key)  # left behind by a crash, or posted again
             return "ignored"
         data = self.objects.get(incoming_key)
         if data is None:
@@ -55,7 +59,7 @@ class BrandIntake:
             )
             return "rejected"
         self.objects.put(upload["logo_key"], image.data, content_type="image/png")
-        logo = {
+        logo: LogoRecord = {
             "upload_id": upload_id,
             "key": upload["logo_key"],
             "width": image.width,
@@ -65,6 +69,6 @@ class BrandIntake:
         if not accepted:
             current = self.store.get_upload(org_id, brand_id, upload_id)
             if current is None or current["status"] != "ready":
-                self.objects.delete(upload["logo_key"])  # its brand was deleted meanwhile
+                self.objects.delete(upload["logo_key"])  # its brand was deleted
         self.objects.delete(incoming_key)
         return "ready" if accepted else "ignored"

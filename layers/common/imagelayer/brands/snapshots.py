@@ -8,10 +8,14 @@ transaction, whose refusal returns the current brand.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
 from imagelayer.brands.store import BrandStore
 from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import Action, Item
+
+if TYPE_CHECKING:
+    from imagelayer.brands.records import BrandRecord, BrandSnapshot
 
 REMEMBERED_BRANDS = 256
 _KEPT = (
@@ -31,25 +35,30 @@ _KEPT = (
 
 @dataclass(frozen=True)
 class BrandSnapshots:
-    """Brands as this process knows them, and the condition that they still are so."""
+    """Brands as this process knows them, and the condition that they are unchanged."""
 
     store: BrandStore
-    memory: Recent[tuple[str, str], Item] = field(default_factory=lambda: Recent(REMEMBERED_BRANDS))
+    memory: Recent[tuple[str, str], BrandSnapshot] = field(
+        default_factory=lambda: Recent(REMEMBERED_BRANDS)
+    )
 
-    def of(self, org_id: str, brand_id: str) -> Item | None:
+    def of(self, org_id: str, brand_id: str) -> BrandSnapshot | None:
         """A brand as a job keeps it, from memory if it is there; None when there is none."""
         known = self.memory.get((org_id, brand_id), None)
-        return known or self.learn(org_id, brand_id, self.store.get(org_id, brand_id))
+        return known or self.learn(org_id, brand_id, self.store.get_brand(org_id, brand_id))
 
-    def learn(self, org_id: str, brand_id: str, brand: Item | None) -> Item | None:
+    def learn(
+        self, org_id: str, brand_id: str, brand: Item | BrandRecord | None
+    ) -> BrandSnapshot | None:
         """Remember the current brand, or forget one that is gone."""
         if brand is None:
             self.memory.drop((org_id, brand_id))
             return None
-        snapshot = {name: brand[name] for name in _KEPT if name in brand}
+        kept = {name: value for name, value in brand.items() if name in _KEPT}
+        snapshot = cast("BrandSnapshot", kept)
         self.memory.keep((org_id, brand_id), snapshot)
         return snapshot
 
-    def check(self, org_id: str, snapshot: Item) -> Action:
+    def check(self, org_id: str, snapshot: BrandSnapshot) -> Action:
         """A transaction's condition that the brand is still as in the snapshot."""
         return self.store.current_check(org_id, snapshot["id"], snapshot["version"])

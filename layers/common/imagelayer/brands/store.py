@@ -7,16 +7,18 @@ ORG#<org_id>   UPLOAD#<brand_id>#<upload_id>     kind, status, reason, expires_a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.table import (
     Action,
     ConditionFailed,
-    Item,
     Table,
     try_transact,
 )
+
+if TYPE_CHECKING:
+    from imagelayer.brands.records import BrandRecord, LogoRecord, UploadRecord
 
 
 class BrandStore:
@@ -27,32 +29,35 @@ class BrandStore:
         self._table = table
         self._idempotency = IdempotencyStore(client, table)
 
-    def create(self, brand: Item, record: IdempotencyRecord | None = None) -> Ids | None:
+    def create_brand(
+        self, brand: BrandRecord, record: IdempotencyRecord | None = None
+    ) -> Ids | None:
         """Write a new brand. Returns the ids an earlier request with the same idempotency key
         created, else None."""
         item = {**_brand_key(brand["org_id"], brand["id"]), **brand}
         return self._idempotency.create(item, record)
 
-    def get(self, org_id: str, brand_id: str) -> Item | None:
+    def get_brand(self, org_id: str, brand_id: str) -> BrandRecord | None:
         """A brand, or None."""
-        return self._table.get(**_brand_key(org_id, brand_id))
+        return cast("BrandRecord | None", self._table.get(**_brand_key(org_id, brand_id)))
 
-    def page(self, org_id: str, *, limit: int, after: str | None) -> list[Item]:
+    def list_brands(self, org_id: str, *, limit: int, after: str | None) -> list[BrandRecord]:
         """Brands in order of creation, past `after`."""
-        return self._table.query(
+        found = self._table.query(
             f"ORG#{org_id}", prefix="BRAND#", limit=limit, after=f"BRAND#{after}" if after else None
         )
+        return cast("list[BrandRecord]", found)
 
-    def change(
+    def update_brand(
         self, org_id: str, brand_id: str, fields: Mapping[str, Any], now: int
-    ) -> Item | None:
+    ) -> BrandRecord | None:
         """Set fields and raise the version; None when there is no such brand.
 
         Concurrent changes of different fields both stay; of the same field the last one stays.
         """
         settings = "".join(f", #{name} = :{name}" for name in fields)
         try:
-            return self._table.update(
+            updated = self._table.update(
                 **_brand_key(org_id, brand_id),
                 expression=f"SET #version = #version + :one, #updated_at = :now{settings}",
                 condition="attribute_exists(#pk)",
@@ -62,8 +67,9 @@ class BrandStore:
             )
         except ConditionFailed:
             return None
+        return cast("BrandRecord", updated)
 
-    def delete(self, org_id: str, brand_id: str) -> bool:
+    def delete_brand(self, org_id: str, brand_id: str) -> bool:
         """Delete a brand; False when there is none."""
         try:
             self._table.delete(**_brand_key(org_id, brand_id), condition="attribute_exists(#pk)")
@@ -72,37 +78,39 @@ class BrandStore:
         return True
 
     def current_check(self, org_id: str, brand_id: str, version: int) -> Action:
-        """A transaction's condition that this is the brand as it stands. A brand that is gone or
-        was changed meanwhile refuses, and the refusal brings what stands there."""
+        """A transaction's condition that the brand still has this version. One that was changed or
+        deleted refuses, and the refusal returns the current brand."""
         return self._table.check_action(
             **_brand_key(org_id, brand_id), condition="#version = :version", version=version
         )
 
-    def create_upload(self, upload: Item, record: IdempotencyRecord | None = None) -> Ids | None:
-        """Write a pending upload. Returns as `create`."""
-        return self._idempotency.create({**_upload_key(upload), **upload}, record)
+    def create_upload(
+        self, upload: UploadRecord, record: IdempotencyRecord | None = None
+    ) -> Ids | None:
+        """Write a pending upload. Returns as `create_brand`."""
+        return self._idempotency.create({**_upload_key_of(upload), **upload}, record)
 
-    def get_upload(self, org_id: str, brand_id: str, upload_id: str) -> Item | None:
-        """An announced file, or None."""
-        return self._table.get(
-            **_upload_key({"org_id": org_id, "brand_id": brand_id, "id": upload_id})
-        )
+    def get_upload(self, org_id: str, brand_id: str, upload_id: str) -> UploadRecord | None:
+        """An upload, or None."""
+        found = self._table.get(**_upload_key(org_id, brand_id, upload_id))
+        return cast("UploadRecord | None", found)
 
-    def uploads(self, org_id: str, brand_id: str) -> list[Item]:
-        """All files announced for a brand."""
-        return self._table.query(f"ORG#{org_id}", prefix=f"UPLOAD#{brand_id}#")
+    def list_uploads(self, org_id: str, brand_id: str) -> list[UploadRecord]:
+        """All uploads of a brand."""
+        found = self._table.query(f"ORG#{org_id}", prefix=f"UPLOAD#{brand_id}#")
+        return cast("list[UploadRecord]", found)
 
-    def delete_upload(self, upload: Item) -> None:
-        """Forget a file."""
-        self._table.delete(**_upload_key(upload))
+    def delete_upload(self, upload: UploadRecord) -> None:
+        """Forget an upload."""
+        self._table.delete(**_upload_key_of(upload))
 
-    def accept_upload(self, upload: Item, logo: Item, now: int) -> bool:
-        """Mark a file ready and put it on its brand, both or neither.
+    def accept_upload(self, upload: UploadRecord, logo: LogoRecord, now: int) -> bool:
+        """Mark an upload ready and put the logo on its brand, both or neither.
 
-        S3 may deliver one event twice: the second finds the file no longer pending and is
-        refused, so the brand's version grows once. A brand deleted meanwhile refuses as well.
+        S3 may deliver one event twice: the second finds the upload no longer pending and is
+        refused, so the brand's version grows once. A deleted brand refuses as well.
         """
-        key = _upload_key(upload)
+        key = _upload_key_of(upload)
         return try_transact(
             self._client,
             [
@@ -125,11 +133,11 @@ class BrandStore:
             ],
         )
 
-    def reject_upload(self, upload: Item, reason: str) -> None:
-        """Say why a pending file will not be used."""
+    def reject_upload(self, upload: UploadRecord, reason: str) -> None:
+        """Record why a pending upload is not used."""
         try:
             self._table.update(
-                **_upload_key(upload),
+                **_upload_key_of(upload),
                 expression="SET #status = :rejected, #reason = :reason REMOVE #expires_at",
                 condition="#status = :pending",
                 rejected="rejected",
@@ -144,5 +152,9 @@ def _brand_key(org_id: str, brand_id: str) -> dict[str, str]:
     return {"pk": f"ORG#{org_id}", "sk": f"BRAND#{brand_id}"}
 
 
-def _upload_key(upload: Item) -> dict[str, str]:
-    return {"pk": f"ORG#{upload['org_id']}", "sk": f"UPLOAD#{upload['brand_id']}#{upload['id']}"}
+def _upload_key(org_id: str, brand_id: str, upload_id: str) -> dict[str, str]:
+    return {"pk": f"ORG#{org_id}", "sk": f"UPLOAD#{brand_id}#{upload_id}"}
+
+
+def _upload_key_of(upload: UploadRecord) -> dict[str, str]:
+    return _upload_key(upload["org_id"], upload["brand_id"], upload["id"])

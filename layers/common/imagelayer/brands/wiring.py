@@ -1,4 +1,4 @@
-"""Builds what brands is made of."""
+"""Wires the brands domain."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from imagelayer.platform.wiring import Part
 
 if TYPE_CHECKING:
-    from imagelayer.brands.brands import Brands
     from imagelayer.brands.intake import BrandIntake
+    from imagelayer.brands.service import Brands
     from imagelayer.brands.store import BrandStore
     from imagelayer.platform.objects import ObjectStore
 
@@ -33,14 +33,14 @@ class BrandsWiring(Part):
 
     @cached_property
     def brands(self) -> Brands:
-        """Brands and their files."""
-        from imagelayer.brands.brands import Brands
+        """The use cases of brands and their files."""
+        from imagelayer.brands.service import Brands
 
         return Brands(self.brand_store, self.brand_objects)
 
     @cached_property
     def brand_intake(self) -> BrandIntake:
-        """What was uploaded."""
+        """The use case of an uploaded file."""
         from imagelayer.audit.wiring import AuditWiring
         from imagelayer.brands.intake import BrandIntake
 

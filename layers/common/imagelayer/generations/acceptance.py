@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from imagelayer.access.end_user_store import EndUserSessionStore, hash_of
 from imagelayer.audit.security_log import SecurityLog
@@ -26,6 +27,9 @@ from imagelayer.platform.errors import Problem, not_found
 from imagelayer.platform.idempotency import IdempotencyRecord, Ids
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import Action, Item, StoreUnavailable
+
+if TYPE_CHECKING:
+    from imagelayer.brands.records import BrandSnapshot
 
 # Each attempt but the last means that another request or an operator came first.
 ATTEMPTS = 12
@@ -150,7 +154,7 @@ class Acceptance:
             self.wallet.taken(asked.org_id, job.get("draws") or {})
         return refusal
 
-    def _pin(self, asked: AcceptanceAttempt) -> Item | None:
+    def _pin(self, asked: AcceptanceAttempt) -> BrandSnapshot | None:
         """Put the brand into the job, as far as this process knows it. Raises BrandMissing."""
         if not asked.job["brand_id"]:
             return None

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.brands.store import BrandStore
+from imagelayer.platform import pages
 from imagelayer.platform.errors import not_found
 from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.principals import Principal
 from imagelayer.platform.times import rfc3339
+
+if TYPE_CHECKING:
+    from imagelayer.brands.records import BrandRecord, UploadRecord
 
 UPLOAD_FORM_SECONDS = 600
 _SHOWN = ("id", "version", "name", "palette", "style", "tone", "avoid", "prompt_suffix")
@@ -25,15 +29,15 @@ class Brands:
     store: BrandStore
     objects: ObjectStore
 
-    def create(
+    def create_brand(
         self,
         principal: Principal,
         now: float,
         fields: Mapping[str, Any],
         idempotency: IdempotencyRecord | None = None,
     ) -> Created:
-        """Describe a brand. Raises Problem 404, 409 or 422 for a repeated request alone."""
-        brand = {
+        """Create a brand. Raises Problem 422; for a repeated request also 404 or 409."""
+        created: dict[str, Any] = {
             "id": new_id("brd", now),
             "org_id": principal.org_id,
             "version": 1,
@@ -42,51 +46,54 @@ class Brands:
             "updated_at": int(now),
             **_normal(fields),
         }
+        brand = cast("BrandRecord", created)
         record = idempotency and idempotency.creating(brand_id=brand["id"])
-        earlier = self.store.create(brand, record)
+        earlier = self.store.create_brand(brand, record)
         if earlier is not None:
-            return Created(self.get(principal, earlier["brand_id"]), replayed=True)
+            return Created(self.get_brand(principal, earlier["brand_id"]), replayed=True)
         return Created(view(brand))
 
-    def get(self, principal: Principal, brand_id: str) -> dict[str, Any]:
+    def get_brand(self, principal: Principal, brand_id: str) -> dict[str, Any]:
         """A brand of the caller's organization. Raises Problem 404."""
         return view(self._need(principal, brand_id))
 
-    def page(
+    def list_brands(
         self, principal: Principal, *, limit: int, after: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
-        """A page of brands, oldest first, and the id to go on from."""
-        brands = self.store.page(principal.org_id, limit=limit + 1, after=after)
-        page = brands[:limit]
-        return [view(brand) for brand in page], page[-1]["id"] if len(brands) > limit else None
+        """A page of brands, oldest first, and the next page's cursor."""
+        found = self.store.list_brands(principal.org_id, limit=limit + 1, after=after)
+        page, cursor = pages.cut(found, limit)
+        return [view(brand) for brand in page], cursor
 
-    def change(
+    def update_brand(
         self, principal: Principal, now: float, brand_id: str, fields: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Change some fields; the version grows. Raises Problem 404."""
         if not fields:
-            return self.get(principal, brand_id)
+            return self.get_brand(principal, brand_id)
         known = is_id("brd", brand_id)
-        brand = known and self.store.change(principal.org_id, brand_id, _normal(fields), int(now))
+        brand = known and self.store.update_brand(
+            principal.org_id, brand_id, _normal(fields), int(now)
+        )
         if not brand:
             raise not_found("brand")
         return view(brand)
 
-    def delete(self, principal: Principal, brand_id: str) -> None:
+    def delete_brand(self, principal: Principal, brand_id: str) -> None:
         """Delete a brand with its files. Raises Problem 404.
 
         The brand goes last, so a delete that dies half way is finished by calling it again. A
-        generation that runs in between fails for want of a logo and costs nothing.
+        generation that runs at the same time fails because a logo is missing, and costs nothing.
         """
         self._need(principal, brand_id)
-        uploads = self.store.uploads(principal.org_id, brand_id)
+        uploads = self.store.list_uploads(principal.org_id, brand_id)
         for upload in uploads:
             self.objects.delete(upload["incoming_key"])
             self.objects.delete(upload["logo_key"])
             self.store.delete_upload(upload)
-        self.store.delete(principal.org_id, brand_id)
+        self.store.delete_brand(principal.org_id, brand_id)
 
-    def announce(
+    def create_upload(
         self,
         principal: Principal,
         now: float,
@@ -97,14 +104,14 @@ class Brands:
         size_bytes: int,
         idempotency: IdempotencyRecord | None = None,
     ) -> Created:
-        """Announce a file and return the form to post it with. Raises Problem 404.
+        """Create an upload and return the form to post its file with. Raises Problem 404.
 
         A repeated request gets a fresh form for the same file.
         """
         brand = self._need(principal, brand_id)
         upload_id = new_id("upl", now)
         folder = f"{principal.org_id}/{brand['id']}/{upload_id}"
-        upload = {
+        upload: UploadRecord = {
             "id": upload_id,
             "org_id": principal.org_id,
             "brand_id": brand["id"],
@@ -128,31 +135,35 @@ class Brands:
         return Created({**view_upload(upload), "upload": form}, replayed=earlier is not None)
 
     def get_upload(self, principal: Principal, brand_id: str, upload_id: str) -> dict[str, Any]:
-        """Whether an announced file is usable. Raises Problem 404."""
+        """The state of an upload. Raises Problem 404."""
         return view_upload(self._need_upload(principal, brand_id, upload_id))
 
-    def _need_upload(self, principal: Principal, brand_id: str, upload_id: str) -> dict[str, Any]:
+    def _need_upload(self, principal: Principal, brand_id: str, upload_id: str) -> UploadRecord:
         known = is_id("brd", brand_id) and is_id("upl", upload_id)
         upload = known and self.store.get_upload(principal.org_id, brand_id, upload_id)
         if not upload:
             raise not_found("upload")
         return upload
 
-    def _need(self, principal: Principal, brand_id: str) -> dict[str, Any]:
-        brand = self.store.get(principal.org_id, brand_id) if is_id("brd", brand_id) else None
+    def _need(self, principal: Principal, brand_id: str) -> BrandRecord:
+        brand = self.store.get_brand(principal.org_id, brand_id) if is_id("brd", brand_id) else None
         if brand is None:
             raise not_found("brand")
         return brand
 
 
-def view(brand: Mapping[str, Any]) -> dict[str, Any]:
+def view(brand: BrandRecord) -> dict[str, Any]:
     """What the API shows of a brand."""
     return {
-        **{name: brand[name] for name in _SHOWN},
+        **{name: value for name, value in brand.items() if name in _SHOWN},
         "typography": brand.get("typography"),
         "brandmark": brand.get("brandmark", ""),
         "logos": {
-            kind: {name: logo[name] for name in ("upload_id", "width", "height")}
+            kind: {
+                "upload_id": logo["upload_id"],
+                "width": logo["width"],
+                "height": logo["height"],
+            }
             for kind, logo in brand["logos"].items()
         },
         "created_at": rfc3339(brand["created_at"]),
@@ -160,8 +171,8 @@ def view(brand: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def view_upload(upload: Mapping[str, Any]) -> dict[str, Any]:
-    """What the API shows of an announced file."""
+def view_upload(upload: UploadRecord) -> dict[str, Any]:
+    """What the API shows of an upload."""
     return {
         "id": upload["id"],
         "brand_id": upload["brand_id"],
@@ -173,8 +184,8 @@ def view_upload(upload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _normal(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Colours in upper case, so that equal palettes are equal. Raises Problem 422 for type that
-    cannot be set."""
+    """Colours in upper case, so that equal palettes are equal. Raises Problem 422 for typography or
+    a brandmark that the fonts cannot set."""
     normal = dict(fields)
     if normal.get("typography") is not None:
         from imagelayer.design.designs import check_typography
