@@ -1,31 +1,43 @@
-"""CPU time from process start to a served request, each HTTP function, as a ratio.
+"""CPU time from process start to a served request: each HTTP function's reads and writes, as ratios.
 
-Reference: `import boto3; boto3.client("dynamodb")` alone, in the same run, with the boto3 of the
-development environment and its bytecode warm. Each function runs in a fresh process on nothing but
-its built layer, with its own environment, against the local cloud's DynamoDB, and serves one real
-request. CPU time is user plus system of the whole process, so the emulator's work does not count
-and other processes disturb little. Runs alternate between the cases; the median is told.
+Two references run beside them: boto3 with a DynamoDB client alone, and the naive full set, which
+also declares a pydantic model, a Powertools resolver with validation, a logger, and verifies a
+token. Both use the development environment with its bytecode warm. Each function runs in a fresh
+process on nothing but its built layer, with its own environment, against the local cloud's
+DynamoDB, and serves one real request. CPU time is user plus system of the whole process, so the
+emulator's work does not count and other processes disturb little. Runs alternate between the cases
+and the median counts.
+
+`python -m benchmarks.cold_start [--before BUILD] [--cloud URL] [--runs N] [--only TEXT]`, where
+BUILD is the `.aws-sam/local` of an older version, measured in the same run.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import resource
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from dev.imports import layer_sizes
 from dev.local_cloud import LocalCloud
 from dev.settings import ROOT, ROOT_KEY
 from tests.support.api_clients import CAPTCHA, PASSWORD, Visitor
-from tests.support.cloud_clients import new_address
+from tests.support.cloud_clients import new_address, new_owner
 from tests.support.events import http_event
 
 RUNS = 15
+OWNERS = 4  # an account's logins and password checks are limited
 BUILT = ROOT / ".aws-sam" / "local"
-LAYER = BUILT / "CommonLayer" / "python"
+TARGETS = {"read": 1.2, "write": 1.5, "login": 1.7}
+NAIVE_TARGET = 0.8
 SERVE = """
 import json, sys
 sys.path[:0] = sys.argv[2:]
@@ -34,6 +46,47 @@ answer = app.handler(json.loads(sys.stdin.read()), None)
 assert answer["statusCode"] == int(sys.argv[1]), answer
 """
 REFERENCE = 'import boto3; boto3.client("dynamodb")'
+NAIVE = """
+import json, sys
+import boto3, jwt
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import BaseModel
+
+class Ask(BaseModel):
+    prompt: str
+    size: str
+
+client = boto3.client("dynamodb")
+log = Logger(service="naive")
+app = APIGatewayHttpResolver(enable_validation=True)
+key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+token = jwt.encode({"sub": "someone"}, key, algorithm="EdDSA")
+
+@app.post("/v1/generations")
+def create(ask: Ask) -> dict[str, str]:
+    jwt.decode(token, key.public_key(), algorithms=["EdDSA"])
+    return {"prompt": ask.prompt}
+
+answer = app.resolve(json.loads(sys.stdin.read()), None)
+assert answer["statusCode"] == 200, answer
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request. `event` makes it anew for each run, which it is told by its number."""
+
+    function: str
+    kind: str  # of TARGETS
+    event: Callable[[int], dict[str, Any]]
+    status: int
+
+    @property
+    def name(self) -> str:
+        """The function and the route."""
+        return f"{self.function} {self.event(0)['routeKey']}"
 
 
 def cpu_ms(command: list[str], environment: dict[str, str], stdin: str = "") -> float:
@@ -73,73 +126,163 @@ def environment_of(function: str, cloud: LocalCloud) -> dict[str, str]:
     }
 
 
-def requests_of(owner: Visitor, asset_id: str) -> dict[str, tuple[dict[str, Any], int]]:
-    """One real request for each HTTP function, and the status that says it was served."""
+def cases_of(cloud: LocalCloud, owners: list[Visitor]) -> Iterator[Case]:
+    """A read and a write of each HTTP function that has them."""
+    owner = owners[0]
+    job = owner.generate(size="256x256")
+    webhook = f"/v1/organization/webhooks/{owner.webhook()['id']}"
+    brand = f"/v1/brands/{owner.brand['id']}"
     key = {"authorization": f"Bearer {owner.key['key']}"}
     token = {"authorization": f"Bearer {owner.access_token}"}
-    sign_up = {
-        "email": "",
-        "password": PASSWORD,
-        "name": "Cold Start",
-        "organization_name": "Cold",
-        "turnstile_token": CAPTCHA,
-    }
-    log_in = {"email": owner.email, "password": PASSWORD}
+
+    def case(
+        function: str,
+        kind: str,
+        route: str,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+        body: Callable[[int], Any] | Any = None,
+    ) -> Case:
+        def event(run: int) -> dict[str, Any]:
+            sent = body(run) if callable(body) else body
+            method, _, path = route.partition(" ")
+            # Another address each run: calls without credentials are limited by it.
+            return http_event(method, path, body=sent, headers=headers, ip=new_address())
+
+        return Case(function, kind, event, status)
+
+    def sign_up(_: int) -> dict[str, str]:
+        return {
+            "email": f"{new_address()}@example.com",
+            "password": PASSWORD,
+            "name": "Cold Start",
+            "organization_name": "Cold",
+            "turnstile_token": CAPTCHA,
+        }
+
+    def log_in(run: int) -> dict[str, str]:
+        return {"email": owners[run % OWNERS].email, "password": PASSWORD}
+
+    def enrol(run: int) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {owners[run % OWNERS].access_token}"}
+        body = {"password": PASSWORD}
+        return http_event("POST", "/v1/auth/totp", body=body, headers=headers, ip=new_address())
+
+    def report(_: int) -> dict[str, Any]:
+        body = json.dumps(
+            [{"token": "il_live_unknown", "type": "imagelayer", "url": "", "source": ""}]
+        )
+        signed = cloud.http.post("/_local/secret-scanning/sign", content=body).json()
+        return http_event("POST", "/v1/leaked-keys", body=body, headers=signed, ip=new_address())
+
     ask = {"prompt": "cold start", "size": "256x256"}
-    return {
-        "discovery": (http_event("GET", "/v1/health"), 200),
-        "registration": (http_event("POST", "/v1/auth/register", body=sign_up), 202),
-        "login": (http_event("POST", "/v1/auth/login", body=log_in), 200),
-        "key_rotation": (http_event("GET", "/v1/keys/self", headers=key), 200),
-        "brand": (http_event("GET", "/v1/brands", headers=token), 200),
-        "generation": (
-            http_event("POST", "/v1/generations", body=ask, headers=key),
-            202,
-        ),
-        "asset_delivery": (http_event("GET", f"/v1/assets/{asset_id}", headers=key), 200),
-        "session": (
-            http_event("POST", "/v1/auth/session", body={"end_user_id": "cold"}, headers=key),
-            201,
-        ),
-        "organization": (http_event("GET", "/v1/organization", headers=token), 200),
-        "password": (
-            http_event("POST", "/v1/auth/password/forgot", body={"email": owner.email}),
-            202,
-        ),
-        "second_factor": (
-            http_event("POST", "/v1/auth/totp", body={"password": PASSWORD}, headers=token),
-            201,
-        ),
-    }
-
-
-def main(cloud: LocalCloud) -> None:
-    """Measure and print a table."""
-    python = sys.executable
-    owner, _ = (
-        Visitor(cloud.base_url, cloud.mail, new_address(), f"owner{each}@example.com").sign_up()
-        for each in range(2)
+    yield case("discovery", "read", "GET /v1/health")
+    yield case("asset_delivery", "read", f"GET /v1/assets/{job['assets'][0]['id']}", headers=key)
+    yield case("key_rotation", "read", "GET /v1/keys/self", headers=key)
+    yield case("brand", "read", "GET /v1/brands", headers=key)
+    yield case("brand", "read", f"GET {brand}", headers=token)
+    yield case("generation", "read", f"GET /v1/generations/{job['id']}", headers=key)
+    yield case("images", "read", "GET /v1/models", headers=key)
+    yield case("webhooks", "read", "GET /v1/organization/webhooks", headers=token)
+    yield case("organization", "read", "GET /v1/organization", headers=token)
+    yield case("organization", "read", "GET /v1/organization/usage", headers=key)
+    yield case("login", "read", "GET /v1/auth/me", headers=token)
+    yield case("registration", "read", "GET /verify-email")
+    yield case("password", "read", "GET /reset-password")
+    yield case(
+        "key_rotation", "write", f"PATCH /v1/keys/{owner.key['id']}", 200, token, {"name": "cold"}
     )
-    owner.make_key()
-    asset_id = owner.generate(size="256x256")["assets"][0]["id"]
-    cases = requests_of(owner, asset_id)
-    times: dict[str, list[float]] = {name: [] for name in ("reference", *cases)}
-    environments = {function: environment_of(function, cloud) for function in cases}
-    for run in range(RUNS + 1):
-        times["reference"].append(cpu_ms([python, "-c", REFERENCE], environments["discovery"]))
-        for function, (event, status) in cases.items():
-            if function in ("registration", "login"):
-                # Another address each run; two owners, because an account's logins are limited.
-                names = {"registration": f"cold{run}", "login": f"owner{run % 2}"}
-                body = json.loads(event["body"]) | {"email": f"{names[function]}@example.com"}
-                event["body"] = json.dumps(body)
-            event["requestContext"]["http"]["sourceIp"] = new_address()
-            command = [python, "-I", "-S", "-c", SERVE, str(status)]
-            command += [str(BUILT / logical_id(function)), str(LAYER)]
-            times[function].append(cpu_ms(command, environments[function], json.dumps(event)))
-    medians = {name: statistics.median(values[1:]) for name, values in times.items()}
-    print(f"{'':16s} CPU ms (median of {RUNS})   min   max  ratio")
-    for name, values in times.items():
-        kept = values[1:]
-        ratio = medians[name] / medians["reference"]
-        print(f"{name:16s} {medians[name]:22.0f} {min(kept):5.0f} {max(kept):5.0f}  {ratio:5.2f}")
+    yield case("brand", "write", f"PATCH {brand}", 200, key, {"name": "Cold"})
+    yield case("generation", "write", "POST /v1/generations", 202, key, ask)
+    yield case("session", "write", "POST /v1/auth/session", 201, key, {"end_user_id": "cold"})
+    yield case("webhooks", "write", f"PATCH {webhook}", 200, token, {"description": "cold"})
+    yield case("organization", "write", "PATCH /v1/organization", 200, token, {"name": "Cold"})
+    yield case(
+        "password", "write", "POST /v1/auth/password/forgot", 202, None, {"email": owner.email}
+    )
+    yield Case("second_factor", "write", enrol, 201)
+    yield Case("leaked_keys", "write", report, 200)
+    yield case("registration", "login", "POST /v1/auth/register", 202, None, sign_up)
+    yield case("login", "login", "POST /v1/auth/login", 200, None, log_in)
+
+
+def naive_event() -> str:
+    """A request for the naive function, signature checked and body validated."""
+    event = http_event("POST", "/v1/generations", body={"prompt": "cold", "size": "256x256"})
+    event["requestContext"] |= {"stage": "$default"}
+    return json.dumps(event)
+
+
+def measure(
+    cloud: LocalCloud, builds: dict[str, Path], runs: int, only: str
+) -> tuple[list[Case], dict[tuple[str, str], list[float]]]:
+    """Milliseconds by case and build, of which the first round is dropped."""
+    owners = [new_owner(cloud) for _ in range(OWNERS)]
+    cases = [each for each in cases_of(cloud, owners) if only in each.name]
+    environments = {each.function: environment_of(each.function, cloud) for each in cases}
+    plain = environment_of("discovery", cloud)
+    times: dict[tuple[str, str], list[float]] = {}
+
+    def note(name: str, build: str, spent: float) -> None:
+        times.setdefault((name, build), []).append(spent)
+
+    number = 0
+    for _ in range(runs + 1):
+        note("boto3", "", cpu_ms([sys.executable, "-c", REFERENCE], plain))
+        note("naive", "", cpu_ms([sys.executable, "-c", NAIVE], plain, naive_event()))
+        for each in cases:
+            for build, folder in builds.items():
+                number += 1
+                command = [sys.executable, "-I", "-S", "-c", SERVE, str(each.status)]
+                command += [str(folder / logical_id(each.function))]
+                command += [str(folder / "CommonLayer" / "python")]
+                sent = json.dumps(each.event(number))
+                note(each.name, build, cpu_ms(command, environments[each.function], sent))
+    return cases, {key: values[1:] for key, values in times.items()}
+
+
+def main(
+    cloud: LocalCloud, *, before: Path | None = None, runs: int = RUNS, only: str = ""
+) -> None:
+    """Measure and print a table."""
+    builds = {"before": before} if before else {}
+    builds["now"] = BUILT
+    cases, times = measure(cloud, builds, runs, only)
+    medians = {key: statistics.median(values) for key, values in times.items()}
+    boto3, naive = medians["boto3", ""], medians["naive", ""]
+    print(f"CPU ms, median of {runs}; in brackets the least and the most\n")
+    columns = [f"{name} | {name} / boto3" for name in builds]
+    print(f"| function and request | kind | {' | '.join(columns)} | target | now / naive |")
+    print("| --- | --- |" + " ---: | ---: |" * len(builds) + " ---: | ---: |")
+    for name, median in (("*boto3*", boto3), ("*naive full set*", naive)):
+        least, most = (pick(times[name.strip("*").split()[0], ""]) for pick in (min, max))
+        shown = f"{median:.0f} ({least:.0f}, {most:.0f})"
+        print(f"| {name} | | {' | | ' * (len(builds) - 1)}{shown} | {median / boto3:.2f} | | |")
+    for each in cases:
+        cells = []
+        for build in builds:
+            spent = times[each.name, build]
+            median = medians[each.name, build]
+            cells += [f"{median:.0f} ({min(spent):.0f}, {max(spent):.0f})", f"{median / boto3:.2f}"]
+        target, ratio = TARGETS[each.kind], medians[each.name, "now"] / naive
+        missed = " **over**" if medians[each.name, "now"] / boto3 > target else ""
+        over = " **over**" if ratio > NAIVE_TARGET else ""
+        print(
+            f"| {each.name} | {each.kind} | {' | '.join(cells)} "
+            f"| {target}{missed} | {ratio:.2f}{over} |"
+        )
+    for build, folder in builds.items():
+        sizes = ", ".join(f"{name} {size:.1f} MB" for name, size in layer_sizes(folder).items())
+        print(f"\nlayers {build}: {sizes}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--before", type=Path, default=os.environ.get("COLD_START_BEFORE"))
+    parser.add_argument("--cloud", default=os.environ.get("LOCAL_CLOUD_URL"))
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    running = LocalCloud.attach(given.cloud) if given.cloud else LocalCloud()
+    with running as local_cloud:
+        main(local_cloud, before=given.before, runs=given.runs, only=given.only)
