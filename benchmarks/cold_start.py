@@ -1,4 +1,4 @@
-"""CPU time from process start to a served request: each HTTP function's reads and writes, as ratios.
+"""CPU time from process start to a served request: reads and writes of each function, as ratios.
 
 Two references run beside them: boto3 with a DynamoDB client alone, and the naive full set, which
 also declares a pydantic model, a Powertools resolver with validation, a logger, and verifies a

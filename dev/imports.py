@@ -7,6 +7,7 @@ each handler is imported by a Python that has no site-packages at all.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -167,6 +168,36 @@ def shape_alone(build_dir: Path = BUILD_DIR) -> str:
         check=False,
     )
     return "" if done.returncode == 0 else (done.stderr.strip() or f"exit {done.returncode}")
+
+
+_CLIENTS_SCRIPT: Final = """
+import json, sys
+sys.path[:0] = sys.argv[1:]
+from boto3.session import Session
+session = Session("none", "none", region_name="eu-central-1")
+clients = {name: session.client(name) for name in session.get_available_services()}
+clients["s3"].generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "key"})
+clients["s3"].generate_presigned_post(Bucket="bucket", Key="key")
+print(json.dumps({
+    name: sorted(client.meta.service_model.operation_names) for name, client in clients.items()
+}))
+"""
+
+
+def clients_alone(build_dir: Path = BUILD_DIR) -> dict[str, set[str]]:
+    """Make a client of every service that the built layer describes; returns their operations.
+    Raises CalledProcessError."""
+    layer = layer_dir(build_dir, template.load(build_dir / "template.yaml"), "CommonLayer")
+    interpreter = sys._base_executable  # type: ignore[attr-defined]  # noqa: SLF001
+    done = subprocess.run(
+        [interpreter, "-I", "-S", "-B", "-c", _CLIENTS_SCRIPT, str(layer / "python")],
+        env={"PATH": os.defpath, "AWS_EC2_METADATA_DISABLED": "true"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return {name: set(operations) for name, operations in json.loads(done.stdout).items()}
 
 
 def main() -> int:

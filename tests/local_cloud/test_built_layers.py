@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import prune
 from dev import imports, template
 from dev.local_cloud import LocalCloud
 from dev.settings import ROOT, host_architecture
@@ -41,3 +42,7 @@ def test_text_is_shaped_with_the_fonts_of_the_built_layer() -> None:
         imports.BUILD_DIR, template.load(imports.BUILD_DIR / "template.yaml"), "RenderLayer"
     )
     assert len(list((fonts / "fonts").glob("*.ttf"))) > 50
+
+
+def test_a_client_of_every_service_works_with_the_pruned_data_of_the_built_layer() -> None:
+    assert imports.clients_alone() == prune.OPERATIONS

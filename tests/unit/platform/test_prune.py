@@ -1,0 +1,109 @@
+"""The pruned data of the AWS SDK still makes clients that send what the whole data does."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore
+import pytest
+from boto3.session import Session
+from botocore.config import Config
+
+import prune
+
+REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bedrock": ("get_foundation_model", {"modelIdentifier": "amazon.nova-canvas-v1:0"}),
+    "bedrock-runtime": ("invoke_model", {"modelId": "amazon.nova-canvas-v1:0", "body": b"{}"}),
+    "dynamodb": ("get_item", {"TableName": "table", "Key": {"pk": {"S": "1"}}}),
+    "s3": ("put_object", {"Bucket": "bucket", "Key": "key", "Body": b"x", "Metadata": {"a": "b"}}),
+    "secretsmanager": ("get_secret_value", {"SecretId": "secret"}),
+    "sesv2": ("send_email", {"Content": {"Simple": {"Subject": {"Data": "s"}, "Body": {}}}}),
+    "sqs": ("send_message", {"QueueUrl": "https://sqs.invalid/1/queue", "MessageBody": "{}"}),
+}
+
+
+@pytest.fixture(scope="session")
+def pruned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A layer's folder with the data of the installed SDK, pruned."""
+    target = tmp_path_factory.mktemp("layer")
+    whole = Path(botocore.__file__).parent / "data"
+    data = target / "botocore" / "data"
+    data.mkdir(parents=True)
+    for path in whole.glob("*.json"):
+        shutil.copy(path, data)
+    for service in (*prune.OPERATIONS, "sts"):
+        shutil.copytree(whole / service, data / service)
+    shutil.copytree(Path(boto3.__file__).parent / "data" / "sqs", target / "boto3" / "data" / "sqs")
+    prune.prune(target)
+    return target
+
+
+def session(data: Path | None = None) -> Session:
+    made = Session("id", "secret", region_name="eu-central-1")
+    if data is not None:
+        loader = made._session.get_component("data_loader")
+        loader._search_paths = [str(data)]
+    return made
+
+
+def request_of(made: Session, service: str) -> tuple[str, str, bytes]:
+    """Method, address and body of the service's request, which is not sent."""
+    client = made.client(service, config=Config(retries={"total_max_attempts": 1}))
+    sent: list[Any] = []
+
+    def catch(request: Any, **_: object) -> None:
+        sent.append(request)
+        raise InterruptedError
+
+    client.meta.events.register("before-send", catch)
+    operation, parameters = REQUESTS[service]
+    with pytest.raises(InterruptedError):
+        getattr(client, operation)(**parameters)
+    body = sent[0].body or b""
+    return sent[0].method, sent[0].url, body if isinstance(body, bytes) else body.read()
+
+
+@pytest.mark.parametrize("service", sorted(prune.OPERATIONS))
+def test_a_client_sends_what_it_sends_with_the_whole_data(pruned: Path, service: str) -> None:
+    data = pruned / "botocore" / "data"
+    assert request_of(session(data), service) == request_of(session(), service)
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1", "eu-central-1"])
+@pytest.mark.parametrize("service", sorted(prune.OPERATIONS))
+def test_every_partition_keeps_its_addresses(pruned: Path, service: str, region: str) -> None:
+    found = session(pruned / "botocore" / "data").client(service, region_name=region)
+    assert (
+        found.meta.endpoint_url == session().client(service, region_name=region).meta.endpoint_url
+    )
+
+
+def test_a_client_has_the_operations_that_are_called_and_their_errors(pruned: Path) -> None:
+    made = session(pruned / "botocore" / "data")
+    for service, operations in prune.OPERATIONS.items():
+        client = made.client(service)
+        assert set(client.meta.service_model.operation_names) == operations
+    errors = made.client("dynamodb").exceptions
+    assert errors.TransactionCanceledException
+    assert errors.ConditionalCheckFailedException
+
+
+def test_what_is_not_read_is_gone(pruned: Path) -> None:
+    data = pruned / "botocore" / "data"
+    assert {path.name for path in data.iterdir() if path.is_dir()} == prune.OPERATIONS.keys()
+    assert not (pruned / "boto3" / "data").exists()
+    for description in data.rglob("service-2.json"):
+        assert '"documentation":"<' not in description.read_text()
+
+
+def test_an_operation_that_the_service_does_not_have_ends_the_build() -> None:
+    with pytest.raises(KeyError):
+        prune.only({"operations": {}, "shapes": {}}, ["GetItem"])
+
+
+def test_a_member_called_documentation_stays() -> None:
+    shape = {"documentation": "text", "members": {"documentation": {"shape": "Text"}}}
+    assert prune.without_documentation([shape]) == [{**shape, "documentation": ""}]
