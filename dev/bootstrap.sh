@@ -48,5 +48,6 @@ python=$(find_python)
 echo "  · $folder"
 # An environment that stands is changed in place: something may be running from it.
 [ "$("$folder/bin/python" -c "$is_wanted" 2>/dev/null)" ] || "$uv" venv --quiet --clear --python "$python" "$folder"
-"$uv" pip sync --quiet --python "$folder" --require-hashes "$requirements"
+# Compiled once: `make` writes no bytecode, and hundreds of interpreters import these packages.
+"$uv" pip sync --quiet --compile-bytecode --python "$folder" --require-hashes "$requirements"
 touch "$folder/.stamp"

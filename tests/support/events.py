@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 from imagelayer.routes import ROUTES
 
 
+@cache
+def _patterns() -> list[tuple[int, str, str, re.Pattern[str]]]:
+    """The routes, those with fewer variables first: number of variables, key, method, pattern."""
+    return sorted(
+        (
+            row.path.count("{"),
+            row.key,
+            row.method,
+            re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(row.path))),
+        )
+        for row in ROUTES.values()
+    )
+
+
 def route_of(method: str, path: str) -> tuple[str, dict[str, str]]:
     """The route that API Gateway would choose: literal segments before variables."""
-    found: list[tuple[int, str, dict[str, str]]] = []
-    for row in ROUTES.values():
-        pattern = re.sub(
-            r"{(\w+)}",
-            r"(?P<\1>[^/]+)",
-            re.escape(row.path).replace(r"\{", "{").replace(r"\}", "}"),
-        )
-        match = re.fullmatch(pattern, path)
-        if match and row.method == method:
-            found.append((row.path.count("{"), row.key, match.groupdict()))
-    if not found:
-        return "$default", {}
-    _, route, parameters = min(found, key=lambda each: each[0])
-    return route, parameters
+    for _, key, allowed, pattern in _patterns():
+        if allowed == method and (match := pattern.fullmatch(path)):
+            return key, match.groupdict()
+    return "$default", {}
 
 
 def http_event(

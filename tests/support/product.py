@@ -17,7 +17,6 @@ from typing import Any, Self
 
 import requests
 from botocore.exceptions import EndpointConnectionError
-from moto import mock_aws
 from moto.ses.models import ses_backends
 from moto.sqs.models import sqs_backends
 
@@ -159,8 +158,7 @@ class Product:
             AWS_EC2_METADATA_DISABLED="true",
             POWERTOOLS_LOG_LEVEL="INFO",
         )
-        self._mock = mock_aws()
-        self._mock.start()
+        aws.start()
         self._platforms: dict[str, Platform] = {}
         self._begin(_empty())
         product = self
@@ -181,7 +179,7 @@ class Product:
             provider._ask = ask  # type: ignore[attr-defined]
         for function in (*HTTP_FUNCTIONS, *BACKGROUND_FUNCTIONS):
             _clients(function).unhook()
-        self._mock.stop()
+        aws.stop()
         os.environ.clear()
         os.environ.update(self._saved)
         print(self.output.getvalue())  # pytest shows it when the test failed

@@ -27,7 +27,7 @@ Origins = Annotated[list[Annotated[str, Field(max_length=260)]], Field(max_lengt
 
 
 class CreateEndUserSessionRequest(Request):
-    """A short-lived token for one of your own users."""
+    """A short-lived token for one of the customer's own users."""
 
     end_user_id: EndUserId
     """Your own id of the user: 1 to 128 visible ASCII characters."""
@@ -40,20 +40,20 @@ class CreateEndUserSessionRequest(Request):
     ] = []
     """Web origins the token works from, such as `https://app.example.com`; empty for any."""
     max_generations: Annotated[int, Field(ge=0, le=100_000), WHOLE] | None = None
-    """The most generations the session can make; null for no cap."""
+    """How many generations the session may make at most; null for no cap."""
 
 
 class EndUserSession(Answer):
-    """The token, shown once, and what it can do."""
+    """The token, shown this once, and what it may do."""
 
     id: str
     session_token: str
-    """Shown once."""
+    """Shown this once."""
     end_user_id: str
     scopes: list[EndUserScope]
     allowed_origins: list[str]
     max_generations: int | None
-    """The most generations the session can make; null for no cap."""
+    """How many generations the session may make at most; null for no cap."""
     expires_at: Timestamp
 
 
@@ -69,7 +69,7 @@ class RevokeEndUserSessionsRequest(Request):
 
 
 class RevokedSessions(Answer):
-    """How many active sessions were ended."""
+    """How many living sessions were ended."""
 
     revoked: int
     """How many sessions were ended."""
@@ -78,7 +78,7 @@ class RevokedSessions(Answer):
 class CreateKeyRequest(Request):
     """A new API key: a secret one with at least one scope, or a publishable one without any.
 
-    With `allowed_cidrs` it works only from these networks.
+    With `allowed_cidrs` it may be used from these networks alone.
     """
 
     name: Name
@@ -86,9 +86,9 @@ class CreateKeyRequest(Request):
     mode: Mode
     """`test` keys make watermarked images of the built-in model, free of charge."""
     kind: KeyKind = "secret"
-    """`publishable` keys can be public, in a web page, and have no scopes."""
+    """`publishable` keys may stand in a web page and have no scopes."""
     scopes: Annotated[list[Scope], Field(max_length=16)] = []
-    """What the key can do; docs/keys.md."""
+    """What the key may do; docs/keys.md."""
     expires_at: Timestamp | None = None
     """When it stops working; null for never."""
     allowed_cidrs: Cidrs = []
@@ -101,7 +101,7 @@ class UpdateKeyRequest(Request):
     name: Name | MISSING = MISSING
     """Its new name."""
     enabled: bool | MISSING = MISSING
-    """`false` disables it, `true` enables it again."""
+    """false switches it off, true on again."""
     allowed_cidrs: Cidrs | MISSING = MISSING
     """The only networks it works from; an empty list allows any."""
 
@@ -114,15 +114,15 @@ class RotateKeyRequest(Request):
 
 
 class ApiKey(Answer):
-    """An API key without its secret."""
+    """A key without its secret."""
 
     id: str
     name: str
     kind: KeyKind
     prefix: str
-    """The first characters of the key."""
+    """How the key begins."""
     last_four: str
-    """The last four characters of the key."""
+    """How the key ends."""
     scopes: list[Scope]
     mode: Mode
     enabled: bool
@@ -135,14 +135,14 @@ class ApiKey(Answer):
 
 
 class CreatedKey(ApiKey):
-    """An API key with its secret, which is shown once."""
+    """A key with its secret, shown this once."""
 
     key: str
-    """The key itself, shown once."""
+    """The key itself, shown this once."""
 
 
 class RotatedKey(CreatedKey):
-    """The new secret, and when the previous one stops working."""
+    """The new secret, and until when the previous one works."""
 
     previous_expires_at: Timestamp
     """When the old secret stops working."""
@@ -169,7 +169,7 @@ class LeakedKey(Shape):
 
 
 class LeakVerdict(Answer):
-    """Whether a reported key belongs to this deployment. If so, it has been revoked."""
+    """Whether a reported key was one of ours; if so it is revoked by now."""
 
     token_hash: str
     """SHA-256 of the reported key, hex."""

@@ -9,8 +9,8 @@ from imagelayer.platform.principals import Mode
 
 
 class UsageRow(Shape):
-    """What a group used. It has only the fields it was grouped by. One is null when it does not
-    apply, such as the key of a request from the dashboard."""
+    """What a group used. Of the fields that name it only those it was grouped by are there; one is
+    null where there was none, such as the key of a request from the dashboard."""
 
     generations: int
     """Finished generations."""
@@ -28,7 +28,7 @@ class UsageRow(Shape):
 
 
 class UsageTotal(Answer):
-    """The totals of the range."""
+    """Everything in the range."""
 
     generations: int
     """Finished generations."""
@@ -45,7 +45,7 @@ class CreditPool(Answer):
     """`allowance` of a month, or a grant."""
     expires_at: Timestamp
     amount: int
-    """The credits it started with: `used` + `reserved` + `available`."""
+    """Credits it began with: `used` + `reserved` + `available`."""
     used: int
     """Spent."""
     reserved: int
@@ -55,7 +55,7 @@ class CreditPool(Answer):
 
 
 class CreditStanding(Answer):
-    """Credits available now: this month's allowance, and grants in order of expiry."""
+    """What may be used now: this month's allowance, and the grants in the order they expire in."""
 
     available: int
     """Credits of all pools together."""
@@ -66,7 +66,7 @@ class CreditStanding(Answer):
 
 
 class UsageReport(Answer):
-    """Finished generations from `start` to `end` inclusive (UTC), and the remaining credits."""
+    """Finished generations from `start` to `end`, both days (UTC) included; and what is left."""
 
     start: str
     """First day, UTC."""
@@ -76,6 +76,6 @@ class UsageReport(Answer):
     """What the rows are grouped by."""
     data: list[UsageRow]
     total: UsageTotal
-    """The totals of the range."""
+    """Everything in the range."""
     credits: CreditStanding
-    """The remaining credits."""
+    """What is left now."""

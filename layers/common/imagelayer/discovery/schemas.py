@@ -16,7 +16,7 @@ class Health(Answer):
 
 
 class Font(Answer):
-    """A bundled font family and its weights."""
+    """A bundled family and the weights it comes in."""
 
     family: str
     """The family's name."""
@@ -25,7 +25,7 @@ class Font(Answer):
 
 
 class FontList(Answer):
-    """Every font family that a brand's typography can use."""
+    """Every family that a brand's typography may name."""
 
     data: list[Font]
 
@@ -34,7 +34,7 @@ class Preset(Answer):
     """A platform's size, in pixels."""
 
     id: str
-    """The name to use as a generation's `preset`."""
+    """What a generation names it by."""
     width: int
     """Pixels."""
     height: int
@@ -42,7 +42,7 @@ class Preset(Answer):
 
 
 class PresetList(Answer):
-    """Every preset that a generation can use."""
+    """Every preset that a generation may name."""
 
     data: list[Preset]
 

@@ -42,28 +42,28 @@ class BrandedRequest(Shape):
     """
 
     brand_id: str | None = None
-    """The brand to apply; without it the image stays unbranded."""
+    """The brand to lay on; without it the picture stays plain."""
     apply_brand_guidelines: bool = True
     """Whether the brand's style and palette shape the prompt."""
     preset: str | None = None
     """A size by name: `GET /v1/presets` lists them."""
     seed: Annotated[int, Field(ge=0, le=4_294_967_295), WHOLE] | None = None
-    """The same seed and request give the same image, on models that support seeds."""
+    """The same seed and request give the same picture, on models that support it."""
     logo: LogoPosition = "auto"
     """Where the logo goes; `auto` chooses the quietest corner."""
     text: TextBlock | None = None
-    """Text to set on the image."""
+    """Words to set on the picture."""
     template: Template | None = None
     """A layout with fields of its own."""
     treatment: Treatment = "auto"
-    """What to do when the image's colours are far from the palette."""
+    """What to do when the picture's colours are far from the palette."""
 
 
 class CreateGenerationRequest(BrandedRequest, Request):
-    """Generate images. Send either `size` or `preset`, and either `text` or `template`."""
+    """Ask for images. `size` and `preset` exclude each other, and so do `text` and `template`."""
 
     prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
-    """What the image should show."""
+    """What the picture shows."""
     model: str = "studio"
     """`GET /v1/models` lists them."""
     size: Size | None = None
@@ -73,11 +73,11 @@ class CreateGenerationRequest(BrandedRequest, Request):
     output_format: OutputFormat = "png"
     """The format of the files."""
     quality: Annotated[int, Field(ge=1, le=100), WHOLE] | None = None
-    """For lossy formats, 1 to 100."""
+    """Of lossy formats, 1 to 100."""
 
 
 class LogoReport(Answer):
-    """Where the logo is and how well it reads; lengths in pixels, `scale` 1 is its own size.
+    """Where the logo stands and how it reads; lengths in pixels, `scale` 1 is its own size.
 
     `contrast` is WCAG 2.2's ratio to what is behind, `legible_share` the part of the logo that
     reaches 3:1 by itself; `plate` says whether a plate was laid behind it.
@@ -99,7 +99,7 @@ class LogoReport(Answer):
 
 
 class TextReport(Answer):
-    """How well a block of text reads; lengths in pixels, the box encloses its ink."""
+    """How a block of text reads; lengths in pixels, the box is that of its ink."""
 
     role: str
     family: str
@@ -139,16 +139,16 @@ class BrandReport(Answer):
 
 
 class Asset(Answer):
-    """An image's record, with a signed link that works for five minutes at most."""
+    """One image: its record, and a signed link that lives five minutes at most."""
 
     id: str
     generation_id: str
     url: Url
     """A signed link, good until `url_expires_at`."""
     url_expires_at: Timestamp
-    """When the link expires. Read the asset again for a new one."""
+    """When the link expires; ask again for another."""
     expires_at: Timestamp
-    """When the image is deleted: 72 hours after the request."""
+    """When the image is deleted: 72 hours after its request."""
     width: int
     height: int
     format: OutputFormat
@@ -176,23 +176,23 @@ class ImageFailure(GenerationError):
 
 
 class Progress(Answer):
-    """How many of the images are finished."""
+    """How many images of how many are made."""
 
     completed: int
-    """Images finished so far."""
+    """Images made so far."""
     total: int
-    """Images requested."""
+    """Images asked for."""
 
 
 class Generation(Answer):
-    """A generation. It expires together with its prompt and its images."""
+    """A job. It, its prompt and its images expire together."""
 
     id: str
     status: Literal["queued", "running", "succeeded", "failed", "canceled"]
     prompt: str
     brand_id: str | None
     brand_version: int | None
-    """The version of the brand that was applied."""
+    """The version of the brand that was laid on."""
     model: str
     width: int
     height: int
@@ -214,7 +214,7 @@ class Generation(Answer):
 
 
 class GenerationList(Answer):
-    """A page of generations, newest first, without their images."""
+    """A page of jobs, newest first; their images are read one by one."""
 
     data: list[Generation]
     next_cursor: str | None

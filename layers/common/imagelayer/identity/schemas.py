@@ -17,10 +17,10 @@ Token = Annotated[str, Field(min_length=20, max_length=200)]
 
 
 class RegisterRequest(Request):
-    """Sign up an organization and its owner."""
+    """Sign an organization and its owner up."""
 
     email: Email
-    """The address the verification mail goes to."""
+    """Where the verification mail goes."""
     password: Password
     """15 to 128 characters; common passwords and words of the account are refused."""
     name: Name
@@ -28,11 +28,11 @@ class RegisterRequest(Request):
     organization_name: Name
     """The organization's name."""
     turnstile_token: Annotated[str, Field(min_length=1, max_length=2048)]
-    """The token from the Turnstile widget."""
+    """What the Turnstile widget gave."""
 
 
 class RegisterAnswer(Answer):
-    """Always the same, whether or not the address has an account; the mail differs."""
+    """Always the same, whether or not the address was taken; the mail differs."""
 
     status: Literal["verification_sent"] = "verification_sent"
     """Always the same."""
@@ -48,8 +48,8 @@ class VerifyEmailRequest(Request):
 class VerifyEmailAnswer(Answer):
     """The address is verified.
 
-    `password_token` is set only when the address was signed up more than once with different
-    passwords: none of them is used then, and the token sets a new one at
+    `password_token` is only there when the address was signed up more than once with different
+    passwords: none of them counts then, and the token sets a new one at
     `POST /v1/auth/password/reset`.
     """
 
@@ -60,10 +60,10 @@ class VerifyEmailAnswer(Answer):
 
 
 class ResendRequest(Request):
-    """Request another verification mail."""
+    """Ask for another verification mail."""
 
     email: Email
-    """The address that signed up."""
+    """The address that was signed up."""
 
 
 RecoveryCode = Annotated[str, Field(min_length=25, max_length=40)]
@@ -86,13 +86,13 @@ class LoginRequest(Request):
     password: Password
     """The account's password."""
     totp_code: TotpCode | None = None
-    """Six digits from the authenticator; spaces are ignored."""
+    """Six digits of the authenticator; blanks are ignored."""
     recovery_code: RecoveryCode | None = None
-    """A recovery code, instead of the authenticator's code."""
+    """A recovery code in the authenticator's place."""
 
 
 class ForgotPasswordRequest(Request):
-    """Request a mail with a link to set a new password."""
+    """Ask for a mail with a link that sets a new password."""
 
     email: Email
     """The account's address."""
@@ -115,10 +115,10 @@ class ResetPasswordRequest(Request):
 
 
 class ChangePasswordRequest(Request):
-    """Change your password."""
+    """Replace the password of the one who is logged in."""
 
     current_password: Password
-    """Your current password."""
+    """The password so far."""
     password: Password
     """The new password."""
 
@@ -148,14 +148,14 @@ class User(Answer):
     email: str
     name: str
     email_verified: bool
-    """Whether the address is verified."""
+    """Whether the address was confirmed."""
     two_factor_enabled: bool
-    """Whether logging in requires a second factor."""
+    """Whether logging in takes a second factor."""
     created_at: Timestamp
 
 
 class Organization(Answer):
-    """An organization."""
+    """A tenant."""
 
     id: str
     name: str
@@ -177,20 +177,20 @@ class LoginAnswer(Answer):
 
 
 class MeAnswer(Answer):
-    """The user the access token belongs to."""
+    """Who the access token belongs to."""
 
     user: User
     organization: Organization
     role: Role
-    """What the member can do; docs/permissions.md."""
+    """What the member may do; docs/permissions.md."""
 
 
 class DashboardSession(Answer):
-    """One of your dashboard sessions."""
+    """A dashboard session of the one who asks."""
 
     id: str
     current: bool
-    """Whether this is the session making the request."""
+    """Whether this is the session that asks."""
     client: str
     """The browser and system, as its user agent gives them."""
     ip: str
@@ -202,42 +202,42 @@ class DashboardSession(Answer):
 
 
 class DashboardSessionList(Answer):
-    """All sessions, newest first. They always fit on one page."""
+    """All sessions, the newest first. There are never more than a page of them."""
 
     data: list[DashboardSession]
     next_cursor: None
 
 
 class PasswordRequest(Request):
-    """The current password, required before a sensitive change."""
+    """The password once more, before something that weighs."""
 
     password: Password
     """The current password."""
 
 
 class TotpRequest(Request):
-    """A code from the authenticator being set up."""
+    """A code of the authenticator that is being set up."""
 
     totp_code: TotpCode
-    """Six digits from the authenticator; spaces are ignored."""
+    """Six digits of the authenticator; blanks are ignored."""
 
 
 class PasswordAndTotpRequest(Request):
-    """The current password and second factor: a code of the authenticator, or a recovery code."""
+    """Both factors once more: the authenticator's code, or a recovery code in its place."""
 
     password: Password
     """The current password."""
     totp_code: TotpCode | None = None
-    """Six digits from the authenticator; spaces are ignored."""
+    """Six digits of the authenticator; blanks are ignored."""
     recovery_code: RecoveryCode | None = None
-    """A recovery code, instead of the authenticator's code."""
+    """A recovery code in the authenticator's place."""
 
 
 class TotpEnrolment(Answer):
-    """What an authenticator needs (RFC 6238: SHA-1, six digits, 30 seconds); shown once."""
+    """What an authenticator needs (RFC 6238: SHA-1, six digits, 30 seconds), shown this once."""
 
     secret: str
-    """To type in, base32."""
+    """For typing in, base32."""
     otpauth_uri: Url
     """For an authenticator on this device."""
     qr_svg: str
@@ -246,14 +246,14 @@ class TotpEnrolment(Answer):
 
 
 class RecoveryCodes(Answer):
-    """Each code replaces the second factor once. Shown once."""
+    """Each stands in for the second factor once. Shown this once."""
 
     recovery_codes: list[str]
     """Ten codes; each works once."""
 
 
 class OrganizationDetails(Organization):
-    """An organization with its settings."""
+    """A tenant with its settings."""
 
     owners_need_second_factor: bool
     """Whether owners must have a second factor."""
@@ -269,15 +269,15 @@ class UpdateOrganizationRequest(Request):
 
 
 class Member(Answer):
-    """A member of the organization; `id` is the user's."""
+    """Somebody who belongs to the organization; `id` is the user's."""
 
     id: str
     email: str
     name: str
     role: Role
-    """What the member can do; docs/permissions.md."""
+    """What the member may do; docs/permissions.md."""
     two_factor_enabled: bool
-    """Whether logging in requires a second factor."""
+    """Whether logging in takes a second factor."""
     joined_at: Timestamp
     """When the member joined."""
 
@@ -290,23 +290,23 @@ class MemberList(Answer):
 
 
 class ChangeRoleRequest(Request):
-    """A member's new role."""
+    """Another role for a member."""
 
     role: Role
     """The new role."""
 
 
 class CreateInvitationRequest(Request):
-    """Invite a member by email."""
+    """Invite somebody by mail."""
 
     email: Email
-    """The address to invite."""
+    """Who is invited."""
     role: Role
     """The role the invited person gets."""
 
 
 class Invitation(Answer):
-    """A pending invitation."""
+    """An invitation that waits for its answer."""
 
     id: str
     email: str
