@@ -50,8 +50,10 @@ class EndUserSession(Answer):
     session_token: str
     """Shown this once."""
     end_user_id: str
+    """Your own id of the user."""
     scopes: list[EndUserScope]
     allowed_origins: list[str]
+    """Web origins the token works from; empty for any."""
     max_generations: int | None
     """How many generations the session may make at most; null for no cap."""
     expires_at: Timestamp
@@ -119,6 +121,7 @@ class ApiKey(Answer):
     id: str
     name: str
     kind: KeyKind
+    """`secret` keys call the API; `publishable` ones only accompany a session token."""
     prefix: str
     """How the key begins."""
     last_four: str
@@ -128,6 +131,7 @@ class ApiKey(Answer):
     enabled: bool
     """Whether it works."""
     allowed_cidrs: list[str]
+    """The only networks it works from; empty for any."""
     created_at: Timestamp
     expires_at: Timestamp | None
     last_used_at: Timestamp | None

@@ -83,12 +83,19 @@ class Brand(Answer):
     """Grows by one with every change."""
     name: str
     palette: list[str]
+    """Its colours, the most important first."""
     style: str
+    """How pictures should look, in words."""
     tone: list[str]
+    """Words for the mood."""
     avoid: list[str]
+    """What pictures must not show."""
     prompt_suffix: str
+    """Added to every prompt as it is."""
     typography: Typography | None
+    """Its typefaces; null for Inter."""
     brandmark: str
+    """Written in place of a missing logo."""
     logos: dict[AssetKind, BrandLogo]
     """The logos ready for use, by kind."""
     created_at: Timestamp
@@ -128,6 +135,7 @@ class Upload(Answer):
     id: str
     brand_id: str
     kind: AssetKind
+    """What the file is."""
     status: Literal["pending", "ready", "rejected"]
     """`ready` once the file was checked; `rejected` with a `reason`."""
     reason: str | None

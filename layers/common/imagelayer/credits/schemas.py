@@ -21,9 +21,12 @@ class UsageRow(Shape):
     day: str | MISSING | None = MISSING
     """UTC, `YYYY-MM-DD`."""
     key_id: str | MISSING | None = MISSING
+    """The key; null for the dashboard."""
     model: str | MISSING | None = MISSING
+    """The model."""
     brand_id: str | MISSING | None = MISSING
     end_user_id: str | MISSING | None = MISSING
+    """Your own id of the user; null for your own requests."""
     mode: Mode | MISSING | None = MISSING
 
 

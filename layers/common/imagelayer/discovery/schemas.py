@@ -15,7 +15,7 @@ class Health(Answer):
     status: Literal["ok"] = "ok"
 
 
-class Font(Answer):
+class FontFamily(Answer):
     """A bundled family and the weights it comes in."""
 
     family: str
@@ -27,7 +27,7 @@ class Font(Answer):
 class FontList(Answer):
     """Every family that a brand's typography may name."""
 
-    data: list[Font]
+    data: list[FontFamily]
 
 
 class Preset(Answer):

@@ -84,17 +84,27 @@ class LogoReport(Answer):
     """
 
     variant: AssetKind
+    """Which of the logos was used."""
     corner: str
+    """Where it stands."""
     x: int
+    """From the left edge."""
     y: int
+    """From the top edge."""
     width: int
     height: int
     scale: float
+    """Of its own size."""
     contrast: float
+    """WCAG 2.2's ratio to what is behind it."""
     legible_share: float
+    """The part of the logo that reaches 3:1 by itself, 0 to 1."""
     plate: bool
+    """Whether a plate was laid behind it."""
     clear_space_px: int
+    """The free space around it."""
     clear_space_required_px: int
+    """The free space it needs."""
     passed: bool
 
 
@@ -102,16 +112,25 @@ class TextReport(Answer):
     """How a block of text reads; lengths in pixels, the box is that of its ink."""
 
     role: str
+    """Which field the text comes from."""
     family: str
+    """The font it is set in."""
     weight: int
+    """The font's weight."""
     size: int
+    """The font's size."""
     lines: int
+    """On how many lines."""
     x: int
+    """From the left edge."""
     y: int
+    """From the top edge."""
     width: int
     height: int
     color: HexColor
+    """Its colour."""
     contrast: float
+    """WCAG 2.2's ratio to what is behind it."""
     passed: bool
 
 
@@ -120,7 +139,9 @@ class BrandCheck(Answer):
 
     name: str
     measured: float
+    """What was measured."""
     limit: float
+    """The least or the most that passes."""
     passed: bool
 
 
@@ -131,9 +152,13 @@ class BrandReport(Answer):
     palette_distance: float | None
     """Mean OKLab distance to the palette, times 100; about 2 is just noticeable."""
     treatment: Treatment
+    """What was done about colours far from the palette."""
     logo: LogoReport | None
+    """How the logo came out; null without one."""
     texts: list[TextReport]
+    """How each block of text came out."""
     checks: list[BrandCheck]
+    """Each measurement against its limit."""
     passed: bool
     """Whether every check passed."""
 
@@ -152,9 +177,13 @@ class Asset(Answer):
     width: int
     height: int
     format: OutputFormat
+    """The format of the file."""
     content_type: str
+    """The media type of the file."""
     size_bytes: int
+    """The size of the file."""
     seed: int | None
+    """Gives the same picture again; null where the model has none."""
     brand_report: BrandReport
     """What was measured on the image."""
 
@@ -190,19 +219,25 @@ class Generation(Answer):
     id: str
     status: Literal["queued", "running", "succeeded", "failed", "canceled"]
     prompt: str
+    """What the picture shows."""
     brand_id: str | None
     brand_version: int | None
     """The version of the brand that was laid on."""
     model: str
+    """The model that makes it."""
     width: int
     height: int
     n: int
+    """How many images."""
     output_format: OutputFormat
+    """The format of the files."""
     seed: int
+    """Of the first image; each further one adds one."""
     mode: Mode
     credits: int
     """What it costs; 0 if it failed or was canceled."""
     progress: Progress
+    """How far it is."""
     created_at: Timestamp
     expires_at: Timestamp
     assets: list[Asset]

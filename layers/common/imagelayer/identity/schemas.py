@@ -168,6 +168,7 @@ class LoginAnswer(Answer):
     access_token: str
     """Send it as `Authorization: Bearer`."""
     token_type: Literal["Bearer"]
+    """How to send it."""
     expires_in: int
     """Seconds until the access token expires."""
     user: User

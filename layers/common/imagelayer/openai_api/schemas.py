@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import from_json
 
 from imagelayer.api.schemas import WHOLE, Answer, Shape, form
@@ -75,10 +75,14 @@ def _json(value: Any) -> Any:
         return value
 
 
+# OpenAPI 3.0 and most generators know a file in a form by this format.
+File = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
+
+
 class ImageEditsForm(ImagesRequest):
     """A picture to start from, as a file of a form."""
 
-    image: bytes | list[bytes] | None = None
+    image: File | list[File] | None = None
     """Exactly one picture: a PNG, a JPEG or a WebP."""
     text: Annotated[TextBlock | None, BeforeValidator(_json)] = None
     """Words to set on the picture, as JSON or as parts named `text[headline]`."""
@@ -92,26 +96,39 @@ class GeneratedImage(Answer):
     """One image. Beyond what OpenAI answers: its record's id, its seed and its brand report."""
 
     url: str | None
+    """A signed link; null if only bytes were requested."""
     b64_json: str | None
+    """The bytes; null if only links were requested or the answer has no room."""
     revised_prompt: str | None
+    """Always null: prompts are not rewritten."""
     asset_id: str
+    """Its record: `GET /v1/assets/{asset_id}`."""
     seed: int | None
+    """Gives the same picture again; null where the model has none."""
     brand_report: BrandReport
+    """What was measured on the image."""
 
 
 class ImagesAnswer(Answer):
     """Images as the `openai` client reads them. Beyond that: the generation and its credits."""
 
     created: int
+    """Seconds since 1970."""
     data: list[GeneratedImage]
     background: str
+    """Always `opaque`."""
     output_format: OutputFormat
+    """The format of the files."""
     quality: str
+    """Always `auto`."""
     size: str
+    """Width and height in pixels."""
     generation_id: str
     credits: int
+    """What it cost."""
     brand_id: str | None
     brand_version: int | None
+    """The version of the brand that was laid on."""
 
 
 class ModelDetails(Answer):
@@ -119,15 +136,25 @@ class ModelDetails(Answer):
 
     id: str
     created: int
+    """Always 0."""
     owned_by: str
+    """The provider."""
     credits_per_image: int
+    """Credits for each image."""
     credits_per_megapixel: int
+    """Credits for each begun megapixel of an image."""
     max_prompt: int
+    """The longest prompt, in characters."""
     min_side: int
+    """The shortest side, in pixels."""
     max_side: int
+    """The longest side, in pixels."""
     edits: bool
+    """Whether it can start from a picture."""
     shutdown_date: str | None
+    """The day its provider stops answering; null if none is known."""
     replacement: str | None
+    """What to use instead; null if nothing is known."""
     object: Literal["model"] = "model"
 
 

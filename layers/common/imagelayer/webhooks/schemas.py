@@ -62,6 +62,7 @@ class Webhook(Answer):
     events: list[WebhookEvent]
     """The types of event it receives."""
     description: str
+    """Your own note."""
     enabled: bool
     """Whether it receives events."""
     disabled_reason: Literal["gone", "failing"] | None
@@ -114,6 +115,7 @@ class WebhookAttempt(Answer):
     attempt: int
     """1 for the first attempt at this message."""
     outcome: Literal["succeeded", "failed"]
+    """Whether the receiver accepted the message."""
     status_code: int | None
     """What the receiver answered; null when it did not respond."""
     error: str | None
