@@ -32,8 +32,9 @@ OPERATIONS: Mapping[str, frozenset[str]] = {
             "UpdateItem",
         }
     ),
-    # HeadBucket: the client itself asks it for the region of a bucket that has moved.
-    "s3": frozenset({"DeleteObject", "GetObject", "HeadBucket", "PutObject"}),
+    # The client itself needs CreateBucket, for the address of a presigned form, and HeadBucket, for
+    # the region of a bucket that is elsewhere.
+    "s3": frozenset({"CreateBucket", "DeleteObject", "GetObject", "HeadBucket", "PutObject"}),
     "secretsmanager": frozenset(
         {"DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"}
     ),

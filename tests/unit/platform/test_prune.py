@@ -14,6 +14,7 @@ from botocore.config import Config
 
 import prune
 
+WHOLE = Path(botocore.__file__).parent / "data"
 REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "bedrock": ("get_foundation_model", {"modelIdentifier": "amazon.nova-canvas-v1:0"}),
     "bedrock-runtime": ("invoke_model", {"modelId": "amazon.nova-canvas-v1:0", "body": b"{}"}),
@@ -29,23 +30,30 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
 def pruned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A layer's folder with the data of the installed SDK, pruned."""
     target = tmp_path_factory.mktemp("layer")
-    whole = Path(botocore.__file__).parent / "data"
     data = target / "botocore" / "data"
     data.mkdir(parents=True)
-    for path in whole.glob("*.json"):
+    for path in WHOLE.glob("*.json"):
         shutil.copy(path, data)
     for service in (*prune.OPERATIONS, "sts"):
-        shutil.copytree(whole / service, data / service)
+        shutil.copytree(WHOLE / service, data / service)
     shutil.copytree(Path(boto3.__file__).parent / "data" / "sqs", target / "boto3" / "data" / "sqs")
     prune.prune(target)
     return target
 
 
-def session(data: Path | None = None) -> Session:
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data of the installed SDK under another path: where it is tells apart what is built in,
+    and the two would make different links."""
+    link = tmp_path_factory.mktemp("whole") / "data"
+    link.symlink_to(WHOLE)
+    return link
+
+
+def session(data: Path) -> Session:
     made = Session("id", "secret", region_name="eu-central-1")
-    if data is not None:
-        loader = made._session.get_component("data_loader")
-        loader._search_paths = [str(data)]
+    loader = made._session.get_component("data_loader")
+    loader._search_paths = [str(data)]
     return made
 
 
@@ -67,17 +75,22 @@ def request_of(made: Session, service: str) -> tuple[str, str, bytes]:
 
 
 @pytest.mark.parametrize("service", sorted(prune.OPERATIONS))
-def test_a_client_sends_what_it_sends_with_the_whole_data(pruned: Path, service: str) -> None:
+def test_a_client_sends_what_it_sends_with_the_whole_data(
+    pruned: Path, whole: Path, service: str
+) -> None:
     data = pruned / "botocore" / "data"
-    assert request_of(session(data), service) == request_of(session(), service)
+    assert request_of(session(data), service) == request_of(session(whole), service)
 
 
 @pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1", "eu-central-1"])
 @pytest.mark.parametrize("service", sorted(prune.OPERATIONS))
-def test_every_partition_keeps_its_addresses(pruned: Path, service: str, region: str) -> None:
+def test_every_partition_keeps_its_addresses(
+    pruned: Path, whole: Path, service: str, region: str
+) -> None:
     found = session(pruned / "botocore" / "data").client(service, region_name=region)
     assert (
-        found.meta.endpoint_url == session().client(service, region_name=region).meta.endpoint_url
+        found.meta.endpoint_url
+        == session(whole).client(service, region_name=region).meta.endpoint_url
     )
 
 
@@ -89,6 +102,17 @@ def test_a_client_has_the_operations_that_are_called_and_their_errors(pruned: Pa
     errors = made.client("dynamodb").exceptions
     assert errors.TransactionCanceledException
     assert errors.ConditionalCheckFailedException
+
+
+def test_links_and_forms_are_made_as_with_the_whole_data(pruned: Path, whole: Path) -> None:
+    clients = [session(data).client("s3") for data in (pruned / "botocore" / "data", whole)]
+    links = [
+        each.generate_presigned_url("get_object", {"Bucket": "b", "Key": "k"}) for each in clients
+    ]
+    forms = [each.generate_presigned_post("b", "k") for each in clients]
+    assert links[0].partition("?")[0] == links[1].partition("?")[0]
+    assert forms[0]["url"] == forms[1]["url"]
+    assert forms[0]["fields"].keys() == forms[1]["fields"].keys()
 
 
 def test_what_is_not_read_is_gone(pruned: Path) -> None:
