@@ -55,7 +55,7 @@ def build(template: Path, *, architecture: str, build_dir: Path, log: Path) -> b
 
 
 def _no_config(build_dir: Path) -> Path:
-    """An empty configuration, so that nobody's samconfig.toml steers a local build."""
+    """An empty configuration, so that no one's samconfig.toml steers a local build."""
     path = build_dir.with_name("empty.toml")
     path.write_text("version = 0.1\n")
     return path

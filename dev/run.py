@@ -77,7 +77,7 @@ async def _serve(settings: Settings, stopped: asyncio.Event, progress: Progress)
 async def _unless_stopped(
     cloud: Cloud, progress: Progress, stopped: asyncio.Event
 ) -> Deployment | None:
-    """Deploy; None when a stop was asked for meanwhile."""
+    """Deploy; None when a stop was asked for in between."""
     starting = asyncio.create_task(asyncio.to_thread(cloud.start, progress))
     stopping = asyncio.create_task(stopped.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -99,7 +99,7 @@ def test_an_address_is_confirmed_by_a_click(cloud: LocalCloud, tab: Tab) -> None
 
 
 @pytest.mark.parametrize("name", MAILED)
-def test_opening_a_link_asks_for_the_page_alone_and_consumes_nothing(
+def test_opening_a_link_requests_the_page_alone_and_consumes_nothing(
     cloud: LocalCloud, tab: Tab, name: str
 ) -> None:
     _, link = MAILED[name](cloud)

@@ -112,7 +112,7 @@ def test_a_whole_float_is_an_integer(route: str) -> None:
 
 
 @pytest.mark.parametrize("number", [1.5, True, "2", [2], 1e300])
-def test_what_is_no_integer_is_none(number: Any) -> None:
+def test_what_is_not_an_integer_is_none(number: Any) -> None:
     with pytest.raises(Problem) as refused:
         accepts("POST /v1/generations", {"prompt": "waves", "n": number})
     assert [each.location for each in refused.value.errors] == ["body.n"]

@@ -152,7 +152,7 @@ def test_operation_ids_are_unique() -> None:
 
 @pytest.mark.promise("org-scoped")
 @EVERY_ENDPOINT
-def test_every_endpoint_but_the_public_ones_asks_for_credentials(route: str) -> None:
+def test_every_endpoint_but_the_public_ones_requires_credentials(route: str) -> None:
     public = route.startswith("GET /.well-known/") or route in (
         "GET /v1/health",
         "GET /v1/fonts",
@@ -179,7 +179,7 @@ def test_every_endpoint_but_the_public_ones_asks_for_credentials(route: str) -> 
 
 @pytest.mark.promise("keys-scoped")
 @EVERY_ENDPOINT
-def test_every_endpoint_that_takes_credentials_asks_for_a_scope_that_exists(route: str) -> None:
+def test_every_endpoint_that_takes_credentials_requires_a_scope_that_exists(route: str) -> None:
     row = ROUTES[route]
     if row.auth == "none":
         assert row.scope is None

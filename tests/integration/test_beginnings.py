@@ -54,7 +54,7 @@ def test_a_copy_holds_what_a_sign_up_leaves(begun_before: bool) -> None:
             assert answer.json["user"]["email"] == account.email
 
 
-def test_what_becomes_of_a_copy_is_not_seen_in_the_next() -> None:
+def test_what_happens_to_a_copy_is_not_seen_in_the_next() -> None:
     with Product() as first:
         owner = first.begin_with(OWNER)
         first.key(owner, "assets:read")

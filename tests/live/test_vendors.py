@@ -95,7 +95,7 @@ def test_a_picture_is_made(vendor: str) -> None:
     assert len(set(picture.resize((32, 32)).get_flattened_data())) > 8
 
 
-def test_a_wrong_key_is_told_apart(vendor: str) -> None:
+def test_a_wrong_key_is_distinguished(vendor: str) -> None:
     with pytest.raises(GenerationRefused) as refused:
         provider(vendor, right=False).generate(order(MODELS[CHOSEN[vendor]]))
     assert refused.value.code == "provider_misconfigured"

@@ -187,7 +187,7 @@ def work_and_settle(cloud: LocalCloud) -> Attempt:
 
 @flow
 def settle_and_alert(cloud: LocalCloud) -> Attempt:
-    """The charge that uses the allowance up: the owners are told of both percentages."""
+    """The charge that uses the allowance up: the owners are notified of both percentages."""
     shop = new_shop(cloud)
     shop.credits.open_month(shop.org_id, month(), now(), 1, 1)
     job = shop.accept()
@@ -214,7 +214,7 @@ def fail_and_release(cloud: LocalCloud) -> Attempt:
 
 @flow
 def work_on_a_canceled_job(cloud: LocalCloud) -> Attempt:
-    """The message of a job that was canceled meanwhile."""
+    """The message of a job that was canceled in between."""
     shop = new_shop(cloud)
     job = shop.accept()
     shop.call("POST", f"/v1/generations/{job['id']}/cancel")
@@ -366,7 +366,7 @@ def ledger(shop: Shop) -> list[str]:
 
 
 def unconfirmed(cloud: LocalCloud) -> Item:
-    """Somebody who signed up long ago and never confirmed."""
+    """Someone who signed up long ago and never confirmed."""
     visitor = new_visitor(cloud)
     user = {
         "id": new_id("usr", now()),

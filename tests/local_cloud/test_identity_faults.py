@@ -94,7 +94,7 @@ def register_again(cloud: LocalCloud) -> Attempt:
 
 
 def waiting(cloud: LocalCloud) -> tuple[Visitor, LinkToken]:
-    """Somebody whose sign-up waits under a link that we know."""
+    """Someone whose sign-up waits under a link that we know."""
     visitor = cloud_accounts.verified(cloud)
     store = cloud_accounts.accounts(cloud)
     user = store.user(visitor.user_id)

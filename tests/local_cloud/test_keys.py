@@ -76,7 +76,7 @@ def test_a_disabled_key_works_again_from_the_next_request_once_it_is_enabled(
 
 
 @pytest.mark.promise("keys-rotate")
-def test_a_leaked_key_is_revoked_by_githubs_report_and_the_owner_is_told(
+def test_a_leaked_key_is_revoked_by_githubs_report_and_the_owner_is_notified(
     cloud: LocalCloud, owner: Visitor
 ) -> None:
     key = owner.make_key()["key"]

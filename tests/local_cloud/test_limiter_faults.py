@@ -30,7 +30,7 @@ WATCHED = (
 
 @pytest.fixture(scope="module")
 def owner(cloud: LocalCloud) -> Visitor:
-    """Somebody with one of everything."""
+    """Someone with one of everything."""
     visitor = new_owner(cloud)
     visitor.brand["upload"] = visitor.upload_demo_logo()["id"]
     visitor.brand["job"] = visitor.generate(size="256x256")

@@ -224,7 +224,7 @@ def test_what_failed_is_asked_for_as_often_as_it_may_help_and_is_free(
 
 
 @CLIENT
-def test_who_is_out_of_credits_is_told_once(runs: dict[str, Run], client: str) -> None:
+def test_who_is_out_of_credits_is_notified_once(runs: dict[str, Run], client: str) -> None:
     run = runs[client]
     events = cloud_accounts.table(run.shop.cloud, "EventsTable").query(
         f"ORG#{run.given['broke']}", prefix="EVT#"

@@ -139,7 +139,7 @@ def test_the_racy_sign_up_control_makes_more_than_one_account(cloud: LocalCloud)
 
 
 def test_of_racing_confirmations_acceptances_and_resets_one_wins(cloud: LocalCloud) -> None:
-    """One link, many clicks: one effect, and every click that is told so was told the truth."""
+    """One link, many clicks: one effect, and every click that is answered gets the truth."""
     visitor = cloud_accounts.verified(cloud)
     link = LinkToken.new(visitor.user_id)
     expiry = {"token_hash": link.hash, "expires_at": int(time.time()) + 600}
@@ -214,7 +214,7 @@ def test_owners_who_demote_each_other_leave_one(cloud: LocalCloud) -> None:
 
     with ThreadPoolExecutor(len(owners)) as pool:
         answers = list(pool.map(demote_the_next, range(len(owners))))
-    # 401 or 403: demoted before the own turn came. 409: nobody else left. 503: too contended.
+    # 401 or 403: demoted before the own turn came. 409: no one else left. 503: too contended.
     assert set(answers) <= {200, 401, 403, 409, 503}
     assert 200 in answers
     assert cloud_accounts.half_made(cloud) == []
@@ -381,7 +381,7 @@ def test_one_idempotency_key_under_a_race_makes_one_job_and_one_charge(cloud: Lo
         )
         return answer.status_code, answer.json().get("id", answer.text)
 
-    # A 409 says that its twin was still being written; whoever is told so asks again.
+    # A 409 says that its twin was still being written; the caller asks again.
     answers = {each for each in together(THREADS, ask) if each[0] != 409}
     assert len(answers | {ask(0)}) == 1
     kinds = [each["kind"] for each in shop.credits.movements(shop.org_id)]

@@ -210,7 +210,7 @@ SENDERS = {
     },
 }
 
-# A mail that nobody gets, and no generation at all.
+# A mail that no one gets, and no generation at all.
 NOTHING_TO_DO = '{"kind": "verification", "at": 0, "address": "nobody"}'
 NOWHERE = {"pk": {"S": "NOBODY"}, "sk": {"S": "NOTHING"}}
 FALSE = {

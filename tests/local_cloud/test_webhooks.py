@@ -69,7 +69,7 @@ class Receiver:
     _paths: Iterator[int] = field(default_factory=itertools.count)
 
     def new_path(self, *statuses: int) -> str:
-        """A path that nobody else uses, with what it answers first."""
+        """A path that no one else uses, with what it answers first."""
         path = f"/{next(self._paths)}-{secrets.token_hex(4)}"
         self.statuses[path] = list(statuses)
         return path
@@ -436,7 +436,7 @@ def test_a_fault_at_any_call_of_a_delivery_loses_no_message_and_changes_no_id(
     run_cells(cloud, cells_of(cloud, whole), flow)
 
 
-def test_a_fault_at_any_call_of_the_worker_tells_of_its_job_exactly_once(
+def test_a_fault_at_any_call_of_the_worker_reports_its_job_exactly_once(
     cloud: LocalCloud, receiver: Receiver
 ) -> None:
     """The message is in the transaction that settles the job, so there is one or none of both."""

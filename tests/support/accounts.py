@@ -98,7 +98,7 @@ def change(
 
 
 def invite(product: Product, account: Account, email: str, role: str = "developer") -> str:
-    """Invite somebody; returns the token of the mail."""
+    """Invite someone; returns the token of the mail."""
     body = {"email": email, "role": role}
     path = "/v1/organization/invitations"
     answer = product.call("POST", path, headers=account.headers, body=body)
@@ -115,7 +115,7 @@ def accept(
 
 
 def join(product: Product, account: Account, email: str, role: str = "developer") -> Account:
-    """Invite somebody who accepts and logs in."""
+    """Invite someone who accepts and logs in."""
     assert accept(product, invite(product, account, email, role)).status == 200
     return account_of(email, log_in(product, email))
 
@@ -134,7 +134,7 @@ def sessions_of(product: Product, user_id: str) -> list[dict[str, Any]]:
 
 
 def spend(product: Product, policy_name: str, subject: str) -> None:
-    """Use one limit of a subject up, as somebody else just did."""
+    """Use one limit of a subject up, as someone else just did."""
     policy = POLICIES[policy_name]
     tat = int(time.time() * 1000) + policy.burst * policy.interval_ms + 10_000
     attribute = f"tat_{policy_name.replace('-', '_')}"
@@ -204,7 +204,7 @@ def meanwhile(target: object, reading: str, act: Callable[[], Any]) -> Iterator[
 
 @contextlib.contextmanager
 def calls(product: Product, function: str) -> Iterator[list[str]]:
-    """What takes a function's time meanwhile: its AWS calls and bcrypts, by name and in order."""
+    """What takes a function's time within it: its AWS calls and bcrypts, by name and in order."""
     made: list[str] = []
 
     def note(model: Any, **_: object) -> None:
@@ -233,7 +233,7 @@ def calls(product: Product, function: str) -> Iterator[list[str]]:
 
 @dataclass
 class Authenticator:
-    """An app that was set up as somebody's second factor."""
+    """An app that was set up as someone's second factor."""
 
     product: Product
     user_id: str

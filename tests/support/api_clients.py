@@ -37,7 +37,7 @@ _trace: ContextVar[str] = ContextVar("trace", default="")
 
 @contextmanager
 def traced(trace: str) -> Iterator[None]:
-    """Calls of this thread are made under a trace meanwhile, by which faults meet them alone."""
+    """Within it, calls of this thread carry a trace, so that faults meet them alone."""
     token = _trace.set(trace)
     try:
         yield
@@ -149,7 +149,7 @@ class Visitor:
         return created
 
     def webhook(self, **fields: Any) -> dict[str, Any]:
-        """Make a webhook endpoint, by default one where nobody listens."""
+        """Make a webhook endpoint, by default one where no one listens."""
         answer = self.call(
             "POST",
             "/v1/organization/webhooks",

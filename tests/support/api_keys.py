@@ -16,7 +16,7 @@ def create(product: Product, account: Account, **changes: Any) -> Answer:
 
 
 def own(product: Product, key: dict[str, Any], ip: str = HOME) -> Answer:
-    """What a key is told of itself."""
+    """What a key may read about itself."""
     return product.call("GET", "/v1/keys/self", headers=bearer(key), ip=ip)
 
 

@@ -95,7 +95,7 @@ def settle(cloud: LocalCloud, seconds: float = 10) -> None:
 
 
 def verified(cloud: LocalCloud, **attributes: Any) -> Visitor:
-    """Somebody with a verified account and an organization, not logged in."""
+    """Someone with a verified account and an organization, not logged in."""
     visitor = new_visitor(cloud)
     visitor.secrets.add(PASSWORD)
     now = time.time()
@@ -124,7 +124,7 @@ def logged_in(cloud: LocalCloud, **attributes: Any) -> Visitor:
 
 
 def colleague(cloud: LocalCloud, owner: Visitor, role: str) -> Visitor:
-    """Another verified member of somebody's organization, not logged in."""
+    """Another verified member of someone's organization, not logged in."""
     visitor = new_visitor(cloud)
     now = time.time()
     user: Item = {
@@ -150,7 +150,7 @@ def colleague(cloud: LocalCloud, owner: Visitor, role: str) -> Visitor:
 
 
 def enrolled(cloud: LocalCloud) -> tuple[Visitor, pyotp.TOTP]:
-    """Somebody with a second factor."""
+    """Someone with a second factor."""
     secret = pyotp.random_base32()
     visitor = verified(cloud)
     sealed = seal(secret, "totp", visitor.user_id, peppers(cloud))

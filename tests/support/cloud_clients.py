@@ -21,7 +21,7 @@ def new_address() -> str:
 
 
 def new_visitor(cloud: LocalCloud) -> Visitor:
-    """Somebody who was never here before."""
+    """Someone who was never here before."""
     address = new_address()
     email = f"v{next(_NAMES)}-{_RUN}@example.com"
     visitor = Visitor(cloud.base_url, cloud.mail, address, email)

@@ -53,7 +53,7 @@ def new_trace() -> str:
 
 
 class NoQueue:
-    """A queue that loses every message: nobody but the test works these jobs off."""
+    """A queue that loses every message: no one but the test works these jobs off."""
 
     def send(self, message: Mapping[str, Any], **_: Any) -> None:
         """Lose it."""
@@ -219,7 +219,7 @@ class Shop:
 
 
 def new_shop(cloud: LocalCloud, *, with_brand: bool = False, org_id: str = "") -> Shop:
-    """An organization, one that nobody registered unless told: a key is all a request needs."""
+    """An organization, one that no one registered unless told: a key is all a request needs."""
     now = time.time()
     org_id = org_id or new_id("org", now)
     key_id, secret = new_key(cloud, org_id)

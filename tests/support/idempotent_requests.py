@@ -18,7 +18,7 @@ from tests.support import accounts
 from tests.support.endpoint_requests import BODIES, request
 from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
 
-# Those that make images are told of in tests/integration/generation and tests/integration/images.
+# Those that make images are in tests/integration/generation and tests/integration/images.
 CREATING = [route for route, row in ROUTES.items() if row.idempotent and not row.by_attempt]
 SHARED = [route for route in CREATING if ROUTES[route].idempotent == "organization"]
 OWN = [route for route in CREATING if ROUTES[route].idempotent == "actor"]
@@ -57,7 +57,7 @@ class Order:
     def send(
         self, key: str | None = "order-1", headers: dict[str, str] | None = None, **changes: Any
     ) -> Answer:
-        """Send it with an idempotency key, as somebody else or with another body if so asked."""
+        """Send it with an idempotency key, as someone else or with another body if so asked."""
         method, path, _ = request(self.route, self.ids)
         sent = dict(self.headers if headers is None else headers)
         if key is not None:

@@ -66,7 +66,7 @@ def audit(product: Product, account: Account) -> list[str]:
 
 @contextlib.contextmanager
 def another_process(product: Product, function: str = "generation") -> Iterator[None]:
-    """Calls meanwhile reach a process of the function that has seen nothing yet."""
+    """Calls within it reach a process of the function that has seen nothing yet."""
     warm = product._platforms.pop(function, None)
     yield
     product._platforms.pop(function, None)

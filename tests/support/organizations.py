@@ -30,7 +30,7 @@ def remove(product: Product, by: Account, user_id: str) -> Answer:
 
 
 def invite(product: Product, by: Account, email: str, role: str = "viewer") -> Answer:
-    """Invite somebody."""
+    """Invite someone."""
     body = {"email": email, "role": role}
     return product.call("POST", INVITATIONS, headers=by.headers, body=body)
 

@@ -453,7 +453,7 @@ class Product:
         return found
 
     def edit(self, table: str, item: dict[str, Any], **values: Any) -> dict[str, Any]:
-        """Put an item back with other values, as if time or somebody else had changed it."""
+        """Put an item back with other values, as if time or someone else had changed it."""
         edited = {**item, **values}
         aws.client("dynamodb").put_item(TableName=table, Item=encode_item(edited))
         return edited
@@ -465,7 +465,7 @@ class Product:
 
     def counts(self) -> dict[str, int]:
         """How many items each table holds: what a refused call leaves alone. Limits count it,
-        and the organization's security events tell of it."""
+        and the organization's security events report it."""
         return {
             table: len(self.items(table))
             for table in aws.resources("AWS::DynamoDB::Table")

@@ -103,7 +103,7 @@ class FakeTable(Table):
     """What DynamoDB promises of single items, and nothing else: whatever has no method here fails.
 
     `between` are things that happen right before the writes to come, one before each: what other
-    processes do meanwhile. `losing` is how many answers get lost; the write has happened then, and
+    processes do in between. `losing` is how many answers get lost; the write has happened then, and
     is made once more as `stores.table` does.
     """
 

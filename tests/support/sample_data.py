@@ -145,7 +145,7 @@ def live(product: Product) -> World:
     accounts.forgot(product, owner.email)
     reset = product.newest_token().partition(".")[2]
     end_user = product.session(key, END_USER, allowed_origins=["https://shop.example"])
-    webhook = product.webhook(owner, url="http://127.0.0.1:9/")  # where nobody listens
+    webhook = product.webhook(owner, url="http://127.0.0.1:9/")  # where no one listens
     path = f"/v1/organization/webhooks/{webhook['id']}/test"
     told = product.call("POST", path, headers=owner.headers).json
     _, family, refresh = owner.cookie.split(".")

@@ -43,7 +43,7 @@ class Way(socketserver.ThreadingTCPServer):
 
 
 class Lossy(Way):
-    """Breaks the first connection once its answer has come: all was done and nobody heard of it."""
+    """Breaks the first connection once its answer has come: all was done and no one heard of it."""
 
     def __init__(self, base_url: str) -> None:
         super().__init__(base_url)

@@ -168,5 +168,5 @@ def post_of(product: Product) -> Post:
 
 
 def call(product: Product, account: Account, method: str, path: str, **parts: Any) -> Answer:
-    """A request of somebody's dashboard to the webhooks."""
+    """A request of someone's dashboard to the webhooks."""
     return product.call(method, f"{PATH}{path}", headers=account.headers, **parts)

@@ -11,5 +11,5 @@ URL = "https://hooks.example.com/imagelayer"
 
 
 def call(product: Product, account: Account, method: str, path: str = "", **parts: Any) -> Answer:
-    """A request of somebody's dashboard."""
+    """A request of someone's dashboard."""
     return product.call(method, f"{PATH}{path}", headers=account.headers, **parts)

@@ -200,7 +200,7 @@ def brand_objects(function: str) -> list[str]:
 
 
 @pytest.mark.promise("least-privilege")
-def test_nobody_may_change_what_is_deployed_or_scan_a_table() -> None:
+def test_no_one_may_change_what_is_deployed_or_scan_a_table() -> None:
     allowed = {
         action for name in FUNCTIONS for each in statements(name) for action in actions(each)
     }
@@ -250,7 +250,7 @@ DELETE = "dynamodb:DeleteItem"
         ("CreditsTable", set()),
         ("EventsTable", set()),
         # An invitation that is accepted; a member who is removed; a sign-up whose mail is out, or
-        # that nobody confirmed.
+        # that no one confirmed.
         (
             "AccountsTable",
             {"RegistrationFunction", "OrganizationFunction", "MailFunction", "CleanupFunction"},
@@ -266,7 +266,7 @@ def test_durable_records_are_deleted_by_those_who_end_them_alone(table: str, who
 
 @pytest.mark.promise("least-privilege", "security-logged")
 @EVERY_FUNCTION
-def test_kept_events_are_added_by_many_read_by_one_and_changed_by_nobody(function: str) -> None:
+def test_kept_events_are_added_by_many_read_by_one_and_changed_by_no_one(function: str) -> None:
     adds, reads = {"dynamodb:PutItem"}, {"dynamodb:Query"}
     allowed = allowed_on(function, "EventsTable")
     assert allowed <= adds | reads

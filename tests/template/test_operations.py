@@ -210,7 +210,9 @@ ALARMS = aws.resources("AWS::CloudWatch::Alarm")
 
 
 @pytest.mark.parametrize("alarm", ALARMS)
-def test_an_alarm_reaches_whoever_the_operator_names_and_fires_at_the_first(alarm: str) -> None:
+def test_an_alarm_reaches_the_topic_that_the_operator_names_and_fires_at_the_first(
+    alarm: str,
+) -> None:
     to = {"Ref": "AlarmTopicArn"}
     assert RESOURCES[alarm]["Properties"]["AlarmActions"] == {
         "Fn::If": ["HasAlarmTopic", [to], {"Ref": "AWS::NoValue"}]
@@ -229,7 +231,7 @@ def test_an_alarm_reaches_whoever_the_operator_names_and_fires_at_the_first(alar
         ("ProviderAlarm", "ProviderNeedsAttention", "generation_worker"),
     ],
 )
-def test_an_alarm_tells_of_what_the_functions_count(alarm: str, metric: str, service: str) -> None:
+def test_an_alarm_reports_what_the_functions_count(alarm: str, metric: str, service: str) -> None:
     assert ALARMS[alarm]["Namespace"] == "ImageLayer"
     assert ALARMS[alarm]["MetricName"] == metric
     assert ALARMS[alarm]["Dimensions"] == [{"Name": "service", "Value": service}]

@@ -178,7 +178,7 @@ def test_a_plan_is_replaced_whole_and_shown(product: Product, owner: Account) ->
     assert len(product.security_events("plan.changed")) == 2
 
 
-def test_an_organization_nobody_touched_is_shown_with_what_everybody_has(
+def test_an_organization_no_one_touched_is_shown_with_what_everybody_has(
     product: Product, owner: Account
 ) -> None:
     shown = administer(product, "show_plan", owner.org_id)

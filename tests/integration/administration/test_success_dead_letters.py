@@ -1,4 +1,4 @@
-"""Messages that nobody could work off are shown to the operator, with how their jobs came out."""
+"""Messages that no one could work off are shown to the operator, with how their jobs came out."""
 
 from __future__ import annotations
 

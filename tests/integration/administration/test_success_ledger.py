@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, the ledger adds up and nobody draws what is not there."""
+"""Whatever happens in whatever order, the ledger adds up and no one draws what is not there."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class World:
                 self.product.delete(table, item)
 
     def living(self) -> int:
-        """What all living balances have available, by what stands in the table."""
+        """What all unexpired balances have available, by what stands in the table."""
         there = self.credits.balances(self.org_id, int(self.now))
         opened = any(pool_of(each["name"]) == utc_month(self.now) for each in there)
         plan = self.credits.plan(self.org_id).get("terms") or {}

@@ -73,7 +73,7 @@ def test_a_file_of_another_kind_type_or_size_is_not_announced(
     [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "brd_"}, {"cursor": "BRAND#"}],
 )
 @pytest.mark.parametrize("path", ["/v1/brands", "/v1/keys", "/v1/generations"])
-def test_a_list_refuses_what_is_no_limit_or_cursor(
+def test_a_list_refuses_what_is_not_a_limit_or_cursor(
     product: Product, owner: Account, path: str, query: dict[str, str]
 ) -> None:
     answer = product.call("GET", path, headers=owner.headers, query=query)

@@ -75,7 +75,7 @@ def test_a_rejected_file_stays_rejected_when_its_event_comes_again(
         "incoming/{stranger}/{brand}/{upload}",
     ],
 )
-def test_an_object_that_nobody_announced_is_left_alone(
+def test_an_object_that_no_one_announced_is_left_alone(
     product: Product, owner: Account, stranger: Account, key: str
 ) -> None:
     brand = product.brand(owner)

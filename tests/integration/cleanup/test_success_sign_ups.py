@@ -1,4 +1,4 @@
-"""A sign-up that nobody confirms holds its address for seven days and no longer."""
+"""A sign-up that no one confirms holds its address for seven days and no longer."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_an_account_that_was_confirmed_is_never_removed(product: Product, owner:
 
 
 @pytest.mark.parametrize("meanwhile", ["swept", "confirmed", "signed up again"])
-def test_what_changed_since_a_sweep_looked_is_left_to_whoever_was_first(
+def test_what_changed_since_a_sweep_looked_is_left_to_the_one_that_was_first(
     product: Product, monkeypatch: pytest.MonkeyPatch, meanwhile: str
 ) -> None:
     made = sign_up(product)

@@ -104,7 +104,7 @@ def test_a_file_of_a_brand_that_is_gone_is_missing(product: Product, owner: Acco
 
 
 @EVERY
-def test_a_request_that_keeps_meeting_its_twin_is_told_so_and_made_once_the_twin_is_gone(
+def test_a_request_that_keeps_meeting_its_twin_is_reported_and_made_once_the_twin_is_gone(
     product: Product, owner: Account, route: str
 ) -> None:
     order = idempotent_requests.order(product, owner, route)

@@ -59,7 +59,7 @@ def test_an_endpoint_refuses_calls_past_its_limit_and_says_until_when(
 
 @pytest.mark.promise("limits-fail-closed")
 @pytest.mark.parametrize("route", ["GET /v1/keys/self", *FOR_KEYS])
-def test_a_key_past_its_limit_is_refused_until_it_is_told_to_come_again(
+def test_a_key_past_its_limit_is_refused_until_it_is_allowed_again(
     product: Product, owner: Account, route: str
 ) -> None:
     key, other = product.key(owner, *ALL_SCOPES), product.key(owner, *ALL_SCOPES)

@@ -164,7 +164,9 @@ def test_a_foreign_brand_shapes_no_image(
 
 
 @pytest.mark.parametrize("shape", ["nonsense", "%2e%2e", "BRAND%23x", "brd_", "x" * 300])
-def test_what_is_no_id_at_all_is_missing_too(product: Product, owner: Account, shape: str) -> None:
+def test_what_is_not_an_id_at_all_is_missing_too(
+    product: Product, owner: Account, shape: str
+) -> None:
     for route in (*WITH_ID, "GET /v1/models/{model_id}"):
         method, path, parts = request(route, dict.fromkeys(PREFIXES, shape))
         assert product.call(method, path, headers=owner.headers, **parts).status == 404, route

@@ -1,4 +1,4 @@
-"""An idempotency key shows nobody what somebody else made with it."""
+"""An idempotency key shows no one what someone else made with it."""
 
 from __future__ import annotations
 

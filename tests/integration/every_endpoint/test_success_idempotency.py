@@ -118,7 +118,7 @@ def test_what_was_refused_for_a_reason_that_is_gone_is_made(
     assert len(create.records()) == 2
 
 
-def test_a_repeated_creation_is_told_of_once(product: Product, owner: Account) -> None:
+def test_a_repeated_creation_is_reported_once(product: Product, owner: Account) -> None:
     for route in CREATING:
         order = idempotent_requests.order(product, owner, route)
         before = {

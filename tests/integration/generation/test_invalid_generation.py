@@ -161,7 +161,7 @@ def test_a_key_whose_job_is_gone_is_missing(product: Product, owner: Account) ->
         (-1, None, 503, "dependency_unavailable"),
     ],
 )
-def test_a_request_that_keeps_meeting_its_twin_is_told_so(
+def test_a_request_that_keeps_meeting_its_twin_is_reported(
     product: Product,
     owner: Account,
     monkeypatch: pytest.MonkeyPatch,

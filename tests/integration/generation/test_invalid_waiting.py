@@ -21,7 +21,7 @@ def test_a_wait_that_is_no_number_of_seconds_is_refused(
 
 
 @pytest.mark.promise("org-scoped")
-def test_somebody_elses_job_is_missing_at_once_and_not_after_a_wait(
+def test_another_users_job_is_missing_at_once_and_not_after_a_wait(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     made = create(product, owner.headers).json["id"]

@@ -1,4 +1,4 @@
-"""Somebody else's job is a missing one, also to the other end users of one organization."""
+"""Someone else's job is a missing one, also to the other end users of one organization."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MISSING = "gen_00000000000000000000000000"
 
 
 @pytest.mark.promise("org-scoped")
-def test_nobody_cancels_what_is_not_theirs(
+def test_no_one_cancels_what_is_not_theirs(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     key = end_users.key_of(product, owner)

@@ -49,7 +49,7 @@ def test_a_canceled_jobs_message_finds_nothing_to_do(product: Product, owner: Ac
 
 
 @pytest.mark.promise("quota-org")
-def test_a_worker_whose_job_is_canceled_meanwhile_charges_nothing_and_leaves_nothing(
+def test_a_worker_whose_job_is_canceled_in_between_charges_nothing_and_leaves_nothing(
     product: Product, owner: Account
 ) -> None:
     made = create(product, owner.headers).json["id"]
@@ -71,7 +71,7 @@ def test_a_worker_whose_job_is_canceled_meanwhile_charges_nothing_and_leaves_not
 
 @pytest.mark.promise("quota-org")
 @pytest.mark.parametrize("meanwhile", ["claimed", "settled", "canceled"])
-def test_who_cancels_what_changes_meanwhile_is_told_how_it_came_out(
+def test_who_cancels_what_changes_in_between_learns_the_outcome(
     product: Product, owner: Account, meanwhile: str
 ) -> None:
     made = create(product, owner.headers).json["id"]
@@ -100,7 +100,7 @@ def test_a_test_keys_job_is_canceled_without_credits(product: Product, owner: Ac
     assert [each["sk"] for each in product.items("CreditsTable")] == ["PLAN#0"]
 
 
-def test_a_free_job_that_succeeds_meanwhile_is_not_canceled_either(
+def test_a_free_job_that_succeeds_in_between_is_not_canceled_either(
     product: Product, owner: Account
 ) -> None:
     """No credits protect it, only its own state."""

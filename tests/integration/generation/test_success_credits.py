@@ -51,7 +51,7 @@ def refused(till: Till, now: float, n: int = 1) -> bool:
 
 
 def kinds(product: Product) -> list[str]:
-    """What the ledger tells of, in order of its keys."""
+    """What the ledger reports, in order of its keys."""
     return [each["kind"] for each in product.dump_of("CreditsTable") if "kind" in each]
 
 
@@ -76,7 +76,7 @@ def test_of_requests_that_open_a_month_at_once_one_does(
     assert not refused(till, JANUARY, 3)
 
 
-def test_an_organization_nobody_touched_is_accepted_without_a_read(
+def test_an_organization_no_one_touched_is_accepted_without_a_read(
     product: Product, owner: Account
 ) -> None:
     key = bearer(product.key(owner, *ALL_SCOPES))
@@ -185,7 +185,7 @@ def test_a_job_drawn_from_several_balances_ends_in_each_of_them(
 
 
 @pytest.mark.promise("quota-org")
-def test_a_grant_that_has_ended_is_worth_nothing_though_it_still_stands_there(
+def test_a_grant_that_has_ended_is_worth_nothing_though_it_is_still_stored(
     product: Product, owner: Account, till: Till
 ) -> None:
     set_plan(product, owner, monthly_credits=0)

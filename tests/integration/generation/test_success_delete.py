@@ -153,7 +153,7 @@ def test_a_delete_that_died_half_way_is_finished_by_the_next(
 
 @pytest.mark.promise("quota-org", "deletion")
 @pytest.mark.parametrize("meanwhile", ["claimed", "settled", "canceled"])
-def test_a_job_that_changes_meanwhile_is_removed_as_it_came_out(
+def test_a_job_that_changes_in_between_is_removed_as_it_came_out(
     product: Product, owner: Account, meanwhile: str
 ) -> None:
     made = create(product, owner.headers, prompt=PROMPT).json["id"]
@@ -185,7 +185,7 @@ def test_a_key_whose_job_was_deleted_is_missing_and_makes_none_anew(
 
 
 @pytest.mark.promise("org-scoped")
-def test_nobody_deletes_what_is_not_theirs(
+def test_no_one_deletes_what_is_not_theirs(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     made = create(product, owner.headers).json["id"]

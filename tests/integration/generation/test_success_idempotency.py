@@ -178,7 +178,7 @@ def test_a_second_attempt_at_what_came_to_nothing_makes_another(
     assert not made_anew(second, create(product, key, attempt=2))
 
 
-def test_a_second_attempt_with_other_contents_or_of_somebody_else_is_a_request_of_its_own(
+def test_a_second_attempt_with_other_contents_or_of_another_user_is_a_request_of_its_own(
     product: Product, owner: Account, key: dict[str, str]
 ) -> None:
     other_key = bearer(product.key(owner, *ALL_SCOPES))

@@ -40,7 +40,7 @@ def test_one_prompt_that_is_longer_than_a_page_is_shown_all_the_same(
     assert [job["prompt"] for job in page["data"]] == ["longer than ten"]
 
 
-def test_a_fault_while_waiting_is_no_refusal_of_what_was_accepted(
+def test_a_fault_while_waiting_is_not_a_refusal_of_what_was_accepted(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = product.part("generation", GenerationsWiring).generation_store

@@ -54,7 +54,7 @@ def test_a_job_that_does_not_finish_in_time_is_202_when_the_wait_is_over(
 
 
 @pytest.mark.parametrize("prefer", ["wait=26", "wait=300", "wait=9999"])
-def test_nobody_waits_longer_than_the_gateway_lets_a_request_live(
+def test_no_one_waits_longer_than_the_gateway_lets_a_request_live(
     product: Product, owner: Account, prefer: str
 ) -> None:
     product.works_while_waiting = False
@@ -135,7 +135,7 @@ def test_who_waits_sees_a_cancel(
     assert poll(product, owner.headers, made, "20").json["status"] == "canceled"
 
 
-def test_who_waits_for_what_is_deleted_meanwhile_is_told_it_is_missing(
+def test_who_waits_for_what_is_deleted_in_between_learns_that_it_is_missing(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = create(product, owner.headers).json["id"]

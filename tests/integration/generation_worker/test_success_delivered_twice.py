@@ -24,7 +24,7 @@ def test_the_run_that_comes_second_removes_nothing_that_is_paid_for(
     runs: list[str] = []
 
     class Overtaken:
-        """Paints; meanwhile the same message is worked off by another process."""
+        """Paints; in between the same message is worked off by another process."""
 
         def generate(self, order: ImageRequest) -> Any:
             if not runs:

@@ -44,7 +44,7 @@ def owner(product: Product) -> Account:
     ("used", "percents"),
     [(0, []), (7, []), (8, [80]), (9, [80]), (10, [80, 100])],
 )
-def test_what_is_used_is_told_at_80_and_at_100_percent_and_not_before(
+def test_what_is_used_is_reported_at_80_and_at_100_percent_and_not_before(
     product: Product, owner: Account, used: int, percents: list[int]
 ) -> None:
     make(product, owner, used)
@@ -52,7 +52,7 @@ def test_what_is_used_is_told_at_80_and_at_100_percent_and_not_before(
 
 
 @pytest.mark.promise("quota-org", "security-logged")
-def test_each_is_told_once_however_the_credits_are_used_up(
+def test_each_is_reported_once_however_the_credits_are_used_up(
     product: Product, owner: Account
 ) -> None:
     seen = []
@@ -76,7 +76,7 @@ def test_each_is_told_once_however_the_credits_are_used_up(
     assert f"The 10 credits of {month} are used up" in sent[1].flowing
 
 
-def test_every_owner_is_told_and_nobody_else(product: Product, owner: Account) -> None:
+def test_every_owner_is_notified_and_no_one_else(product: Product, owner: Account) -> None:
     accounts.join(product, owner, "other-owner@example.com", "owner")
     accounts.join(product, owner, "admin@example.com", "admin")
     product.deliver_mail()
@@ -113,7 +113,7 @@ def test_test_images_use_nothing(product: Product, owner: Account) -> None:
     assert asked(product) == []
 
 
-def test_another_organization_is_told_of_its_own(
+def test_another_organization_is_notified_of_its_own(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     make(product, owner, 8)
@@ -126,7 +126,7 @@ def test_another_organization_is_told_of_its_own(
 
 
 @pytest.mark.promise("quota-org")
-def test_whoever_is_refused_for_want_of_credits_has_the_owners_told_once(
+def test_a_caller_refused_for_want_of_credits_has_the_owners_notified_once(
     product: Product, owner: Account
 ) -> None:
     make(product, owner, 7)
@@ -160,7 +160,7 @@ def test_a_mail_that_cannot_be_asked_for_fails_no_job_and_is_made_up_for_by_the_
     assert asked(product) == [80]
 
 
-def test_a_refusal_stays_one_when_the_owners_cannot_be_told(
+def test_a_refusal_stays_one_when_the_owners_cannot_be_notified(
     product: Product, owner: Account
 ) -> None:
     make(product, owner, 7)

@@ -25,7 +25,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def param(answer: Answer) -> str | None:
-    """The field an `openai` client is told of."""
+    """The field at fault, as an `openai` client sees it."""
     assert (answer.status, answer.json["code"]) == (422, "validation_failed"), answer.text
     found: str | None = answer.json["error"]["param"]
     return found
@@ -126,7 +126,7 @@ def test_no_link_is_fetched_and_no_picture_is_guessed(
     [b"", b"GIF89a" + bytes(50), b"%PDF-1.7", b"<svg/>", bytes(100), b"\x00\x00\x01\x00" + bytes(9),
      PNG[:7], PNG, b"RIFF" + bytes(40), b"\xff\xd8\xff" + bytes(40), PNG + bytes(100)],
 )  # fmt: skip
-def test_what_is_no_picture_is_refused_without_a_job(
+def test_what_is_not_a_picture_is_refused_without_a_job(
     product: Product, owner: Account, garbage: bytes
 ) -> None:
     answer = edit(product, owner.headers, garbage)
@@ -246,7 +246,7 @@ def test_an_unknown_model_is_missing(product: Product, owner: Account, model: st
     assert (answer.status, answer.json["code"]) == (404, "not_found")
 
 
-def test_base64_that_is_cut_off_is_told_at_its_place(product: Product, owner: Account) -> None:
+def test_base64_that_is_cut_off_is_reported_at_its_place(product: Product, owner: Account) -> None:
     cut = base64.b64encode(picture()).decode()[:-3]
     answer = edit(
         product, owner.headers, b"", images=[{"image_url": f"data:image/png;base64,{cut}"}]

@@ -181,7 +181,7 @@ def test_when_no_answer_comes_the_picture_is_kept_because_the_job_may_be_there(
     with product.broken("dynamodb", "TransactWriteItems"):
         answer = edit(product, owner.headers, picture())
     assert (answer.status, answer.json["code"]) == (503, "dependency_unavailable")
-    assert len(sources(product)) == 1  # the bucket's lifecycle removes what nobody comes for
+    assert len(sources(product)) == 1  # the bucket's lifecycle removes what no one comes for
 
 
 @pytest.mark.promise("quota-org")
@@ -210,7 +210,7 @@ def test_a_picture_that_is_gone_fails_its_job_and_costs_nothing(
 
 @pytest.mark.promise("quota-org", "errors-sanitized")
 @pytest.mark.parametrize("cut", [40, 400])
-def test_a_picture_that_is_damaged_is_told_so_and_costs_nothing(
+def test_a_picture_that_is_damaged_is_reported_and_costs_nothing(
     product: Product, owner: Account, cut: int
 ) -> None:
     answer = edit(product, owner.headers, picture()[:cut])
@@ -222,7 +222,7 @@ def test_a_picture_that_is_damaged_is_told_so_and_costs_nothing(
     assert audit(product, owner) == []
 
 
-def test_a_generation_of_the_same_words_is_no_edit(product: Product, owner: Account) -> None:
+def test_a_generation_of_the_same_words_is_not_an_edit(product: Product, owner: Account) -> None:
     first = edit(product, owner.headers, picture(), size="256x256")
     other = generate(product, owner.headers, attempt=1)
     assert first.json["generation_id"] != other.json["generation_id"]

@@ -82,7 +82,7 @@ def test_a_stream_of_edits_is_still_one_at_the_end_of_the_way(
 
 
 @pytest.mark.promise("quota-org")
-def test_who_has_followed_enough_is_told_so_once_and_for_all_and_the_job_goes_on(
+def test_who_has_followed_enough_is_reported_once_and_for_all_and_the_job_goes_on(
     product: Product, owner: Account
 ) -> None:
     product.works_while_waiting = False
@@ -99,7 +99,7 @@ def test_who_has_followed_enough_is_told_so_once_and_for_all_and_the_job_goes_on
     assert held(product) == (1, 0)
 
 
-def test_a_job_that_fails_on_the_way_is_told_at_its_end(
+def test_a_job_that_fails_on_the_way_is_reported_at_its_end(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done_after(product, monkeypatch, 30)

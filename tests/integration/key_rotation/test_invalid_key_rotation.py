@@ -51,7 +51,7 @@ def test_a_key_that_breaks_a_rule_is_not_made(
     assert product.call("GET", "/v1/keys", headers=owner.headers).json["data"] == []
 
 
-# Networks that are none, with host bits, or longer than what IPv6 callers are told apart by.
+# Not networks, with host bits set, or longer than the prefix that IPv6 callers are counted by.
 BAD_NETWORKS = ["nonsense", "198.51.100.0/33", "198.51.100.7/24", "2001:db8::/65", "2001:db8::1"]
 
 
@@ -86,7 +86,7 @@ def test_each_network_that_is_none_is_named_and_nothing_is_made_or_changed(
         {"name": ""},
     ],
 )
-def test_what_is_fixed_or_is_no_value_is_not_changed(
+def test_what_is_fixed_or_is_not_a_value_is_not_changed(
     product: Product, owner: Account, changes: dict[str, Any]
 ) -> None:
     key = product.key(owner, "assets:read")
@@ -186,7 +186,7 @@ def test_no_key_makes_reads_changes_or_revokes_keys_or_is_a_person(
     assert (denied["org_id"], denied["actor"]) == (owner.org_id, key["id"])
 
 
-def test_a_dashboard_token_is_no_key(product: Product, owner: Account) -> None:
+def test_a_dashboard_token_is_not_a_key(product: Product, owner: Account) -> None:
     assert product.call("GET", "/v1/keys/self", headers=owner.headers).status == 403
 
 

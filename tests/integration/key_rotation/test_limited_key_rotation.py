@@ -153,7 +153,7 @@ def test_guessing_is_limited_by_address_whatever_is_wrong_with_the_guesses(
     statuses = [api_keys.own(product, guesses[number % 3]).status for number in range(burst)]
     assert statuses == [401] * burst
     for guess in guesses:
-        # The clock runs meanwhile, so a slot may have trickled back.
+        # The clock runs in between, so a slot may have trickled back.
         assert 429 in [api_keys.own(product, guess).status for _ in range(2)]
     # Who is right is not held up by who guesses from the same address.
     assert api_keys.own(product, good).status == 200

@@ -195,7 +195,7 @@ def test_the_life_of_a_key_is_logged(product: Product, owner: Account) -> None:
 
 
 @pytest.mark.parametrize("kind", ["key_created", "key_rotated"])
-def test_a_key_is_made_whether_or_not_its_owners_can_be_told(
+def test_a_key_is_made_whether_or_not_its_owners_can_be_notified(
     product: Product, owner: Account, kind: str
 ) -> None:
     key = product.key(owner, "assets:read")

@@ -44,7 +44,7 @@ def test_a_key_that_cannot_be_one_is_refused_before_any_read(
 
 
 @pytest.mark.promise("keys-scoped")
-def test_a_publishable_key_is_no_credential_and_is_not_even_looked_up(
+def test_a_publishable_key_is_not_a_credential_and_is_not_even_looked_up(
     product: Product, owner: Account
 ) -> None:
     key = product.key(owner, kind="publishable")
@@ -111,7 +111,7 @@ def beside(product: Product, session: dict[str, Any], key: str, ip: str = api_ke
 
 
 @pytest.mark.promise("sessions-short", "org-scoped")
-def test_a_key_that_comes_along_must_be_a_living_publishable_one_of_the_same_organization(
+def test_a_key_that_comes_along_must_be_a_valid_publishable_key_of_the_same_organization(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     session = product.session(end_users.key_of(product, owner))

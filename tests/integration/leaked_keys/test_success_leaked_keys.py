@@ -53,7 +53,7 @@ def test_a_reported_key_ends_at_once_with_all_its_secrets_and_sessions(
     assert len(product.security_events("key.leaked")) == 1
 
 
-def test_owners_are_told_which_key_it_was_and_where_it_was_found(
+def test_owners_learn_which_key_it_was_and_where_it_was_found(
     product: Product, owner: Account
 ) -> None:
     second = accounts.join(product, owner, "second@example.com", "owner")
@@ -160,7 +160,7 @@ def test_a_report_that_died_half_way_is_finished_when_it_is_sent_again(
     assert [message["kind"] for message in product.asked_mails()][-1] == "key_leaked"
 
 
-def test_a_key_that_changes_meanwhile_is_revoked_as_it_is_by_then(
+def test_a_key_that_changes_in_between_is_revoked_as_it_is_by_then(
     product: Product, owner: Account
 ) -> None:
     key = product.key(owner, "assets:read")

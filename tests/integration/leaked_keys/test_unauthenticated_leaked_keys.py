@@ -50,7 +50,7 @@ def test_a_report_that_is_not_signed_by_a_known_key_does_nothing(
     assert leak_reports.labels(leak_reports.send(product, body, good)) == ["true_positive"]
 
 
-def test_a_credential_is_no_signature(product: Product, owner: Account) -> None:
+def test_a_credential_is_not_a_signature(product: Product, owner: Account) -> None:
     key = product.key(owner, *ALL_SCOPES)
     body = json.dumps([leak_reports.leak(key["key"])])
     for headers in (owner.headers, bearer(key)):

@@ -114,7 +114,7 @@ def test_a_right_login_forgives_the_wrong_ones_before_it(
 def test_a_right_login_at_home_forgives_the_strangers_nothing(
     product: Product, owner: Account
 ) -> None:
-    """Or somebody who guesses would have a fresh allowance each time the owner logs in."""
+    """Or someone who guesses would have a fresh allowance each time the owner logs in."""
     guess_from_everywhere(product, owner.email, GUESSES.burst)
     assert log_in(product, owner.email, ip=HOME).status == 200
     assert log_in(product, owner.email, WRONG, ip=ELSEWHERE).status == 429

@@ -14,7 +14,7 @@ def end(product: Product, account: Account, session_id: str) -> Answer:
 
 
 @pytest.mark.promise("org-scoped")
-def test_a_session_of_somebody_else_is_answered_like_one_that_does_not_exist(
+def test_a_session_of_another_user_is_answered_like_one_that_does_not_exist(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     colleague = join(product, owner, "colleague@example.com", "admin")
@@ -44,7 +44,7 @@ def test_one_is_shown_ones_own_sessions_alone(
         assert [each["id"] for each in listed] == [own["id"]]
 
 
-def test_ending_ones_own_sessions_ends_nobody_elses(
+def test_ending_ones_own_sessions_ends_no_one_elses(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     colleague = join(product, owner, "colleague@example.com", "owner")
@@ -54,7 +54,7 @@ def test_ending_ones_own_sessions_ends_nobody_elses(
     assert is_logged_in(product, stranger.token)
 
 
-def test_a_session_id_of_ones_own_in_the_cookie_of_somebody_else_opens_nothing(
+def test_a_session_id_of_ones_own_in_the_cookie_of_another_user_opens_nothing(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     """The record is found by user and session together."""

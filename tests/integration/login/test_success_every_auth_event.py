@@ -33,7 +33,7 @@ WRONG = "not the right password"
 FIELDS = {"event", "outcome", "org_id", "actor", "ip", "request_id", "reason"}
 LOGGERS_OWN = {"level", "location", "message", "timestamp", "service"}
 
-# What somebody does; returns the secrets that went to and fro.
+# What someone does; returns the secrets that went to and fro.
 Act = Callable[[Product, Account], Iterable[str]]
 
 
@@ -249,7 +249,7 @@ def test_every_authentication_event_of_the_catalogue_is_caused_below() -> None:
 @pytest.mark.parametrize(
     ("event", "outcome", "act"), CAUSES, ids=[act.__name__ for _, _, act in CAUSES]
 )
-def test_what_somebody_does_is_one_line_in_the_one_schema_without_a_secret(
+def test_what_someone_does_is_one_line_in_the_one_schema_without_a_secret(
     product: Product, owner: Account, event: str, outcome: str, act: Act
 ) -> None:
     already = len(product.logs())

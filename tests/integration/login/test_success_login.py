@@ -302,7 +302,7 @@ def test_the_forty_first_session_ends_the_oldest_and_no_other(
     assert is_logged_in(product, newest.json["access_token"])
 
 
-def test_sessions_that_ran_out_make_room_before_living_ones_do(
+def test_sessions_that_ran_out_make_room_before_active_ones_do(
     product: Product, owner: Account
 ) -> None:
     (session,) = sessions_of(product, owner.user_id)
@@ -322,7 +322,7 @@ def new_place_mails(product: Product) -> list[str]:
     return [str(mail.body) for mail in product.mails() if mail.subject.startswith("New login")]
 
 
-def test_a_login_from_a_new_network_is_told_once_by_mail_and_the_first_one_is_not(
+def test_a_login_from_a_new_network_is_reported_once_by_mail_and_the_first_one_is_not(
     product: Product, owner: Account
 ) -> None:
     assert new_place_mails(product) == []

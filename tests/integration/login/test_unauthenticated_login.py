@@ -84,7 +84,7 @@ def test_the_same_work_is_done_whether_or_not_the_address_has_an_account(
 
 @pytest.mark.promise("verified-first")
 @pytest.mark.parametrize("mailed", [False, True])
-def test_before_the_address_is_confirmed_nobody_logs_in(product: Product, mailed: bool) -> None:
+def test_before_the_address_is_confirmed_no_one_logs_in(product: Product, mailed: bool) -> None:
     product.register("dev@example.com")
     if mailed:
         product.mails()
@@ -114,7 +114,7 @@ def test_a_contested_account_cannot_be_logged_in_to_before_its_password_is_chose
     assert product.items("SessionsTable") == []
 
 
-def test_an_unconfirmed_account_is_not_told_to_somebody_without_its_password(
+def test_an_unconfirmed_account_is_not_revealed_to_someone_without_its_password(
     product: Product,
 ) -> None:
     product.register("dev@example.com")
@@ -161,7 +161,7 @@ def test_a_spent_refresh_token_ends_the_whole_family(
 
 
 @pytest.mark.promise("sessions-short")
-def test_the_thief_and_the_owner_cannot_both_go_on_whoever_trades_first(
+def test_the_thief_and_the_owner_cannot_both_go_on_no_matter_who_trades_first(
     product: Product, owner: Account
 ) -> None:
     thiefs = cookie_of(refresh(product, owner.cookie, ip=ELSEWHERE, agent=SAFARI))
@@ -266,7 +266,7 @@ def test_a_refresh_that_fails_half_way_spends_nothing(
     assert refresh(product, owner.cookie, ip=ELSEWHERE).status == 200
 
 
-def test_a_trade_that_the_sdk_repeats_after_a_lost_answer_is_no_theft(
+def test_a_trade_that_the_sdk_repeats_after_a_lost_answer_is_not_theft(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = product.part("login", IdentityWiring).session_store._table

@@ -1,4 +1,4 @@
-"""Messages that cannot be worked off: they come again, and hold up nobody else's mail."""
+"""Messages that cannot be worked off: they come again, and hold up no one else's mail."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_message_that_is_none_comes_again_and_the_others_of_its_batch_go_out(
     assert [letter.to for letter in sent] == [owner.email] * 2
 
 
-def test_what_is_told_of_a_failure_is_its_kind_and_no_word_of_the_message(
+def test_what_is_said_about_a_failure_is_its_kind_and_no_word_of_the_message(
     product: Product, owner: Account
 ) -> None:
     message = {"kind": "ada@example.com", "at": 1, "user_id": "grace@example.com"}
@@ -72,7 +72,7 @@ def test_while_a_service_is_down_nothing_is_lost(
     assert accounts.reset(product, sent[-1].token).status == 204
 
 
-def test_ids_that_are_none_find_nobody(product: Product, owner: Account) -> None:
+def test_ids_that_are_none_find_no_one(product: Product, owner: Account) -> None:
     sent = sent_mail.watch(product)
     for about in (
         {"kind": "new_place", "user_id": "usr_nobody"},

@@ -15,7 +15,7 @@ from tests.support import accounts, mail_triggers, sent_mail
 from tests.support.mail_triggers import CAUSES, FRIEND
 from tests.support.product import Account, Answer, Product
 
-# Who can cause which mail: strangers these, and only somebody who is logged in the rest.
+# Who can cause which mail: strangers these, and only someone who is logged in the rest.
 BY_STRANGERS = {"sign_up", "verification", "reset", "invitation"}
 EVERY_CAUSE = pytest.mark.parametrize("cause", CAUSES)
 
@@ -181,7 +181,7 @@ def test_a_mail_that_is_withheld_makes_no_link_and_keeps_no_sign_up(
     assert not [item for item in product.items("AccountsTable") if item.get("pending")]
 
 
-def test_of_two_owners_the_one_whose_address_refused_mail_holds_up_nobody(
+def test_of_two_owners_the_one_whose_address_refused_mail_holds_up_no_one(
     product: Product, owner: Account
 ) -> None:
     accounts.join(product, owner, "other-owner@example.com", "owner")

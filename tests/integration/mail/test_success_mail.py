@@ -25,7 +25,7 @@ def test_every_kind_of_mail_has_a_cause_here() -> None:
 
 
 @EVERY_CAUSE
-def test_what_happens_asks_for_one_mail_and_it_goes_out(
+def test_what_happens_requests_one_mail_and_it_goes_out(
     product: Product, owner: Account, cause: str
 ) -> None:
     happen, kind, to, subject, page = CAUSES[cause]
@@ -123,7 +123,7 @@ def test_a_mail_tells_when_and_from_where_in_words_of_ours(
 
 
 @pytest.mark.parametrize("kind", ["key_created", "key_rotated"])
-def test_mails_about_keys_go_to_every_owner_and_to_nobody_else(
+def test_mails_about_keys_go_to_every_owner_and_to_no_one_else(
     product: Product, owner: Account, stranger: Account, kind: str
 ) -> None:
     accounts.join(product, owner, "other-owner@example.com", "owner")
@@ -147,7 +147,7 @@ def test_mails_about_keys_go_to_every_owner_and_to_nobody_else(
         assert key["key"][12:-4] not in letter.text + letter.html
 
 
-def test_who_was_invited_and_has_not_come_is_told_nothing(product: Product, owner: Account) -> None:
+def test_who_was_invited_and_has_not_come_gets_no_mail(product: Product, owner: Account) -> None:
     organizations.invite(product, owner, FRIEND, "owner")
     product.deliver_mail()
     sent = sent_mail.watch(product)
@@ -212,7 +212,7 @@ def test_the_mail_about_credits_is_made_up_for_when_its_sending_failed(
     assert [letter.to for letter in sent] == [owner.email]
 
 
-def test_a_new_owner_is_told_of_what_was_reached_when_it_is_asked_for_again(
+def test_a_new_owner_is_notified_of_what_was_reached_when_it_is_asked_for_again(
     product: Product, owner: Account
 ) -> None:
     mail_triggers.deliver(product, mail_triggers.record(quota(owner), "m-1"))
@@ -271,7 +271,7 @@ def test_of_two_links_for_the_same_thing_the_newer_one_is_good(
 # ── What is not so any more ──────────────────────────────────────────────────────────────────────
 
 
-def test_an_invitation_that_was_withdrawn_meanwhile_sends_nothing(
+def test_an_invitation_that_was_withdrawn_in_between_sends_nothing(
     product: Product, owner: Account
 ) -> None:
     invitation = organizations.invite(product, owner, FRIEND).json
@@ -281,7 +281,7 @@ def test_an_invitation_that_was_withdrawn_meanwhile_sends_nothing(
     assert (sent, mail_triggers.outcomes(product)[-1]) == ([], "MailNothing")
 
 
-def test_an_invitation_that_ran_out_meanwhile_sends_nothing(
+def test_an_invitation_that_ran_out_in_between_sends_nothing(
     product: Product, owner: Account
 ) -> None:
     organizations.invite(product, owner, FRIEND)
@@ -295,7 +295,7 @@ def test_an_invitation_that_ran_out_meanwhile_sends_nothing(
 @pytest.mark.parametrize(
     "kind", ["new_place", "password_changed", "totp_enabled", "key_created", "quota"]
 )
-def test_who_is_gone_meanwhile_is_told_nothing(product: Product, owner: Account, kind: str) -> None:
+def test_who_is_gone_in_between_gets_no_mail(product: Product, owner: Account, kind: str) -> None:
     friend = accounts.join(product, owner, FRIEND, "owner")
     product.deliver_mail()
     assert organizations.remove(product, owner, friend.user_id).status == 204

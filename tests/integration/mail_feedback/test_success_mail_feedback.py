@@ -1,4 +1,4 @@
-"""Mail that bounced for good, or that somebody complained of, is the last that its address gets."""
+"""Mail that bounced for good, or that someone complained of, is the last that its address gets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAIL = {
 
 
 def bounce(*addresses: str, kind: str = "Permanent", shape: str = "eventType") -> dict[str, Any]:
-    """What SES tells of a bounce."""
+    """SES's report of a bounce."""
     recipients = [
         {"emailAddress": address, "action": "failed", "status": "5.1.1"} for address in addresses
     ]
@@ -41,7 +41,7 @@ def bounce(*addresses: str, kind: str = "Permanent", shape: str = "eventType") -
 
 
 def complaint(*addresses: str, shape: str = "eventType") -> dict[str, Any]:
-    """What SES tells of a complaint."""
+    """SES's report of a complaint."""
     return {
         shape: "Complaint",
         "mail": MAIL,
@@ -186,7 +186,7 @@ def test_neither_record_nor_log_holds_the_address(product: Product, owner: Accou
         {"eventType": "Bounce", "bounce": {"bounceType": "Permanent", "bouncedRecipients": []}},
     ],
 )
-def test_what_tells_of_nobody_stops_nothing(
+def test_what_names_no_user_stops_nothing(
     product: Product, owner: Account, notice: dict[str, Any]
 ) -> None:
     receive(product, notice)

@@ -48,7 +48,7 @@ def test_an_owner_sets_a_second_factor_up_before_asking_others_for_one(
 
 
 @pytest.mark.parametrize("role", ["king", "OWNER", "", None, 1, ["owner"]])
-def test_a_role_that_does_not_exist_is_given_to_nobody(
+def test_a_role_that_does_not_exist_is_given_to_no_one(
     product: Product, owner: Account, role: Any
 ) -> None:
     friend = accounts.join(product, owner, "friend@example.com")
@@ -75,7 +75,9 @@ def test_a_role_that_does_not_exist_is_given_to_nobody(
         "a@example.com, b@example.com",
     ],
 )
-def test_what_is_no_address_is_not_invited(product: Product, owner: Account, email: str) -> None:
+def test_what_is_not_an_address_is_not_invited(
+    product: Product, owner: Account, email: str
+) -> None:
     before = product.counts()
     answer = organizations.invite(product, owner, email)
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")

@@ -1,4 +1,4 @@
-"""What is no range of days or no grouping is refused by name."""
+"""What is not a range of days or no grouping is refused by name."""
 
 from __future__ import annotations
 

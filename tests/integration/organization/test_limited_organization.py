@@ -38,7 +38,7 @@ def test_a_burst_is_admitted_to_the_last_invitation_and_not_one_more(
 
 
 @pytest.mark.promise("limits-fail-closed")
-def test_past_it_nobody_of_the_organization_invites_and_another_one_does(
+def test_past_it_no_one_of_the_organization_invites_and_another_one_does(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     admin = accounts.join(product, owner, "admin@example.com", "admin")
@@ -67,7 +67,7 @@ def test_what_is_refused_for_another_reason_counts_as_no_invitation(
 
 
 @pytest.mark.promise("limits-fail-closed")
-def test_when_the_count_cannot_be_kept_nobody_is_invited(
+def test_when_the_count_cannot_be_kept_no_one_is_invited(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counters = product.part("organization", LimitsWiring).counters

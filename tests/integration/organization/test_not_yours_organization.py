@@ -1,4 +1,4 @@
-"""Whom nobody's role lets them manage: refused, told of, and nothing changes. Generated from the
+"""Whom no one's role lets them manage: refused, reported, and nothing changes. Generated from the
 one table of whom a role manages."""
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def refused(both: Team, actor: str, answer: Answer) -> None:
 
 @pytest.mark.promise("org-scoped")
 @pytest.mark.parametrize(("actor", "role"), PAIRS)
-def test_nobody_invites_into_a_role_that_theirs_does_not_manage(
+def test_no_one_invites_into_a_role_that_theirs_does_not_manage(
     both: Team, actor: str, role: str
 ) -> None:
     before = both.state()
@@ -79,7 +79,7 @@ def test_nobody_invites_into_a_role_that_theirs_does_not_manage(
 
 @pytest.mark.promise("org-scoped")
 @pytest.mark.parametrize(("actor", "role"), PAIRS)
-def test_nobody_removes_a_member_whose_role_theirs_does_not_manage(
+def test_no_one_removes_a_member_whose_role_theirs_does_not_manage(
     both: Team, actor: str, role: str
 ) -> None:
     before = both.state()
@@ -91,7 +91,7 @@ def test_nobody_removes_a_member_whose_role_theirs_does_not_manage(
 
 @pytest.mark.promise("org-scoped")
 @pytest.mark.parametrize(("actor", "member", "role"), CHANGES)
-def test_nobody_gives_a_role_that_theirs_does_not_manage_or_to_whom_it_does_not(
+def test_no_one_gives_a_role_that_theirs_does_not_manage_or_to_whom_it_does_not(
     both: Team, actor: str, member: str, role: str
 ) -> None:
     before = both.state()
@@ -102,7 +102,7 @@ def test_nobody_gives_a_role_that_theirs_does_not_manage_or_to_whom_it_does_not(
 
 @pytest.mark.promise("org-scoped")
 @pytest.mark.parametrize("actor", [role for role in ROLES if role != "owner"])
-def test_nobody_raises_themselves(both: Team, actor: str) -> None:
+def test_no_one_raises_themselves(both: Team, actor: str) -> None:
     before = both.state()
     account = both.actors[actor]
     refused(both, actor, organizations.give_role(both.product, account, account.user_id, "owner"))
@@ -128,5 +128,5 @@ def test_only_owners_decide_whether_owners_need_a_second_factor(
 
 
 def test_the_table_of_refusals_is_the_one_that_is_documented() -> None:
-    """Should somebody loosen it, these numbers say so."""
+    """Should someone loosen it, these numbers say so."""
     assert (len(PAIRS), len(CHANGES)) == (9, 39)

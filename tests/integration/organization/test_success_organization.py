@@ -77,7 +77,7 @@ def test_members_are_listed_in_pages_without_gaps(product: Product, owner: Accou
 
 
 @pytest.mark.promise("security-logged")
-def test_another_role_counts_from_the_next_login_on_and_is_told(
+def test_another_role_counts_from_the_next_login_on_and_is_reported(
     product: Product, owner: Account
 ) -> None:
     friend = accounts.join(product, owner, "friend@example.com", "viewer")
@@ -109,7 +109,7 @@ def test_another_role_ends_every_session_of_the_old_one_at_once(
     assert accounts.sessions_of(product, friend.user_id) == []
 
 
-def test_the_role_that_somebody_has_already_ends_nothing(product: Product, owner: Account) -> None:
+def test_the_role_that_someone_has_already_ends_nothing(product: Product, owner: Account) -> None:
     friend = accounts.join(product, owner, "friend@example.com", "developer")
     answer = organizations.give_role(product, owner, friend.user_id, "developer")
     assert (answer.status, answer.json["email"]) == (200, friend.email)
@@ -143,7 +143,7 @@ def test_who_is_removed_is_out_at_once_and_nothing_of_them_is_left(
     )
 
 
-def test_who_was_removed_logs_in_like_somebody_who_never_was(
+def test_who_was_removed_logs_in_like_someone_who_never_was(
     product: Product, owner: Account
 ) -> None:
     friend = accounts.join(product, owner, "friend@example.com")
@@ -205,7 +205,7 @@ def test_anybody_may_leave(product: Product, owner: Account, role: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["leave", "step down"])
-def test_an_owner_may_go_once_somebody_else_is_an_owner(
+def test_an_owner_may_go_once_another_member_is_an_owner(
     product: Product, owner: Account, how: str
 ) -> None:
     friend = accounts.join(product, owner, "friend@example.com", "admin")

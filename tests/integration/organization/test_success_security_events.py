@@ -68,9 +68,7 @@ def test_events_are_read_in_pages_without_gaps(product: Product, owner: Account)
     assert [len(page) for page in pages] == [3, 3, 1]
 
 
-def test_what_happens_while_somebody_pages_repeats_nothing(
-    product: Product, owner: Account
-) -> None:
+def test_what_happens_while_someone_pages_repeats_nothing(product: Product, owner: Account) -> None:
     first = product.call(
         "GET", organizations.EVENTS, headers=owner.headers, query={"limit": "2"}
     ).json
@@ -123,7 +121,7 @@ def test_a_page_of_events_that_ran_out_still_leads_on(product: Product, owner: A
 
 
 @pytest.mark.promise("org-scoped")
-def test_an_admin_reads_them_and_nobody_below_does(product: Product, owner: Account) -> None:
+def test_an_admin_reads_them_and_no_one_below_does(product: Product, owner: Account) -> None:
     statuses = {}
     for role in ("owner", "admin", "developer", "viewer"):
         member = accounts.join(product, owner, f"{role}@example.com", role)

@@ -35,7 +35,7 @@ def usage(product: Product, headers: dict[str, str], **query: str) -> dict[str, 
 
 
 def numbers(row: dict[str, Any]) -> tuple[int, ...]:
-    """How many generations, images and credits a row tells of."""
+    """How many generations, images and credits a row reports."""
     return tuple(row[name] for name in NUMBERS)
 
 

@@ -173,7 +173,7 @@ def test_of_two_resets_with_one_token_one_counts(product: Product, owner: Accoun
 
 
 def test_a_change_that_meets_a_reset_does_not_undo_it(product: Product, owner: Account) -> None:
-    """The reset may be the owner's answer to somebody who holds her session."""
+    """The reset may be the owner's answer to someone who holds her session."""
     forgot(product, owner.email)
     token = product.newest_token()
     sessions = product.part("password", IdentityWiring).session_store

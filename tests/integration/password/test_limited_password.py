@@ -62,7 +62,7 @@ def test_a_right_password_forgives_the_wrong_ones_before_it(
     assert change(product, owner, WRONG, "somebody elses long phrase").status == 403
 
 
-def test_somebody_elses_guesses_limit_nobody_else(
+def test_another_users_guesses_limit_no_one_else(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     for _ in range(POLICY.burst + 1):
@@ -79,7 +79,7 @@ def test_a_reset_is_open_to_who_was_limited(product: Product, owner: Account) ->
 
 
 @pytest.mark.parametrize("email", ["dev@example.com", "nobody@example.com"])
-def test_asking_for_resets_is_limited_per_client_whoever_they_are_for(
+def test_asking_for_resets_is_limited_per_client_no_matter_whom_they_are_for(
     product: Product, owner: Account, email: str
 ) -> None:
     policy = POLICIES["forgot-password"]

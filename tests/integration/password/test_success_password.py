@@ -119,7 +119,7 @@ def test_a_reset_leaves_the_second_factor_as_it_is(product: Product, owner: Acco
     assert log_in(product, owner.email, NEW_PASSWORD, recovery_code=recovery_code).status == 200
 
 
-def test_where_the_link_was_opened_is_no_new_place(product: Product, owner: Account) -> None:
+def test_where_the_link_was_opened_is_not_a_new_place(product: Product, owner: Account) -> None:
     forgot(product, owner.email)
     assert reset(product, product.newest_token(), ip=ELSEWHERE).status == 204
     assert log_in(product, owner.email, NEW_PASSWORD, ip=ELSEWHERE).status == 200
@@ -127,7 +127,7 @@ def test_where_the_link_was_opened_is_no_new_place(product: Product, owner: Acco
     assert "New login to your ImageLayer account" not in subjects(product, owner)
 
 
-def test_the_owner_is_told_that_the_password_is_another_one(
+def test_the_owner_learns_that_the_password_is_another_one(
     product: Product, owner: Account
 ) -> None:
     forgot(product, owner.email)
@@ -202,7 +202,7 @@ def test_a_change_ends_every_session_but_the_one_it_comes_from(
     assert log_in(product, owner.email, NEW_PASSWORD).status == 200
 
 
-def test_a_change_is_told_by_mail(product: Product, owner: Account) -> None:
+def test_a_change_is_reported_by_mail(product: Product, owner: Account) -> None:
     change(product, owner)
     assert subjects(product, owner)[-1] == "Your ImageLayer password was changed"
 
@@ -217,7 +217,7 @@ def test_a_change_whose_answer_was_lost_may_be_sent_again(product: Product, owne
 
 
 def test_a_change_kills_a_link_that_was_on_its_way(product: Product, owner: Account) -> None:
-    """Who fears for an account changes its password; a link somebody else may hold ends with it."""
+    """Who fears for an account changes its password; a link someone else may hold ends with it."""
     forgot(product, owner.email)
     token = product.newest_token()
     assert change(product, owner).status == 204

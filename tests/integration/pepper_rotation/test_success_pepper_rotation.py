@@ -216,7 +216,7 @@ def test_an_unknown_step_is_an_error_and_changes_nothing(product: Product, owner
 
 
 @pytest.mark.promise("keys-hashed", "security-logged")
-def test_a_rotation_is_told_of_and_shows_no_pepper(product: Product, owner: Account) -> None:
+def test_a_rotation_is_reported_and_shows_no_pepper(product: Product, owner: Account) -> None:
     old = secret_rotation.content(SECRET, product)["current"]
     secret_rotation.rotate(product, SECRET)
     accounts.log_in(product, owner.email)

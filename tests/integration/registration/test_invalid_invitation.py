@@ -111,7 +111,7 @@ def test_an_account_that_is_confirmed_while_the_invitation_is_accepted_stays(
     assert log_in(product, FRIEND, "the other ones own password").status == 200
 
 
-def test_an_invitation_that_is_withdrawn_while_it_is_accepted_makes_nobody(
+def test_an_invitation_that_is_withdrawn_while_it_is_accepted_creates_no_account(
     product: Product, owner: Account
 ) -> None:
     token = invite(product, owner, FRIEND)

@@ -95,7 +95,7 @@ def test_without_a_valid_captcha_there_is_no_registration(
 
 
 @pytest.mark.promise("captcha")
-def test_when_the_captcha_cannot_be_checked_nobody_registers(product: Product) -> None:
+def test_when_the_captcha_cannot_be_checked_no_one_registers(product: Product) -> None:
     product.siteverify = {"success": False, "error-codes": ["invalid-input-secret"]}
     answer = product.register("dev@example.com")
     assert (answer.status, answer.json["code"]) == (503, "dependency_unavailable")

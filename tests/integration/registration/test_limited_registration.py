@@ -109,7 +109,9 @@ def test_every_429_says_which_limit_and_until_when(product: Product) -> None:
     assert {"retry-after", "ratelimit", "ratelimit-policy"} <= set(refused.headers)
 
 
-def test_mail_to_one_address_is_limited_whoever_asks_and_nothing_tells(product: Product) -> None:
+def test_mail_to_one_address_is_limited_no_matter_who_asks_and_nothing_tells(
+    product: Product,
+) -> None:
     product.register("dev@example.com")
     for number in range(8):
         answer = product.call(

@@ -43,7 +43,7 @@ def test_the_password_of_who_joins_is_kept_as_bcrypt(product: Product, owner: Ac
 def test_an_account_that_was_never_confirmed_gives_way_to_who_reads_the_mailbox(
     product: Product, owner: Account
 ) -> None:
-    """A stranger who signed up with somebody's address cannot keep them out."""
+    """A stranger who signed up with someone's address cannot keep them out."""
     product.register(FRIEND, password="the strangers own password")
     strangers_link = product.newest_token()
     assert accept(product, invite(product, owner, FRIEND)).status == 200
@@ -74,7 +74,7 @@ def test_an_acceptance_whose_answer_was_lost_is_answered_again_and_then_never(
     with lost_acknowledgement(product, "registration"):
         assert accept(product, token).status == 200
     before = len(product.items("AccountsTable"))
-    assert accept(product, token, NEW_PASSWORD).status == 400  # somebody else's call
+    assert accept(product, token, NEW_PASSWORD).status == 400  # someone else's call
     assert accept(product, token).status == 200
     assert accept(product, token).status == 400
     assert len(product.items("AccountsTable")) == before

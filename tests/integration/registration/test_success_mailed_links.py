@@ -102,7 +102,7 @@ def test_a_links_token_has_256_bits_and_is_kept_hashed(
 
 
 @pytest.mark.parametrize("page", LINKS)
-def test_a_page_runs_its_own_scripts_alone_and_speaks_to_nobody_else(
+def test_a_page_runs_its_own_scripts_alone_and_speaks_to_no_one_else(
     product: Product, page: str
 ) -> None:
     policy = product.call("GET", f"/{page}").headers["content-security-policy"]

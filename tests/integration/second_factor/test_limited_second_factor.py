@@ -101,7 +101,7 @@ def test_the_first_code_cannot_be_guessed_either(product: Product, owner: Accoun
 
 
 @pytest.mark.parametrize("way", ["totp_code", "recovery_code"])
-def test_one_users_guesses_limit_nobody_else(
+def test_one_users_guesses_limit_no_one_else(
     product: Product, owner: Account, stranger: Account, way: str
 ) -> None:
     own, theirs = enrol(product, owner), enrol(product, stranger)

@@ -142,7 +142,7 @@ def test_another_password_is_no_way_round(product: Product, unenrolled: Account)
 def test_confirming_opens_the_session_it_was_done_in_and_no_other(
     product: Product, unenrolled: Account
 ) -> None:
-    """Another that was opened with the password alone may be somebody else's."""
+    """Another that was opened with the password alone may be someone else's."""
     other = account_of(COLLEAGUE, log_in(product, COLLEAGUE))
     enrol(product, unenrolled)
     assert keys(product, unenrolled).status == 200

@@ -99,7 +99,9 @@ def test_a_confirmation_whose_answer_was_lost_is_answered_with_fresh_recovery_co
     assert log_in(product, owner.email, recovery_code=codes[0]).status == 200
 
 
-def test_setting_it_up_and_taking_it_down_is_told_by_mail(product: Product, owner: Account) -> None:
+def test_setting_it_up_and_taking_it_down_is_reported_by_mail(
+    product: Product, owner: Account
+) -> None:
     app = enrol(product, owner)
     assert "set up" in product.mails()[-1].subject
     disable(product, owner, app.fresh_code())
@@ -170,7 +172,7 @@ def test_a_session_needs_its_code_at_the_login_alone(product: Product, owner: Ac
 # ── Recovery codes ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_there_are_ten_recovery_codes_that_nobody_guesses(product: Product, owner: Account) -> None:
+def test_there_are_ten_recovery_codes_that_no_one_guesses(product: Product, owner: Account) -> None:
     codes = enrol(product, owner).recovery_codes
     assert len(set(codes)) == 10
     for code in codes:
@@ -218,7 +220,7 @@ def test_renewed_recovery_codes_void_the_old_ones(product: Product, owner: Accou
     assert is_logged_in(product, owner.token)
 
 
-def test_recovery_codes_that_are_used_or_replaced_are_told_by_mail(
+def test_recovery_codes_that_are_used_or_replaced_are_reported_by_mail(
     product: Product, owner: Account
 ) -> None:
     app = enrol(product, owner)

@@ -83,7 +83,7 @@ def test_the_right_code_with_a_wrong_password_tells_nothing(
     "sent",
     ["12345", "1234567", "12345a", " 123456", "\uff11\uff12\uff13\uff14\uff15\uff16", "123456\n"],
 )
-def test_what_is_no_code_is_refused_by_its_form(
+def test_what_is_not_a_code_is_refused_by_its_form(
     product: Product, owner: Account, sent: str
 ) -> None:
     refused = log_in(product, owner.email, totp_code=sent)
@@ -103,7 +103,7 @@ def test_a_wrong_first_code_sets_nothing_up(product: Product, owner: Account) ->
     assert (line["outcome"], line["reason"]) == ("failure", "wrong code")
 
 
-def test_setting_it_up_asks_for_the_password(product: Product, owner: Account) -> None:
+def test_setting_it_up_requires_the_password(product: Product, owner: Account) -> None:
     """Who holds a stolen token must not lock its owner out."""
     refused = start_enrolment(product, owner, WRONG)
     assert (refused.status, refused.json["code"]) == (403, "wrong_password")

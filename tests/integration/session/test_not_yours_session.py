@@ -74,7 +74,7 @@ def test_names_of_end_users_are_compared_to_the_letter(
 
 
 @pytest.mark.promise("org-scoped")
-def test_the_same_name_at_another_customers_is_somebody_else(
+def test_the_same_name_at_another_customers_is_another_user(
     product: Product, owner: Account, stranger: Account
 ) -> None:
     made = end_users.generate(product, product.session(end_users.key_of(product, owner), "user-1"))

@@ -125,7 +125,7 @@ def test_a_later_session_of_the_same_end_user_sees_what_an_earlier_one_made(
     assert end_users.read(product, again, made).status == 200
 
 
-def test_what_an_end_user_asks_for_twice_with_one_key_is_made_once(
+def test_what_an_end_user_requests_twice_with_one_key_is_made_once(
     product: Product, owner: Account
 ) -> None:
     key = end_users.key_of(product, owner)
@@ -162,7 +162,7 @@ def test_the_public_key_that_verifies_a_session_is_published_with_it(
 
 
 @pytest.mark.promise("sessions-short")
-def test_revoking_an_end_users_sessions_ends_all_of_theirs_and_nobody_elses(
+def test_revoking_an_end_users_sessions_ends_all_of_theirs_and_no_one_elses(
     product: Product, owner: Account
 ) -> None:
     keys = [end_users.key_of(product, owner) for _ in range(2)]
@@ -325,7 +325,7 @@ def test_no_session_outlives_the_secret_that_minted_it(product: Product, owner: 
 @pytest.mark.parametrize(
     "selector", [{"end_user_id": "nobody"}, {"all": True}, {"key_id": "its own"}]
 )
-def test_revoking_what_is_not_there_ends_nothing_and_is_no_error(
+def test_revoking_what_is_not_there_ends_nothing_and_is_not_an_error(
     product: Product, owner: Account, selector: dict[str, Any]
 ) -> None:
     key = end_users.key_of(product, owner)
@@ -345,11 +345,11 @@ def test_a_session_that_ran_out_is_not_counted_as_revoked(product: Product, owne
     assert end_users.records(product) == []
 
 
-# ── What is told of them ─────────────────────────────────────────────────────────────────────────
+# ── What is reported about them ─────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("security-logged", "auth-logged")
-def test_minting_and_revoking_are_told_of_without_the_end_users_name(
+def test_minting_and_revoking_are_reported_without_the_end_users_name(
     product: Product, owner: Account
 ) -> None:
     end_user = "grace.hopper@customer.example"
@@ -396,7 +396,7 @@ def test_minting_and_revoking_are_told_of_without_the_end_users_name(
 @pytest.mark.parametrize(
     ("body", "reason"), [({"all": True}, "all: 2"), ({"key_id": "…"}, "{id}: 2")]
 )
-def test_what_was_revoked_is_told_of(
+def test_what_was_revoked_is_reported(
     product: Product, owner: Account, body: dict[str, Any], reason: str
 ) -> None:
     key = end_users.key_of(product, owner)

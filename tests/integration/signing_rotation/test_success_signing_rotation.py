@@ -206,7 +206,7 @@ def test_the_seed_is_in_the_secret_and_nowhere_else(product: Product, owner: Acc
 
 
 @pytest.mark.promise("security-logged")
-def test_a_rotation_is_told_of(product: Product, owner: Account) -> None:
+def test_a_rotation_is_reported(product: Product, owner: Account) -> None:
     secret_rotation.rotate(product, SECRET)
     (line,) = product.security_events("secret.rotated")
     assert (line["outcome"], line["actor"], line["reason"]) == (

@@ -49,7 +49,7 @@ def test_a_quiet_day_warns_of_nothing(
 
 
 @pytest.mark.parametrize("days", [30, 7, 1, 0])
-def test_an_end_in_the_registry_is_told_ahead(
+def test_an_end_in_the_registry_is_reported_ahead(
     product: Product, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
     _, lines = probe(product, monkeypatch, date(2026, 12, 1) - timedelta(days=days))
@@ -88,7 +88,7 @@ def test_on_other_days_it_is_not(
     ],
 )
 @pytest.mark.parametrize("days", [400, 90, 15, 1, 0, -5])
-def test_an_end_that_only_the_vendor_knows_is_told_every_day(
+def test_an_end_that_only_the_vendor_knows_is_reported_every_day(
     product: Product,
     vendors: Vendors,
     monkeypatch: pytest.MonkeyPatch,
@@ -112,7 +112,7 @@ def test_an_end_that_only_the_vendor_knows_is_told_every_day(
         (STABLE, "stable-image-core"),
     ],
 )
-def test_a_model_that_has_vanished_is_told(
+def test_a_model_that_has_vanished_is_reported(
     product: Product, vendors: Vendors, monkeypatch: pytest.MonkeyPatch, vendor_id: str, model: str
 ) -> None:
     vendors.servers.lifecycles[vendor_id] = {"gone": True}
@@ -122,7 +122,7 @@ def test_a_model_that_has_vanished_is_told(
     assert counted(product) == 1
 
 
-def test_a_vendor_that_fails_is_told_and_the_others_are_asked_all_the_same(
+def test_a_vendor_that_fails_is_reported_and_the_others_are_asked_all_the_same(
     product: Product, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_keys(product, openai="revoked", google="revoked")
@@ -138,7 +138,7 @@ def test_a_vendor_that_fails_is_told_and_the_others_are_asked_all_the_same(
     assert "revoked" not in json.dumps(lines)
 
 
-def test_an_end_that_the_registry_knows_is_told_though_the_vendor_is_silent(
+def test_an_end_that_the_registry_knows_is_reported_though_the_vendor_is_silent(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_keys(product, openai="revoked", google="revoked")
@@ -155,7 +155,7 @@ def test_a_provider_that_is_off_is_not_asked(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def warnings_over(days: int, probe_of: Callable[[Registry], ModelProbe]) -> list[int]:
-    """On which days before its end a model that has one is told of."""
+    """On which days before its end a model that has one is reported."""
     model = Model(id="m", provider="openai", vendor_id="m", shutdown_date=date(2027, 6, 1))
     registry = Registry({"m": model}, frozenset({"openai"}))
     end = datetime(2027, 6, 1, tzinfo=UTC)

@@ -88,7 +88,7 @@ def test_neither_prompt_nor_key_is_in_a_log_or_a_table(
 
 @pytest.mark.promise("brand-isolated")
 @EVERY_VENDOR
-def test_a_vendor_is_told_the_callers_words_and_no_organization(
+def test_a_vendor_is_sent_the_callers_words_and_no_organization(
     product: Product, vendors: Vendors, owner: Account, vendor: str
 ) -> None:
     ask(product, owner, vendor)

@@ -1,4 +1,4 @@
-"""What ends a job tells of it, in the same transaction: not without it, and never twice."""
+"""What ends a job reports it, in the same transaction: not without it, and never twice."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def told(post: Post) -> dict[str, Any]:
 
 
 @pytest.mark.promise("no-training")
-def test_a_generation_that_succeeds_is_told_of_by_ids_without_prompt_or_link(
+def test_a_generation_that_succeeds_is_reported_by_ids_without_prompt_or_link(
     product: Product, owner: Account, post: Post
 ) -> None:
     product.webhook(owner)
@@ -65,7 +65,7 @@ def test_a_generation_that_succeeds_is_told_of_by_ids_without_prompt_or_link(
     assert not [item for item in product.items("WebhooksTable") if PROMPT in json.dumps(item)]
 
 
-def test_a_generation_that_fails_is_told_of_with_its_code(
+def test_a_generation_that_fails_is_reported_with_its_code(
     product: Product, owner: Account, post: Post
 ) -> None:
     product.webhook(owner)
@@ -80,7 +80,7 @@ def test_a_generation_that_fails_is_told_of_with_its_code(
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/cancel"), ("DELETE", "")])
-def test_a_generation_that_is_stopped_is_told_of_once(
+def test_a_generation_that_is_stopped_is_reported_once(
     product: Product, owner: Account, post: Post, method: str, path: str
 ) -> None:
     product.webhook(owner)
@@ -92,7 +92,7 @@ def test_a_generation_that_is_stopped_is_told_of_once(
     assert (event["type"], event["data"]["id"]) == ("generation.canceled", job["id"])
 
 
-def test_a_generation_that_the_sweep_gives_up_is_told_of(
+def test_a_generation_that_the_sweep_gives_up_is_reported(
     product: Product, owner: Account, post: Post
 ) -> None:
     product.webhook(owner)
@@ -138,7 +138,7 @@ def test_a_queue_that_does_not_answer_loses_nothing(
     assert told(post)["type"] == "generation.succeeded"
 
 
-def test_used_up_credits_are_told_of_once_for_each_step(
+def test_used_up_credits_are_reported_once_for_each_step(
     product: Product, owner: Account, post: Post
 ) -> None:
     product.parameters["MONTHLY_CREDITS"] = "5"

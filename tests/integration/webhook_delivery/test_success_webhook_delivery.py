@@ -60,7 +60,7 @@ def test_what_happens_reaches_an_endpoint_signed_and_is_in_its_log(
 
 
 @pytest.mark.promise("org-scoped")
-def test_only_endpoints_of_the_organization_that_listen_are_told(
+def test_only_endpoints_of_the_organization_that_listen_are_notified(
     product: Product, owner: Account, stranger: Account, post: Post
 ) -> None:
     told = product.webhook(owner, url="https://one.example.com/", events=["generation.failed"])
@@ -86,7 +86,7 @@ def test_without_an_endpoint_nothing_is_written_or_sent(
     assert product.items("WebhooksTable") == []
 
 
-def test_an_endpoint_is_not_told_of_what_happened_before_it_was_made(
+def test_an_endpoint_is_not_notified_of_what_happened_before_it_was_made(
     product: Product, owner: Account, post: Post
 ) -> None:
     product.webhook(owner, url="https://early.example.com/")
@@ -100,7 +100,7 @@ def test_an_endpoint_is_not_told_of_what_happened_before_it_was_made(
     assert [each.url for each in post.receivers.got] == ["https://early.example.com/"]
 
 
-def test_what_must_be_told_once_is_told_once_however_often_it_is_said(
+def test_what_must_be_reported_once_is_sent_once_however_often_it_is_requested(
     product: Product, owner: Account, post: Post
 ) -> None:
     product.webhook(owner)
@@ -224,7 +224,7 @@ def test_other_statuses_do_not_set_the_pace(product: Product, owner: Account, po
 
 
 @pytest.mark.parametrize("answer", [*KINDS, 301, 302, 307, 308, 400, 401, 404, 500, 199])
-def test_whatever_is_not_a_2xx_is_a_failure_and_is_told_apart(
+def test_whatever_is_not_a_2xx_is_a_failure_and_is_distinguished(
     product: Product, owner: Account, post: Post, answer: int | str
 ) -> None:
     webhook = product.webhook(owner)
@@ -251,7 +251,7 @@ def test_every_2xx_is_a_success(product: Product, owner: Account, post: Post, an
     assert post.later == []
 
 
-def test_how_long_a_receiver_took_is_told(product: Product, owner: Account, post: Post) -> None:
+def test_how_long_a_receiver_took_is_reported(product: Product, owner: Account, post: Post) -> None:
     webhook = product.webhook(owner)
     post.receivers.seconds = 1.5
     post.send(owner)
@@ -262,7 +262,7 @@ def test_how_long_a_receiver_took_is_told(product: Product, owner: Account, post
 # ── Health ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_receiver_that_is_gone_is_switched_off_at_once_and_the_others_are_told(
+def test_a_receiver_that_is_gone_is_switched_off_at_once_and_the_others_are_notified(
     product: Product, owner: Account, post: Post
 ) -> None:
     gone = product.webhook(owner, url="https://gone.example.com/", events=["generation.failed"])
@@ -331,7 +331,7 @@ def test_one_success_in_between_starts_the_count_afresh(
 def test_two_failures_far_apart_switch_nothing_off(
     product: Product, owner: Account, post: Post
 ) -> None:
-    """An endpoint that is told of little must not be judged by it."""
+    """An endpoint that receives few events must not be judged by them."""
     webhook = product.webhook(owner)
     post.receivers.answers = [500]
     for _ in range(2):

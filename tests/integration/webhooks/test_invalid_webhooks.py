@@ -110,7 +110,7 @@ def test_of_two_changes_that_read_the_same_the_second_is_refused_whole(
     read = store.get_webhook
 
     def slow(org_id: str, webhook_id: str) -> Webhook | None:
-        """Between our read and our write somebody else's change comes."""
+        """Between our read and our write someone else's change comes."""
         found = read(org_id, webhook_id)
         assert found is not None
         assert store.update_webhook(found, {"description": "theirs"})

@@ -178,7 +178,7 @@ def serve_an_end_user(product: Product, life: Life, key: dict[str, Any]) -> None
 
 
 def share(product: Product, life: Life, headers: dict[str, str]) -> None:
-    """Somebody joins, sets a second factor up, loses it and the password, and leaves."""
+    """Someone joins, sets a second factor up, loses it and the password, and leaves."""
     body = {"email": FRIEND, "role": "developer"}
     product.call("POST", "/v1/organization/invitations", headers=headers, body=body)
     life.messages += product.asked_mails()

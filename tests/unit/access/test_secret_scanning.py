@@ -115,7 +115,7 @@ def test_a_key_that_is_not_known_is_asked_for_at_most_once_a_minute() -> None:
         Answer(200, b'{"public_keys": [' + b" " * MAX_BYTES + b"]}"),
     ],
 )
-def test_a_list_that_cannot_be_read_is_no_list_and_is_not_asked_for_by_every_report(
+def test_a_list_that_cannot_be_read_is_not_a_list_and_is_not_asked_for_by_every_report(
     instead: Exception | Answer,
 ) -> None:
     process = Process(GitHub(["a"], instead))
@@ -146,7 +146,7 @@ def test_the_call_is_short_follows_nothing_and_sends_nothing_about_us() -> None:
 @pytest.mark.parametrize(
     "document", [None, [], "x", {}, {"public_keys": None}, {"public_keys": ["x"]}]
 )
-def test_what_is_no_list_of_keys_is_refused(document: Any) -> None:
+def test_what_is_not_a_list_of_keys_is_refused(document: Any) -> None:
     with pytest.raises(ValueError, match="not a list of public keys"):
         known_keys(document)
 
@@ -192,5 +192,5 @@ WRONG: dict[str, Callable[[], bool]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_anything_else_is_no_signature(wrong: str) -> None:
+def test_anything_else_is_not_a_signature(wrong: str) -> None:
     assert WRONG[wrong]() is False

@@ -59,7 +59,7 @@ def test_every_event_of_the_catalogue_is_recorded_somewhere_and_none_outside_it(
     families = "|".join({event.partition(".")[0] for event in EVENTS})
     named = set(re.findall(rf'"((?:{families})\.[a-z_]+)"', source))
     recorded = set(re.findall(r'\.record\(\s*"([^"]+)"', source))
-    # One of the events that webhooks tell of has the name of the same family.
+    # One of the events that webhooks report has the name of the same family.
     assert named - {TEST_EVENT} == set(EVENTS)
     assert recorded <= set(EVENTS)
 
@@ -73,7 +73,7 @@ def test_an_event_of_an_organization_is_kept_as_it_is_logged() -> None:
     assert len(kept) == 1
 
 
-def test_an_event_of_nobody_is_logged_and_not_kept_unless_the_work_must_not_tell() -> None:
+def test_an_event_of_no_one_is_logged_and_not_kept_unless_the_work_must_not_tell() -> None:
     written: list[Mapping[str, Any]] = []
     kept: list[Mapping[str, Any]] = []
     log = SecurityLog(written.append, kept.append)

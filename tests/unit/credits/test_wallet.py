@@ -170,7 +170,7 @@ def wallet_on(shelf: Shelf) -> Wallet:
     return Wallet(shelf, WalletMemory(), 10, first)  # type: ignore[arg-type]
 
 
-def test_what_nobody_touched_is_guessed_without_a_read() -> None:
+def test_what_no_one_touched_is_guessed_without_a_read() -> None:
     shelf = Shelf()
     drawn = wallet_on(shelf).draws("org_1", 3, NOW)
     assert drawn == {allowance_name(NOW, MONTH): 3}
@@ -206,7 +206,7 @@ def test_what_is_not_there_is_refused_only_after_a_look() -> None:
     assert shelf.reads == 2
 
 
-def test_a_month_nobody_has_used_is_opened_by_the_plan() -> None:
+def test_a_month_no_one_has_used_is_opened_by_the_plan() -> None:
     shelf = Shelf(terms={"monthly_credits": 4, "shards": 2})
     drawn = wallet_on(shelf).read("org_1", 3, NOW)
     assert shelf.opened == [(MONTH, 4, 2)]

@@ -45,7 +45,7 @@ def test_every_field_of_the_images_routes_is_listed_once() -> None:
     assert len(taken) + len(added) == len(edits)
 
 
-def test_what_the_answers_have_beyond_openais_is_told() -> None:
+def test_what_the_answers_have_beyond_openais_is_reported() -> None:
     openais = {"created", "data", "background", "output_format", "quality", "size"}
     openais |= {"url", "b64_json", "revised_prompt"}
     said = (

@@ -36,7 +36,7 @@ def test_every_role_is_listed_with_whom_it_manages() -> None:
     ]
 
 
-def test_every_route_is_listed_with_what_it_asks_for_and_of_whom() -> None:
+def test_every_route_is_listed_with_what_it_requires_and_of_whom() -> None:
     header = "| route | permission | dashboard | API key | end user |"
     assert sorted(rows(PAGE, header)) == sorted(
         [
@@ -78,7 +78,7 @@ def test_roles_grow_one_out_of_the_other_and_only_owners_may_do_everything() -> 
     assert viewer < developer < admin < owner
 
 
-def test_nobody_manages_a_role_above_their_own() -> None:
+def test_no_one_manages_a_role_above_their_own() -> None:
     for role in ROLES:
         for other in ROLES:
             if may_manage(role, other):

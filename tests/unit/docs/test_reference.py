@@ -72,7 +72,7 @@ def test_every_endpoint_is_listed_with_the_limits_that_count_it() -> None:
             assert f"`{row.key}`" in listed[limit][1]
 
 
-def test_the_limits_an_organization_may_have_otherwise_are_marked() -> None:
+def test_the_limits_an_organization_may_change_are_marked() -> None:
     assert {row[0].strip("`"): row[5] for row in LIMITS} == {
         name: "yes" if name in OVERRIDABLE else "–" for name in POLICIES
     }

@@ -124,24 +124,24 @@ def test_a_body_without_a_content_type_is_refused() -> None:
         '{"prompt": "line\nbreak"}',
     ],
 )
-def test_what_is_no_json_is_malformed(body: str) -> None:
+def test_what_is_not_json_is_malformed(body: str) -> None:
     problem = refusal(body)
     assert (problem.status, problem.code) == (400, "malformed_json")
 
 
-def test_what_is_no_base64_is_malformed() -> None:
+def test_what_is_not_base64_is_malformed() -> None:
     assert refusal("!!!", isBase64Encoded=True).status == 400
     assert refusal(base64.b64encode(b"\xff\xfe").decode(), isBase64Encoded=True).status == 400
 
 
 @pytest.mark.parametrize("body", ["[]", "null", '"text"', "1", "true"])
-def test_what_is_no_object_breaks_a_rule(body: str) -> None:
+def test_what_is_not_an_object_breaks_a_rule(body: str) -> None:
     problem = refusal(body)
     assert (problem.status, problem.errors[0].location) == (422, "body")
 
 
 @pytest.mark.parametrize("body", [None, "", "{}"])
-def test_an_absent_body_is_told_what_is_missing(body: str | None) -> None:
+def test_an_absent_body_is_answered_with_what_is_missing(body: str | None) -> None:
     problem = refusal(body)
     assert [(each.location, each.message) for each in problem.errors] == [
         ("body.prompt", "is required")

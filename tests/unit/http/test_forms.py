@@ -107,7 +107,7 @@ def test_a_name_that_cannot_be_read_is_refused(name: str) -> None:
         (raw("X" * 100_000 + ": y\r\n" + field("a")), TYPE),
     ],
 )
-def test_what_is_no_form_is_refused(data: bytes, content_type: str) -> None:
+def test_what_is_not_a_form_is_refused(data: bytes, content_type: str) -> None:
     status, code = refusal(data, content_type)
     assert (status, code) in {(400, "bad_request"), (422, "validation_failed")}
 

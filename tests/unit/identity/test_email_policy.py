@@ -88,7 +88,7 @@ def test_an_address_is_named_by_its_hash() -> None:
         "x" * 250 + "@example.com",
     ],
 )
-def test_what_is_no_address_is_refused_without_echo(typed: str) -> None:
+def test_what_is_not_an_address_is_refused_without_echo(typed: str) -> None:
     with pytest.raises(Problem) as refused:
         canonical_address(typed)
     assert refused.value.code == "validation_failed"

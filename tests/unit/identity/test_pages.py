@@ -77,7 +77,7 @@ def test_a_page_has_no_handlers_or_styles_in_attributes(name: str) -> None:
 
 
 @EVERY_PAGE
-def test_a_page_never_makes_markup_or_code_of_what_it_is_told(name: str) -> None:
+def test_a_page_never_makes_markup_or_code_of_what_it_receives(name: str) -> None:
     assert not re.search(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function",
         page(name)[0],

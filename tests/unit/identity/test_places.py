@@ -1,4 +1,4 @@
-"""Where somebody comes from: in our own words, and in a form that tells nothing."""
+"""Where someone comes from: in our own words, and in a form that tells nothing."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ IOS = "AppleWebKit/605.1.15 (KHTML, like Gecko)"
         ("something else entirely", "an unknown client"),
     ],
 )
-def test_a_client_is_told_in_words(user_agent: str, words: str) -> None:
+def test_a_client_is_described_in_words(user_agent: str, words: str) -> None:
     assert describe(user_agent) == words
 
 

@@ -65,7 +65,9 @@ def test_one_text_is_sealed_differently_each_time() -> None:
         "another key under the same name",
     ],
 )
-def test_it_opens_for_nobody_and_nothing_else(purpose: str, owner: str, peppers: Peppers) -> None:
+def test_it_opens_for_no_one_else_and_nothing_else(
+    purpose: str, owner: str, peppers: Peppers
+) -> None:
     with pytest.raises(Unreadable):
         unseal(SEALED, purpose, owner, peppers)
 

@@ -70,7 +70,7 @@ def test_the_window_is_rfc_6238s() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", "1", "12345", "1234567", "abcdef", code(STEP)[:-1] + "x"])
-def test_what_is_no_code_of_the_window_is_of_no_step(wrong: str) -> None:
+def test_what_is_not_a_code_of_the_window_is_of_no_step(wrong: str) -> None:
     assert matching_step(SECRET, wrong, NOW) is None
 
 
@@ -189,7 +189,7 @@ def test_a_code_that_is_accepted_seals_the_secret_under_the_newest_pepper() -> N
 # ── Recovery codes ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_recovery_codes_are_ten_and_nobody_guesses_them() -> None:
+def test_recovery_codes_are_ten_and_no_one_guesses_them() -> None:
     """31 letters and digits, 25 of them: just under 124 bits."""
     codes = [each for _ in range(50) for each in new_recovery_codes()]
     assert RECOVERY_CODES == 10

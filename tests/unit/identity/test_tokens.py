@@ -316,7 +316,7 @@ def claims(kind: Kind) -> dict[str, str]:
 
 
 def forms(kind: Kind) -> dict[str, str]:
-    """What is no compact JWS of an object."""
+    """What is not compact JWS of an object."""
     header, payload, signature = kind.parts()
     return {
         "empty": "",

@@ -108,7 +108,7 @@ def test_every_other_verdict_is_refused_and_not_asked_again(verdict: dict[str, A
 
 @pytest.mark.promise("captcha")
 @pytest.mark.parametrize("code", ["missing-input-secret", "invalid-input-secret", "bad-request"])
-def test_our_own_misconfiguration_is_no_fault_of_the_caller_and_still_denies(code: str) -> None:
+def test_our_own_misconfiguration_is_not_a_fault_of_the_caller_and_still_denies(code: str) -> None:
     http = Siteverify([{"success": False, "error-codes": [code]}])
     alarms: list[int] = []
     with pytest.raises(CaptchaUnavailable, match="misconfigured"):

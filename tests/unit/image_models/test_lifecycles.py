@@ -65,7 +65,7 @@ def test_a_model_that_is_gone(vendors: Vendors, vendor: str) -> None:
     ],
     ids=["wrong key", "unreachable"],
 )
-def test_a_vendor_that_does_not_say_is_no_model_that_is_gone(
+def test_a_vendor_that_does_not_say_is_not_a_model_that_is_gone(
     vendors: Vendors, vendor: str, changes: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(LifecycleUnknown, match=reason):
@@ -82,6 +82,6 @@ def test_a_server_without_the_route_does_not_say_that_a_model_is_gone(
 
 
 @pytest.mark.parametrize("said", ["soon", "", 7, ["2026-12-01"]])
-def test_what_is_no_date_is_not_taken_for_no_end(said: object) -> None:
+def test_what_is_not_a_date_is_not_taken_for_no_end(said: object) -> None:
     with pytest.raises(LifecycleUnknown):
         _day(said)

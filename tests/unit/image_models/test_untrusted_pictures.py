@@ -51,7 +51,7 @@ def test_no_other_format_is(kind: str) -> None:
     ],
     ids=["empty", "header", "svg", "html", "half a png", "half a jpeg", "animated"],
 )
-def test_what_is_no_whole_still_picture_is_refused(data: bytes) -> None:
+def test_what_is_not_a_whole_still_picture_is_refused(data: bytes) -> None:
     with pytest.raises(GenerationRefused, match="provider_bad_image"):
         from_bytes(data, 96, 64)
 
@@ -59,7 +59,7 @@ def test_what_is_no_whole_still_picture_is_refused(data: bytes) -> None:
 @pytest.mark.parametrize(
     "text", [None, 7, "", "?", "a", ["aGk="], {"b64": "aGk="}, "data:image/png;base64,aGk="]
 )
-def test_what_is_no_base64_is_refused(text: object) -> None:
+def test_what_is_not_base64_is_refused(text: object) -> None:
     with pytest.raises(GenerationRefused, match="provider_bad_image"):
         from_base64(text, 96, 64)
 

@@ -141,7 +141,7 @@ def test_a_vendor_that_cannot_be_reached_is_tried_again(vendors: Vendors, vendor
 
 @pytest.mark.promise("no-training", "errors-sanitized")
 @pytest.mark.parametrize(("vendor", "failure", "code", "asked"), TABLE)
-def test_nothing_of_the_vendors_words_the_key_or_the_prompt_is_told(
+def test_nothing_of_the_vendors_words_the_key_or_the_prompt_is_reported(
     vendors: Vendors, vendor: str, failure: str, code: str, asked: int
 ) -> None:
     vendors.fail(failure)

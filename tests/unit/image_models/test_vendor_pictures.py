@@ -67,7 +67,7 @@ def test_a_picture_starts_from_another_that_is_sent_without_its_metadata(
 
 
 @pytest.mark.parametrize("vendor", LIVING)
-def test_what_is_no_picture_is_never_sent(vendors: Vendors, vendor: str) -> None:
+def test_what_is_not_a_picture_is_never_sent(vendors: Vendors, vendor: str) -> None:
     model = LIVING[vendor]
     with pytest.raises(GenerationRefused) as refused:
         vendors.provider(vendor).generate(order(model, source=b"GIF89a"))
@@ -98,14 +98,14 @@ def test_neighbouring_seeds_make_other_pictures(vendors: Vendors) -> None:
 
 
 @pytest.mark.promise("no-training")
-def test_google_is_told_with_each_request_to_keep_nothing(vendors: Vendors) -> None:
+def test_google_is_asked_with_each_request_to_keep_nothing(vendors: Vendors) -> None:
     vendors.provider("google").generate(order("gemini-3.1-flash-image"))
     assert vendors.calls[0]["request"]["store"] is False
 
 
 @pytest.mark.promise("no-training")
 @pytest.mark.parametrize("vendor", LIVING)
-def test_no_vendor_is_told_who_asks(vendors: Vendors, vendor: str) -> None:
+def test_no_vendor_learns_who_asks(vendors: Vendors, vendor: str) -> None:
     vendors.provider(vendor).generate(order(LIVING[vendor]))
     assert not {"user", "safety_identifier", "metadata", "labels"} & set(
         vendors.calls[0]["request"]

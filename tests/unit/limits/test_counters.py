@@ -100,7 +100,7 @@ def test_a_raised_limit_is_refused_from_memory_for_ten_seconds(clock_ms: int) ->
 
 
 @pytest.mark.parametrize("later_ms", [REMEMBER_MS, -1])
-def test_memory_that_is_old_or_from_the_future_refuses_nobody(later_ms: int) -> None:
+def test_memory_that_is_old_or_from_the_future_refuses_no_one(later_ms: int) -> None:
     """A clock that was set back must not keep a subject out for as long as it was ahead."""
     table = FakeTable()
     process = store(table)
@@ -116,7 +116,7 @@ def test_memory_that_is_old_or_from_the_future_refuses_nobody(later_ms: int) -> 
 
 
 @pytest.mark.promise("limits-fail-closed")
-def test_a_table_that_cannot_answer_admits_nobody_and_counts_nothing() -> None:
+def test_a_table_that_cannot_answer_admits_no_one_and_counts_nothing() -> None:
     table = FakeTable(down=True)
     with pytest.raises(StoreUnavailable):
         store(table).admit(ADDRESS, PUBLIC, START_MS)
@@ -233,7 +233,9 @@ def test_the_write_that_admits_checks_the_guard_and_marks_the_item() -> None:
 
 
 @pytest.mark.parametrize("spent", [False, True])
-def test_a_guard_that_does_not_hold_is_told_before_a_limit_and_writes_nothing(spent: bool) -> None:
+def test_a_guard_that_does_not_hold_is_reported_before_a_limit_and_writes_nothing(
+    spent: bool,
+) -> None:
     stands = {"pk": ITEM[0], "sk": ITEM[1], "on": 0, "tat_slow": START_MS + 10**9 * spent}
     table = FakeTable({ITEM: stands})
     with pytest.raises(GuardFailed) as refused:
@@ -282,7 +284,7 @@ def test_a_transaction_that_is_refused_for_another_reason_counts_nothing() -> No
         turn(process).action()  # known without asking the table
 
 
-def test_a_turn_that_was_overtaken_learns_what_stands_there() -> None:
+def test_a_turn_that_was_overtaken_learns_what_is_stored() -> None:
     table = FakeTable()
     process, other = store(table), store(table)
     mine = turn(process)

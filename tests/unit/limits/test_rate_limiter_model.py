@@ -131,7 +131,7 @@ class Limiter(RuleBasedStateMachine):
         call=calls, meanwhile=st.lists(moves, max_size=3), losing=st.sampled_from([0, 0, 0, 1, 2])
     )
     def call(self, call: Move, meanwhile: list[Move], losing: int) -> None:
-        # A process does one thing at a time: what happens meanwhile is done by the others.
+        # A process does one thing at a time: what happens in between is done by the others.
         self.table.between = [partial(self._do, move) for move in meanwhile if move[1:] != call[1:]]
         self.table.losing = 0 if call[0].startswith("whole") else losing
         self._do(call)
@@ -297,7 +297,7 @@ class Limiter(RuleBasedStateMachine):
     ) -> None:
         policy = self._in_force(name)
         if not self.buckets[name].fits(policy, now_ms):
-            # Nobody is told to wait too long; who was refused by the table is told exactly.
+            # No caller waits too long; one who was refused by the table gets the exact time.
             if limited.policy == policy:
                 assert not self.buckets[name].fits(policy, now_ms + limited.retry_ms - 1)
             if name == "stranger" and asked:

@@ -22,7 +22,7 @@ from imagelayer.limits.rate_limits import (
 from imagelayer.routes import ROUTES
 from tests.support.rate_limiter_model import arrivals, busiest_window, interval_of
 
-# Limits that nobody chose with round numbers in mind.
+# Limits that no one chose with round numbers in mind.
 DRAW = Random("policies")
 RANDOM = [
     Policy(
@@ -150,13 +150,13 @@ def test_seconds_round_up(milliseconds: int, expected: int) -> None:
 
 
 @pytest.mark.parametrize("burst", [0, -1, 10, 11])
-def test_a_burst_that_would_break_the_quota_is_no_policy(burst: int) -> None:
+def test_a_burst_that_would_break_the_quota_is_not_a_policy(burst: int) -> None:
     with pytest.raises(ValueError, match="burst"):
         Policy("broken", quota=10, window=60, burst=burst)
 
 
 @pytest.mark.parametrize("window", [0, -60])
-def test_a_window_in_which_no_time_passes_is_no_policy(window: int) -> None:
+def test_a_window_in_which_no_time_passes_is_not_a_policy(window: int) -> None:
     """A call that costs no time would never be refused."""
     with pytest.raises(ValueError, match="window"):
         Policy("broken", quota=10, window=window, burst=5)
@@ -192,7 +192,7 @@ def test_terms_that_name_no_limit_leave_it_as_it_is(terms: dict[str, object]) ->
     assert POLICY.under(terms) == POLICY
 
 
-def test_terms_that_are_no_limit_admit_nobody() -> None:
+def test_terms_that_are_no_limit_admit_no_one() -> None:
     with pytest.raises(ValueError, match="burst"):
         POLICY.under({"limits": {POLICY.name: {"quota": 10, "window": 60, "burst": 10}}})
 

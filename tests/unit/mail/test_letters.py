@@ -358,7 +358,7 @@ def test_a_mail_says_what_its_reader_needs_to_judge_it(write: Writer, said: str)
     ],
     ids=named,
 )
-def test_a_mail_of_a_change_says_what_to_do_if_it_was_somebody_else(write: Writer) -> None:
+def test_a_mail_of_a_change_says_what_to_do_if_it_was_someone_else(write: Writer) -> None:
     condition = r"If (not|this was not you|no one in your organization did this), "
     assert re.search(condition, flowing(write().text))
 

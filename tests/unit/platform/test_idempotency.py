@@ -79,7 +79,7 @@ def test_the_longest_key_and_stray_quotes_are_keys(key: str) -> None:
     assert read_key({"idempotency-key": key}) == (key[1:-1] if len(key) == 257 else key)
 
 
-def test_no_header_is_no_key() -> None:
+def test_no_header_is_not_a_key() -> None:
     assert read_key({}) is None
     assert made(headers={"content-type": "application/json"}) is None
 
@@ -175,7 +175,7 @@ def test_a_counted_attempt_claims_the_request_itself(count: str, again: bool) ->
 
 
 @pytest.mark.parametrize("count", ["", "x", "-1", "1.0", "1000", " 1", "１", "1\n"])  # noqa: RUF001
-def test_what_is_no_count_claims_nothing(count: str) -> None:
+def test_what_is_not_a_count_claims_nothing(count: str) -> None:
     assert made(headers={"x-stainless-retry-count": count}, by_attempt=True) is None
 
 
@@ -196,7 +196,7 @@ def test_attempts_are_the_callers_own_and_only_where_they_are_taken() -> None:
     ("met", "told"),
     [([False, True], True), ([True, True], True), ([True, False], False), ([], False)],
 )
-def test_only_who_met_the_record_itself_is_told_of_a_twin(met: list[bool], told: bool) -> None:
+def test_only_who_met_the_record_itself_learns_of_a_twin(met: list[bool], told: bool) -> None:
     fault = TransactionContended(met)
     with (
         pytest.raises(Problem if told else TransactionContended) as raised,

@@ -61,5 +61,5 @@ VALID = new_id("brd", 1_800_000_000, bytes)
         "../" + VALID,
     ],
 )
-def test_what_has_another_shape_is_no_id(text: str) -> None:
+def test_what_has_another_shape_is_not_an_id(text: str) -> None:
     assert not is_id("brd", text)

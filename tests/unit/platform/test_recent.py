@@ -15,7 +15,7 @@ def test_the_entries_kept_last_stay() -> None:
     assert len(recent) == 2
 
 
-def test_a_dropped_entry_is_missing_and_dropping_it_again_is_no_error() -> None:
+def test_a_dropped_entry_is_missing_and_dropping_it_again_is_not_an_error() -> None:
     recent: Recent[str, int] = Recent(2)
     recent.keep("a", 1)
     recent.drop("a")

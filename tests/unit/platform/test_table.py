@@ -242,7 +242,7 @@ def test_a_clean_refusal_is_not_asked_for_again(code: str, no_pauses: list[float
     assert (len(client.requests), no_pauses) == (1, [])
 
 
-def test_a_condition_that_failed_is_not_tried_again_and_tells_what_stands_there(
+def test_a_condition_that_failed_is_not_tried_again_and_returns_the_stored_item(
     no_pauses: list[float],
 ) -> None:
     refusal: Any = {
@@ -271,7 +271,7 @@ def canceled(*codes: str, stood: int | None = None) -> ClientError:
     )
 
 
-def test_who_keeps_meeting_other_transactions_is_told_whom_it_met_last(
+def test_who_keeps_meeting_other_transactions_learns_whom_it_met_last(
     no_pauses: list[float],
 ) -> None:
     met_first = [canceled("TransactionConflict", "None")] * (CONFLICT_ATTEMPTS - 1)

@@ -17,7 +17,7 @@ def set_in(text: str, width: float, most: int = 9, **options: bool) -> Setting:
     return setting
 
 
-def test_lines_are_even_and_the_last_is_no_lonely_word() -> None:
+def test_lines_are_even_and_the_last_is_not_a_lonely_word() -> None:
     """Greedy breaking would leave "now" alone."""
     assert set_in("Every coat is on sale now", 11.5).lines == ("Every coat is", "on sale now")
 

@@ -188,7 +188,7 @@ def test_another_address_is_tried_where_nothing_can_have_been_received(
 
 
 @pytest.mark.parametrize("fault", [socket.gaierror("no"), UnicodeError("no"), None])
-def test_a_name_that_leads_nowhere_is_told_so(fault: Exception | None) -> None:
+def test_a_name_that_leads_nowhere_is_reported(fault: Exception | None) -> None:
     def resolve(host: str, port: int) -> Sequence[str]:
         if fault is not None:
             raise fault
@@ -241,7 +241,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed(status: int) -> None:
     assert len(receiver.requests) == 1
 
 
-def test_an_answer_is_had_without_its_body_and_says_when_to_come_again() -> None:
+def test_an_answer_is_read_without_its_body_and_says_when_to_come_again() -> None:
     """Of a body that never ends not a byte is needed."""
     answer = b"HTTP/1.1 503 Busy\r\nRetry-After: 120\r\nContent-Encoding: gzip\r\n\r\n" + bytes(
         9000
@@ -284,7 +284,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused() -> None:
     assert receiver.requests == []
 
 
-def test_a_receiver_that_speaks_no_tls_is_told_apart() -> None:
+def test_a_receiver_that_speaks_no_tls_is_distinguished() -> None:
     def hang_up(connection: Any) -> None:
         connection.close()
 
@@ -350,7 +350,7 @@ def test_without_the_deadlines_own_watch_a_drip_goes_on(monkeypatch: pytest.Monk
     "answer",
     [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"a" * 99_999],
 )
-def test_what_is_no_http_is_an_invalid_response_and_no_log_tells_of_the_url(
+def test_what_is_not_http_is_an_invalid_response_and_no_log_holds_the_url(
     answer: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serving(answer) as receiver:

@@ -116,6 +116,6 @@ def test_root_keys_do_not_show_themselves() -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "il_live_x", "whsec_not base64!"])
-def test_what_is_no_secret_signs_nothing(secret: str) -> None:
+def test_what_is_not_a_secret_signs_nothing(secret: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - base64's own and ours are both ValueErrors
         sign([secret], "msg_1", 1, BODY)

@@ -35,7 +35,7 @@ def parse(data: bytes, content_type: str) -> dict[str, Any]:
         )
         for part in parser:
             # Text is UTF-8 whatever a part says (RFC 7578 §5.1.2): a charset could name any of
-            # Python's codecs, and some of them take quadratic time or make what is no text.
+            # Python's codecs, and some of them take quadratic time or make what is not text.
             raw = part.raw
             _put(fields, part.name or "", raw if part.filename is not None else raw.decode())
     except (MultipartError, ValueError):

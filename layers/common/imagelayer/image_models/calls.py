@@ -62,7 +62,7 @@ class Answer:
 @dataclass(frozen=True)
 class Attempts:
     """When a request is sent again. `clock` is in seconds since the epoch, as an order's deadline;
-    `random` is in [0, 1). `watch` is told of each failure, without a word of the vendor's or the
+    `random` is in [0, 1). `watch` receives each failure, without a word of the vendor's or the
     caller's."""
 
     clock: Callable[[], float]
@@ -118,7 +118,7 @@ def exchange(
     sent = {
         "Accept": "application/json",
         "Accept-Encoding": "identity",
-        # One call takes seconds, so a kept connection saves little, and one that died meanwhile
+        # One call takes seconds, so a kept connection saves little, and one that died in between
         # cannot be told from a vendor that died over our request.
         "Connection": "close",
         "User-Agent": "imagelayer",

@@ -131,7 +131,7 @@ def _picture(answer: Answer) -> str:
     pictures = list(_inline_data(first))
     if pictures:
         return pictures[-1]
-    # STOP with words alone is a model that declines; every other reason is no judgement.
+    # STOP with words alone is a model that declines; every other reason is not judgement.
     raise GenerationRefused("content_filtered" if reason == "STOP" else "provider_rejected")
 
 

@@ -127,7 +127,7 @@ def _edit(request: ImageRequest) -> tuple[str, str, bytes]:
 
 
 def _fields(request: ImageRequest) -> dict[str, Any]:
-    """No `user` and no `safety_identifier`: nobody's person is told."""
+    """No `user` and no `safety_identifier`: we never identify the end user."""
     fields: dict[str, Any] = {
         # Always: the API's default model is one that is shut down.
         "model": request.model.vendor_id,

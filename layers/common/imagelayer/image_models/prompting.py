@@ -10,7 +10,7 @@ import colorsys
 
 from imagelayer.image_models.image_model import ImageRequest
 
-# The compositor lays exact text and logos on; a model's own are misspelt or somebody else's.
+# The compositor lays exact text and logos on; a model's own are misspelt or someone else's.
 CLOSING = "Add no text, letters, logos or watermarks that are not described above."
 
 _HUES = (

@@ -11,17 +11,17 @@ from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import Action, ConditionFailed, Item, StoreUnavailable, Table
 
 # A loser of the race below tries again with what it learned; each failure means that another call
-# was admitted meanwhile, so only a storm on one subject runs out of attempts, and is then denied.
+# was admitted in between, so only a storm on one subject runs out of attempts, and is then denied.
 RACE_ATTEMPTS = 12
 REMEMBERED_SUBJECTS = 4096
-# How long a process may deny on what it remembers. A limit that was raised meanwhile is so known
-# everywhere after this long; a flood costs one write a process in this time.
+# How long a process may deny from memory. A raised limit takes effect everywhere within this time;
+# a flood costs at most one write per process per period.
 REMEMBER_MS = 10_000
 Subject = tuple[str, str, str]  # an item's pk and sk, and the attribute of one of its limits
 
 
 class GuardFailed(Exception):
-    """The item is not there or its guard does not hold; `item` is what stands there."""
+    """The item is not there or its guard does not hold; `item` is what is stored."""
 
     def __init__(self, item: Item | None) -> None:
         super().__init__("guard failed")
@@ -189,14 +189,14 @@ class RateLimitAttempt:
         )
 
     def learn(self, item: Item | None) -> None:
-        """Take in what stood there when the write was refused, for the next attempt.
+        """Take in what was stored when the write was refused, for the next attempt.
 
         Raises GuardFailed, or Limited for a call that no write would admit.
         """
         if self.guard is not None and (item is None or not self.guard.holds(item)):
             raise GuardFailed(item)
         tat = (item or {}).get(self.attribute)
-        # What stands there is newer than what was remembered, also when it is less, or gone.
+        # What is stored is newer than what was remembered, also when it is less, or gone.
         self.meter.memory.tats_ms.drop(self.subject)
         if tat is None:
             return
@@ -233,7 +233,7 @@ class CounterStore:
         return admission
 
     def turn(self, subject: str, policy: Policy, now_ms: int) -> RateLimitAttempt:
-        """A turn at a limit inside somebody's transaction."""
+        """A turn at a limit inside someone's transaction."""
         return RateLimitAttempt(
             self._meter,
             f"LIMIT#{policy.name}#{subject}",
@@ -260,7 +260,7 @@ class CounterStore:
 
     def reset_attempts(self, subject: str, policy: Policy) -> None:
         """Forget the attempts of a subject after a right one."""
-        with suppress(ConditionFailed):  # they ran out meanwhile
+        with suppress(ConditionFailed):  # they ran out in between
             self._table.update(
                 f"LIMIT#{policy.name}#{subject}",
                 "TAT",

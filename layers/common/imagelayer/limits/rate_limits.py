@@ -119,7 +119,7 @@ class Admission:
 
 
 class Limited(Exception):
-    """A refused call; `retry_ms` is when one call would be admitted if nobody else comes."""
+    """A refused call; `retry_ms` is when one call would be admitted if no one else comes."""
 
     def __init__(self, policy: Policy, retry_ms: int) -> None:
         super().__init__(policy.name)
@@ -150,7 +150,7 @@ def _policies(*policies: Policy) -> Mapping[str, Policy]:
 
 
 # The table of limits. An endpoint names in `routes.py` the policy that counts its caller: a
-# client address (IPv6 per /64) where nobody is authenticated, else the credential. It may name more
+# client address (IPv6 per /64) where no one is authenticated, else the credential. It may name more
 # that count the whole organization or the end user, however many credentials they have.
 POLICIES = _policies(
     Policy("public-read", quota=240, window=60, burst=120),
@@ -187,7 +187,7 @@ POLICIES = _policies(
     Policy("usage-read", quota=120, window=60, burst=60),
     Policy("webhook-read", quota=300, window=60, burst=150),
     Policy("webhook-write", quota=60, window=60, burst=30),
-    # Each call is a request to a server of somebody's choice.
+    # Each call is a request to a server of someone's choice.
     Policy("webhook-send", quota=300, window=600, burst=60),
     Policy("brand-read", quota=300, window=60, burst=150),
     Policy("brand-write", quota=60, window=60, burst=30),

@@ -1,4 +1,4 @@
-"""What SES tells of mails that bounced or that somebody complained of.
+"""SES's reports of mails that bounced or that a recipient complained about.
 
 Mail to such an address stops: providers judge a sender by how little of its mail is unwanted, and
 one who goes on is stopped altogether (SES: at 10 percent bounces or 0.5 percent complaints). Only

@@ -1,7 +1,7 @@
 """Writes and sends the mails that requests ask for; see `outbox` for why they do not themselves.
 
 A message is delivered at least once and may be late. Everything it needs is read afresh: a link is
-made when its mail is, an invitation that was withdrawn meanwhile sends nothing, and a mail to an
+made when its mail is, an invitation that was withdrawn in between sends nothing, and a mail to an
 address that has bounced or complained is withheld.
 """
 
@@ -52,7 +52,7 @@ class Letter:
     account: str  # the user or organization it counts against
     write: Callable[[], Mail | None]
     org_id: str = ""
-    from_stranger: bool = False  # whether somebody who is not logged in can cause it
+    from_stranger: bool = False  # whether someone who is not logged in can cause it
     done: Callable[[], None] = lambda: None
 
 
@@ -222,7 +222,7 @@ class MailWorker:
         """Let a sign-up wait under a new link, and write its mail; None for a verified user.
 
         Whoever confirms gets the account, and with it the password of the sign-up that waits. When
-        another one with another password waits already, nobody can tell whose is the mailbox's
+        another one with another password waits already, no one can tell whose is the mailbox's
         owner's: then neither counts (`contested`), and who confirms chooses a new one.
         """
         for _ in range(ATTEMPTS):

@@ -3,7 +3,7 @@
 A request never sends mail itself. The message names a sign-up, a user, an organization or the hash
 of an address; the mail function finds the rest, makes the token, and sends. So a request takes the
 same time whether or not an address has an account, and a mail service that is down delays mail and
-refuses nobody.
+refuses no one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Outbox:
         )
 
     def notify(self, kind: str, origin: Origin | None, now: float, **about: Any) -> None:
-        """Ask for a mail that tells of something that has happened and cannot be undone: when the
+        """Ask for a mail that reports something that has happened and cannot be undone: when the
         queue does not answer, that is counted, and what happened stands."""
         try:
             self.ask(kind, origin, now, **about)

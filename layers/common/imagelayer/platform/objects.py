@@ -46,7 +46,7 @@ class ObjectStore:
         return data
 
     def delete(self, key: str) -> None:
-        """Delete an object; a missing one is no error (S3 answers 204). Raises StoreUnavailable."""
+        """Delete an object; missing is not an error (S3 answers 204). Raises StoreUnavailable."""
         self._call("delete_object", Key=key)
 
     def link(self, key: str, *, seconds: int, content_type: str, filename: str) -> str:

@@ -14,7 +14,7 @@ MAX_DELAY_SECONDS = 900  # SendMessage, SQS API reference
 
 @dataclass(frozen=True)
 class QueueMessage:
-    """A message that lies in a queue; `body` is None when it is no JSON."""
+    """A message that lies in a queue; `body` is None when it is not JSON."""
 
     id: str
     body: Any

@@ -65,7 +65,7 @@ class StoreUnavailable(Exception):
 
 
 class ConditionFailed(Exception):
-    """The condition of a write did not hold. `item` is what stands there, or None."""
+    """The condition of a write did not hold. `item` is what is stored, or None."""
 
     def __init__(self, item: Item | None) -> None:
         super().__init__("condition failed")
@@ -86,7 +86,7 @@ class TransactionContended(StoreUnavailable):
 class TransactionRefused(Exception):
     """A transaction was canceled because conditions failed.
 
-    `refused[i]` tells whether the i-th action's condition failed, `items[i]` what stood there.
+    `refused[i]` tells whether the i-th action's condition failed, `items[i]` what was stored.
     """
 
     def __init__(self, refused: list[bool], items: list[Item | None]) -> None:

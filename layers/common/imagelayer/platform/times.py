@@ -38,7 +38,7 @@ def end_of_utc_day(seconds: float) -> int:
 
 
 def parse_rfc3339(text: str) -> float | None:
-    """Seconds since the epoch, or None when `text` is no RFC 3339 `date-time`.
+    """Seconds since the epoch, or None when `text` is not RFC 3339 `date-time`.
 
     `fromisoformat` reads more than RFC 3339 allows, such as week dates, so the form comes first.
     """

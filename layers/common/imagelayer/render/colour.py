@@ -211,7 +211,7 @@ class Palette:
         chosen = list(self.colours)
         chromas = [float(np.hypot(lab[1], lab[2])) for lab in self.colours]
         strongest = max(chromas)
-        # Only the livelier colours breed: darkening a cream gives a grey nobody chose. Pastels
+        # Only the livelier colours breed: darkening a cream gives a grey no one chose. Pastels
         # gain chroma as they deepen, or every one of them would end up grey.
         gain = 1.0 if strongest > 0.06 else 2.4
         candidates: list[Floats] = []

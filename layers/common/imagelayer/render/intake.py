@@ -129,7 +129,7 @@ def _why_unidentified(data: bytes) -> Reason:
 
 
 def _webp_pixels(data: bytes) -> int | None:
-    """Pixels a WebP header declares; None when it is no WebP or too short to say.
+    """Pixels a WebP header declares; None when it is not WebP or too short to say.
 
     Pillow's WebP decoder reserves the whole canvas while opening, before any size can be read
     from it, so this one is read by hand (RFC 9649).

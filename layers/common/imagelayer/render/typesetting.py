@@ -1,7 +1,7 @@
 """Where lines of text break, and how large they can be.
 
 Words are measured once per face; everything after that is arithmetic, so trying a size costs
-microseconds. Lines are as even as they can be made, and the last is no lonely short word.
+microseconds. Lines are as even as they can be made, and the last is not a lonely short word.
 """
 
 # ruff: noqa: RUF001  (the punctuation of every script looks like some other)
