@@ -9,37 +9,37 @@ app = App("discovery", IdentityWiring, ROUTES)
 
 
 @app.route("GET /v1/health")
-def health(call: Call[IdentityWiring]) -> Reply:
+def get_health(call: Call[IdentityWiring]) -> Reply:
     return Reply({"status": "ok", "stage": call.wiring.platform.settings.stage})
 
 
 @app.route("GET /openapi.json")
-def openapi(call: Call[IdentityWiring]) -> Reply:
+def get_open_api(call: Call[IdentityWiring]) -> Reply:
     return Reply(discovery.openapi_text(), headers=discovery.CACHEABLE)
 
 
 @app.route("GET /.well-known/jwks.json")
-def jwks(call: Call[IdentityWiring]) -> Reply:
-    return Reply({"keys": call.wiring.session_store.public_keys()}, headers=discovery.CACHEABLE)
+def get_jwks(call: Call[IdentityWiring]) -> Reply:
+    return Reply({"keys": call.wiring.signing_keys.public_keys()}, headers=discovery.CACHEABLE)
 
 
 @app.route("GET /.well-known/security.txt")
-def security_txt(call: Call[IdentityWiring]) -> Reply:
+def get_security_txt(call: Call[IdentityWiring]) -> Reply:
     return Reply(discovery.security_txt(call.wiring.platform.settings, call.now))
 
 
 @app.route("GET /v1/fonts")
-def fonts(call: Call[IdentityWiring]) -> Reply:
+def list_fonts(call: Call[IdentityWiring]) -> Reply:
     return Reply({"data": discovery.fonts()}, headers=discovery.CACHEABLE)
 
 
 @app.route("GET /v1/presets")
-def presets(call: Call[IdentityWiring]) -> Reply:
+def list_presets(call: Call[IdentityWiring]) -> Reply:
     return Reply({"data": discovery.presets()}, headers=discovery.CACHEABLE)
 
 
 @app.route("GET /security")
-def security_page(call: Call[IdentityWiring]) -> Reply:
+def get_security_page(call: Call[IdentityWiring]) -> Reply:
     return Reply(discovery.security_page(), headers=discovery.PAGE_HEADERS)
 
 

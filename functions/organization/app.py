@@ -1,6 +1,7 @@
 """The organization: its settings, members, invitations and security events."""
 
 from imagelayer.audit.routes import ROUTES as AUDIT
+from imagelayer.audit.wiring import AuditWiring
 from imagelayer.credits.routes import ROUTES as CREDITS
 from imagelayer.credits.wiring import CreditsWiring
 from imagelayer.http import App, Call, Reply, made
@@ -13,20 +14,20 @@ app = App("organization", IdentityWiring, IDENTITY, AUDIT, CREDITS)
 
 
 @app.route("GET /v1/organization")
-def get(call: Call[IdentityWiring]) -> Reply:
-    return Reply(call.wiring.members.organization(call.principal))
+def get_organization(call: Call[IdentityWiring]) -> Reply:
+    return Reply(call.wiring.members.get_organization(call.principal))
 
 
 @app.route("PATCH /v1/organization")
-def change(call: Call[IdentityWiring]) -> Reply:
-    changed = call.wiring.members.change_organization(call.principal, call.origin, given(call.body))
+def update_organization(call: Call[IdentityWiring]) -> Reply:
+    changed = call.wiring.members.update_organization(call.principal, call.origin, given(call.body))
     return Reply(changed)
 
 
 @app.route("GET /v1/organization/members")
 def list_members(call: Call[IdentityWiring]) -> Reply:
     limit, after = page_request(call.query, "usr")
-    return Reply(page(*call.wiring.members.page(call.principal, limit=limit, after=after)))
+    return Reply(page(*call.wiring.members.list_members(call.principal, limit=limit, after=after)))
 
 
 @app.route("PATCH /v1/organization/members/{user_id}")
@@ -39,13 +40,13 @@ def change_role(call: Call[IdentityWiring]) -> Reply:
 
 @app.route("DELETE /v1/organization/members/{user_id}")
 def remove_member(call: Call[IdentityWiring]) -> Reply:
-    call.wiring.members.remove(call.principal, call.origin, call.path["user_id"])
+    call.wiring.members.remove_member(call.principal, call.origin, call.path["user_id"])
     return Reply()
 
 
 @app.route("POST /v1/organization/invitations")
-def invite(call: Call[IdentityWiring]) -> Reply:
-    invitation = call.wiring.members.invite(
+def create_invitation(call: Call[IdentityWiring]) -> Reply:
+    invitation = call.wiring.invitations.create_invitation(
         call.principal,
         call.origin,
         call.now,
@@ -59,27 +60,31 @@ def invite(call: Call[IdentityWiring]) -> Reply:
 @app.route("GET /v1/organization/invitations")
 def list_invitations(call: Call[IdentityWiring]) -> Reply:
     limit, after = page_request(call.query, "inv")
-    found = call.wiring.members.invitations(call.principal, limit=limit, after=after, now=call.now)
+    found = call.wiring.invitations.list_invitations(
+        call.principal, limit=limit, after=after, now=call.now
+    )
     return Reply(page(*found))
 
 
 @app.route("DELETE /v1/organization/invitations/{invitation_id}")
-def withdraw(call: Call[IdentityWiring]) -> Reply:
-    call.wiring.members.withdraw(call.principal, call.origin, call.path["invitation_id"])
+def withdraw_invitation(call: Call[IdentityWiring]) -> Reply:
+    call.wiring.invitations.withdraw_invitation(
+        call.principal, call.origin, call.path["invitation_id"]
+    )
     return Reply()
 
 
 @app.route("GET /v1/organization/security-events")
 def list_security_events(call: Call[IdentityWiring]) -> Reply:
     limit, after = page_request(call.query, "evt")
-    found = call.wiring.members.security_events(
+    found = call.wiring.part(AuditWiring).security_events.list_security_events(
         call.principal, limit=limit, after=after, now=call.now
     )
     return Reply(page(*found))
 
 
 @app.route("GET /v1/organization/usage")
-def usage(call: Call[IdentityWiring]) -> Reply:
+def get_usage(call: Call[IdentityWiring]) -> Reply:
     return Reply(call.wiring.part(CreditsWiring).usage.report(call.principal, call.now, call.query))
 
 

@@ -1,4 +1,4 @@
-"""Sign-up, email verification, invitations that are accepted."""
+"""Sign-up, email verification, acceptance of invitations."""
 
 from imagelayer.http import App, Call, Reply
 from imagelayer.identity.pages import page
@@ -23,23 +23,23 @@ def register(call: Call[IdentityWiring]) -> Reply:
 
 
 @app.route("GET /verify-email")
-def show_verification_page(call: Call[IdentityWiring]) -> Reply:
+def get_verification_page(call: Call[IdentityWiring]) -> Reply:
     return Reply(*page("verify-email"))
 
 
 @app.route("POST /v1/auth/verify-email")
 def verify_email(call: Call[IdentityWiring]) -> Reply:
-    return Reply(call.wiring.registration.verify(call.origin, call.now, call.body.token))
+    return Reply(call.wiring.registration.verify_email(call.origin, call.now, call.body.token))
 
 
 @app.route("POST /v1/auth/verify-email/resend")
 def resend_verification(call: Call[IdentityWiring]) -> Reply:
-    call.wiring.registration.resend(call.origin, call.now, call.body.email)
+    call.wiring.registration.resend_verification(call.origin, call.now, call.body.email)
     return Reply({"status": "verification_sent"})
 
 
 @app.route("GET /accept-invitation")
-def show_invitation_page(call: Call[IdentityWiring]) -> Reply:
+def get_invitation_page(call: Call[IdentityWiring]) -> Reply:
     return Reply(*page("accept-invitation"))
 
 

@@ -8,16 +8,16 @@ app = App("second_factor", IdentityWiring, ROUTES)
 
 
 @app.route("POST /v1/auth/totp")
-def start(call: Call[IdentityWiring]) -> Reply:
-    enrolment = call.wiring.second_factor.start(
+def start_totp(call: Call[IdentityWiring]) -> Reply:
+    enrolment = call.wiring.second_factor.start_totp(
         call.principal, call.origin, call.now, password=call.body.password
     )
     return Reply(enrolment)
 
 
 @app.route("POST /v1/auth/totp/confirm")
-def confirm(call: Call[IdentityWiring]) -> Reply:
-    codes = call.wiring.second_factor.confirm(
+def confirm_totp(call: Call[IdentityWiring]) -> Reply:
+    codes = call.wiring.second_factor.confirm_totp(
         call.principal, call.origin, call.now, totp_code=call.body.totp_code
     )
     return Reply(codes)
@@ -37,8 +37,8 @@ def renew_recovery_codes(call: Call[IdentityWiring]) -> Reply:
 
 
 @app.route("POST /v1/auth/totp/disable")
-def disable(call: Call[IdentityWiring]) -> Reply:
-    call.wiring.second_factor.disable(
+def disable_totp(call: Call[IdentityWiring]) -> Reply:
+    call.wiring.second_factor.disable_totp(
         call.principal,
         call.origin,
         call.now,

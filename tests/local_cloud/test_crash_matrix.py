@@ -22,6 +22,7 @@ import pytest
 from dev.local_cloud import LocalCloud
 from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.identity.email_policy import address_hash
+from imagelayer.identity.records import Organization, User
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import Item
 from tests.support import cloud_accounts
@@ -354,8 +355,10 @@ def sweep(cloud: LocalCloud) -> Attempt:
         assert shop.counted() == 2
         assert len(shop.objects()) == 1
         assert not any("available" in each or "#" in each for each in ledger(shop))
-        assert cloud_accounts.accounts(cloud).user(user["id"]) is None
-        assert cloud_accounts.accounts(cloud).by_address(address_hash(user["email"])) is None
+        assert cloud_accounts.accounts(cloud).get_user(user["id"]) is None
+        assert (
+            cloud_accounts.accounts(cloud).get_user_by_address(address_hash(user["email"])) is None
+        )
 
     return Attempt(send, go_on, holds)
 
@@ -365,19 +368,27 @@ def ledger(shop: Shop) -> list[str]:
     return [each for each in shop.broken() if "images" not in each and "credits used" not in each]
 
 
-def unconfirmed(cloud: LocalCloud) -> Item:
+def unconfirmed(cloud: LocalCloud) -> User:
     """Someone who signed up long ago and never confirmed."""
     visitor = new_visitor(cloud)
-    user = {
+    user: User = {
         "id": new_id("usr", now()),
         "org_id": new_id("org", now()),
         "email": visitor.email,
         "name": "Nobody",
         "created_at": now() - 30 * 86_400,
+        "rev": 0,
     }
-    organization = {"id": user["org_id"], "name": "None", "created_at": now()}
+    organization: Organization = {
+        "id": user["org_id"],
+        "name": "None",
+        "created_at": now(),
+        "owners": 1,
+    }
     assert (
-        cloud_accounts.accounts(cloud).create(user, organization, address_hash(visitor.email))
+        cloud_accounts.accounts(cloud).create_account(
+            user, organization, address_hash(visitor.email)
+        )
         is None
     )
     cloud_accounts.table(cloud, "AccountsTable").update(
@@ -386,10 +397,10 @@ def unconfirmed(cloud: LocalCloud) -> Item:
     return user
 
 
-def due(cloud: LocalCloud, shop: Shop, user: Item) -> bool:
+def due(cloud: LocalCloud, shop: Shop, user: User) -> bool:
     """Whether the sweep has left something that was due."""
     jobs = [job for job in shop.jobs() if job["sweep_at"] <= now()]
-    return bool(jobs) or cloud_accounts.accounts(cloud).user(user["id"]) is not None
+    return bool(jobs) or cloud_accounts.accounts(cloud).get_user(user["id"]) is not None
 
 
 # ── The matrix ──────────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,9 @@ import pytest
 from dev.local_cloud import LocalCloud
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.link_tokens import LinkToken
+from imagelayer.identity.records import ResetLink, SignUp
 from imagelayer.platform.ids import new_id
+from imagelayer.platform.principals import Role
 from tests.support import cloud_accounts
 from tests.support.api_clients import PASSWORD, Visitor, traced
 from tests.support.cloud_clients import new_address, new_visitor
@@ -97,7 +99,7 @@ def waiting(cloud: LocalCloud) -> tuple[Visitor, LinkToken]:
     """Someone whose sign-up waits under a link that we know."""
     visitor = cloud_accounts.verified(cloud)
     store = cloud_accounts.accounts(cloud)
-    user = store.user(visitor.user_id)
+    user = store.get_user(visitor.user_id)
     assert user is not None
     link = LinkToken.new(visitor.user_id)
     pending = {
@@ -180,7 +182,7 @@ def log_in_with_a_code(cloud: LocalCloud) -> Attempt:
         visitor.access_token = answer.json()["access_token"]
         assert is_in(visitor)
         # However often it was sent, one session lives, and the code opens no second beside it.
-        living = cloud_accounts.sessions(cloud).of_user(visitor.user_id)
+        living = cloud_accounts.sessions(cloud).list_sessions(visitor.user_id)
         assert len(living) == 1
         again = visitor.call(
             "POST",
@@ -264,7 +266,7 @@ def forgot_password(cloud: LocalCloud) -> Attempt:
 def reset_password(cloud: LocalCloud) -> Attempt:
     visitor = cloud_accounts.logged_in(cloud)
     link = LinkToken.new(visitor.user_id)
-    expiry = {"token_hash": link.hash, "expires_at": int(time.time()) + 600}
+    expiry: ResetLink = {"token_hash": link.hash, "expires_at": int(time.time()) + 600}
     assert cloud_accounts.accounts(cloud).set_reset(visitor.user_id, expiry)
     anonymous = new_visitor(cloud)
 
@@ -358,12 +360,12 @@ def invite(cloud: LocalCloud) -> Attempt:
     )
 
 
-def invited(cloud: LocalCloud, email: str, role: str) -> tuple[Visitor, LinkToken]:
+def invited(cloud: LocalCloud, email: str, role: Role) -> tuple[Visitor, LinkToken]:
     """An owner, and the token of an invitation they sent."""
     owner = cloud_accounts.verified(cloud)
     invitation_id = new_id("inv", time.time())
     link = LinkToken.new(owner.org_id, invitation_id)
-    cloud_accounts.accounts(cloud).create_invitation(
+    cloud_accounts.organizations(cloud).create_invitation(
         {
             "id": invitation_id,
             "org_id": owner.org_id,
@@ -403,7 +405,7 @@ def accept_an_invitation_at_a_strangers_unconfirmed_address(cloud: LocalCloud) -
 
     def holds(_: httpx.Response) -> None:
         works(friend, PASSWORD)
-        holder = cloud_accounts.accounts(cloud).by_address(address_hash(friend.email))
+        holder = cloud_accounts.accounts(cloud).get_user_by_address(address_hash(friend.email))
         assert holder is not None
         assert holder["org_id"] == owner.org_id
 
@@ -429,7 +431,7 @@ def change_a_role(cloud: LocalCloud) -> Attempt:
 
     def holds(_: httpx.Response) -> None:
         assert not is_in(other)
-        assert cloud_accounts.accounts(cloud).role(owner.org_id, other.user_id) == "viewer"
+        assert cloud_accounts.organizations(cloud).get_role(owner.org_id, other.user_id) == "viewer"
 
     path = f"/v1/organization/members/{other.user_id}"
     return Attempt(call(owner, "PATCH", path, role="viewer"), 200, holds)
@@ -449,7 +451,7 @@ def remove_a_member(cloud: LocalCloud) -> Attempt:
 
     def holds(_: httpx.Response) -> None:
         assert not is_in(other)
-        assert cloud_accounts.accounts(cloud).user(other.user_id) is None
+        assert cloud_accounts.accounts(cloud).get_user(other.user_id) is None
 
     return Attempt(send, 204, holds)
 
@@ -634,9 +636,9 @@ class Letter:
 def letter_of_a_sign_up(cloud: LocalCloud) -> Letter:
     visitor, _ = waiting(cloud)
     store = cloud_accounts.accounts(cloud)
-    user = store.user(visitor.user_id)
+    user = store.get_user(visitor.user_id)
     assert user is not None
-    sign_up = {
+    sign_up: SignUp = {
         "id": visitor.user_id,
         "email": visitor.email,
         "name": "Vera",

@@ -246,7 +246,7 @@ def test_a_rotated_signing_key_overlaps_with_the_old_one_and_then_replaces_it(
 @pytest.mark.promise("passwords-bcrypt")
 def test_a_rotated_pepper_lets_everybody_in_and_their_hashes_move_over(cloud: LocalCloud) -> None:
     visitor, totp = cloud_accounts.enrolled(cloud)
-    before = cloud_accounts.accounts(cloud).user(visitor.user_id)
+    before = cloud_accounts.accounts(cloud).get_user(visitor.user_id)
     assert before is not None
     rotate(cloud, "PepperRotationFunction", "PepperSecret")
     current = cloud_accounts.peppers(cloud).current
@@ -254,13 +254,13 @@ def test_a_rotated_pepper_lets_everybody_in_and_their_hashes_move_over(cloud: Lo
     # Warm processes hold the old secret for five minutes; what is hashed with the new pepper
     # elsewhere opens there at once all the same.
     newcomer = cloud_accounts.verified(cloud)
-    stored = cloud_accounts.accounts(cloud).user(newcomer.user_id)
+    stored = cloud_accounts.accounts(cloud).get_user(newcomer.user_id)
     assert stored is not None
     assert stored["password_hash"].startswith(current)
     assert newcomer.log_in().status_code == 200
     answer = visitor.log_in(totp_code=cloud_accounts.lasting_code(totp))
     assert answer.status_code == 200, answer.text
-    after = cloud_accounts.accounts(cloud).user(visitor.user_id)
+    after = cloud_accounts.accounts(cloud).get_user(visitor.user_id)
     assert after is not None
     for kept in (after["password_hash"], after["totp"]["secret"]):
         assert kept.startswith(current)

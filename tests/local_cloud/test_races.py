@@ -19,6 +19,7 @@ from imagelayer.access.key_store import MAX_KEYS
 from imagelayer.credits.ledger import audit
 from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.identity.link_tokens import LinkToken
+from imagelayer.identity.records import ResetLink
 from imagelayer.limits.counters import CounterStore, TatMemory
 from imagelayer.limits.rate_limits import Limited, Policy
 from tests.support import cloud_accounts
@@ -142,7 +143,7 @@ def test_of_racing_confirmations_acceptances_and_resets_one_wins(cloud: LocalClo
     """One link, many clicks: one effect, and every click that is answered gets the truth."""
     visitor = cloud_accounts.verified(cloud)
     link = LinkToken.new(visitor.user_id)
-    expiry = {"token_hash": link.hash, "expires_at": int(time.time()) + 600}
+    expiry: ResetLink = {"token_hash": link.hash, "expires_at": int(time.time()) + 600}
     assert cloud_accounts.accounts(cloud).set_reset(visitor.user_id, expiry)
     clickers = [new_visitor(cloud) for _ in range(THREADS)]
     passwords = [f"{PASSWORD}, number {number}" for number in range(THREADS)]
@@ -188,7 +189,7 @@ def test_no_login_slips_past_a_password_change(cloud: LocalCloud) -> None:
         if answer == 200:
             me = racer.call("GET", "/v1/auth/me", token=racer.access_token)
             assert me.status_code == 401
-    assert len(cloud_accounts.sessions(cloud).of_user(owner.user_id)) == 1
+    assert len(cloud_accounts.sessions(cloud).list_sessions(owner.user_id)) == 1
 
 
 def test_owners_who_demote_each_other_leave_one(cloud: LocalCloud) -> None:
@@ -292,7 +293,7 @@ def test_one_code_opens_one_session_however_often_it_is_sent_at_once(cloud: Loca
     opened = [answer.status_code for answer in answers].count(200)
     assert opened >= 1
     # One whose answer was lost may be opened again, in place of the first: one lives, at most.
-    assert len(cloud_accounts.sessions(cloud).of_user(visitor.user_id)) == 1
+    assert len(cloud_accounts.sessions(cloud).list_sessions(visitor.user_id)) == 1
 
 
 ACCEPTED = 20

@@ -8,19 +8,22 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pyotp
 
 from dev.local_cloud import LocalCloud
 from imagelayer.identity.email_policy import address_hash
+from imagelayer.identity.organization_store import OrganizationStore, owner_count_actions
 from imagelayer.identity.passwords import Peppers, hash_password
+from imagelayer.identity.records import Organization, User
 from imagelayer.identity.sealing import seal
 from imagelayer.identity.second_factor import STEP_SECONDS
 from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import TatMemory
 from imagelayer.platform.ids import new_id
+from imagelayer.platform.principals import Role
 from imagelayer.platform.table import Item, Table, decode_item
 from tests.support.api_clients import PASSWORD, Visitor
 from tests.support.cloud_clients import new_visitor
@@ -36,6 +39,11 @@ def table(cloud: LocalCloud, name: str) -> Table:
 def accounts(cloud: LocalCloud) -> AccountStore:
     """The accounts."""
     return AccountStore(cloud.client("dynamodb"), table(cloud, "AccountsTable"))
+
+
+def organizations(cloud: LocalCloud) -> OrganizationStore:
+    """The organizations, in the table of the accounts."""
+    return OrganizationStore(cloud.client("dynamodb"), table(cloud, "AccountsTable"))
 
 
 def sessions(cloud: LocalCloud) -> SessionStore:
@@ -99,18 +107,24 @@ def verified(cloud: LocalCloud, **attributes: Any) -> Visitor:
     visitor = new_visitor(cloud)
     visitor.secrets.add(PASSWORD)
     now = time.time()
-    user = {
+    user: User = {
         "id": new_id("usr", now),
         "org_id": new_id("org", now),
         "email": visitor.email,
         "name": "Vera Visitor",
         "created_at": int(now),
+        "rev": 0,
         "verified_at": int(now),
         "password_hash": password_hash(cloud),
-        **attributes,
     }
-    organization = {"id": user["org_id"], "name": "Solstice Coffee", "created_at": int(now)}
-    assert accounts(cloud).create(user, organization, address_hash(visitor.email)) is None
+    user |= cast("User", attributes)
+    organization: Organization = {
+        "id": user["org_id"],
+        "name": "Solstice Coffee",
+        "created_at": int(now),
+        "owners": 1,
+    }
+    assert accounts(cloud).create_account(user, organization, address_hash(visitor.email)) is None
     visitor.user_id, visitor.org_id = user["id"], user["org_id"]
     return visitor
 
@@ -123,26 +137,29 @@ def logged_in(cloud: LocalCloud, **attributes: Any) -> Visitor:
     return visitor
 
 
-def colleague(cloud: LocalCloud, owner: Visitor, role: str) -> Visitor:
+def colleague(cloud: LocalCloud, owner: Visitor, role: Role) -> Visitor:
     """Another verified member of someone's organization, not logged in."""
     visitor = new_visitor(cloud)
     now = time.time()
-    user: Item = {
+    user: User = {
         "id": new_id("usr", now),
         "org_id": owner.org_id,
         "email": visitor.email,
         "name": "Colin Colleague",
         "created_at": int(now),
+        "rev": 0,
         "verified_at": int(now),
         "password_hash": password_hash(cloud),
     }
     store = accounts(cloud)
     store.commit(
         [
-            store._new_user(user),
-            store._new_member(user, role),
-            store._claim(address_hash(visitor.email), user, condition="attribute_not_exists(#pk)"),
-            *store._owners(owner.org_id, gained=role == "owner", lost=False),
+            store._new_user_action(user),
+            store._new_member_action(user, role),
+            store._claim_action(
+                address_hash(visitor.email), user, condition="attribute_not_exists(#pk)"
+            ),
+            *owner_count_actions(store._table, owner.org_id, gained=role == "owner", lost=False),
         ]
     )
     visitor.user_id, visitor.org_id = user["id"], owner.org_id

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from imagelayer.identity.email_policy import address_hash
+from imagelayer.identity.records import User
 from imagelayer.identity.wiring import IdentityWiring
 from tests.support import accounts
 from tests.support.product import Account, Product
@@ -116,9 +117,9 @@ def test_what_changed_since_a_sweep_looked_is_left_to_the_one_that_was_first(
         sign_up(product)
     before = product.dump_of("AccountsTable")
     store = product.part("cleanup", IdentityWiring).account_store
-    monkeypatch.setattr(store, "due", lambda shard, now: [stale] if shard == 0 else [])
+    monkeypatch.setattr(store, "list_unconfirmed", lambda shard, now: [stale] if shard == 0 else [])
     assert sweep(product) == {}
-    assert not store.drop_unconfirmed(stale, address_hash(EMAIL), int(time.time()))
+    assert not store.drop_unconfirmed(cast("User", stale), address_hash(EMAIL), int(time.time()))
     assert product.dump_of("AccountsTable") == before
     assert len(product.security_events("account.removed")) == (meanwhile == "swept")
 

@@ -396,8 +396,8 @@ def test_a_login_that_meets_another_while_the_hash_is_made_anew_gets_in_too(
 ) -> None:
     """The hash it verified is gone, and the password is still the right one."""
     restart(product, "login", BCRYPT_COST="5")
-    accounts = product.part("login", IdentityWiring).account_store
-    with meanwhile(accounts, "role", lambda: log_in(product, owner.email).status) as first:
+    organizations = product.part("login", IdentityWiring).organization_store
+    with meanwhile(organizations, "get_role", lambda: log_in(product, owner.email).status) as first:
         assert log_in(product, owner.email).status == 200
     assert first == [200]
 

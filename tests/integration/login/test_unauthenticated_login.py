@@ -256,8 +256,8 @@ def test_a_refresh_that_fails_half_way_spends_nothing(
     product: Product, owner: Account, service: str, operation: str
 ) -> None:
     """Otherwise its owner would come back with a spent token and be taken for a thief."""
-    session_store = product.part("login", IdentityWiring).session_store
-    session_store._published.clear()  # as in a process that has just started
+    signing_keys = product.part("login", IdentityWiring).signing_keys
+    signing_keys._published.clear()  # as in a process that has just started
     product.platform("login").secrets._kept.clear()
     with product.broken(service, operation):
         refused = refresh(product, owner.cookie)
@@ -313,7 +313,7 @@ def without_an_account(product: Product, account: Account) -> object:
 
 
 @pytest.mark.promise("sessions-short")
-@pytest.mark.parametrize("step", ["role", "organization"])
+@pytest.mark.parametrize("step", ["get_role", "get_organization"])
 @pytest.mark.parametrize(
     "change_it",
     [with_another_password, with_a_reset, without_a_membership, without_an_account],
@@ -323,8 +323,8 @@ def test_a_login_that_meets_a_change_opens_nothing_that_outlives_it(
 ) -> None:
     """The old password was right when it was compared, and is not when the session is written."""
     known = {each["id"] for each in sessions_of(product, owner.user_id)}
-    accounts = product.part("login", IdentityWiring).account_store
-    with meanwhile(accounts, step, lambda: change_it(product, owner)) as changed:
+    organizations = product.part("login", IdentityWiring).organization_store
+    with meanwhile(organizations, step, lambda: change_it(product, owner)) as changed:
         refused = log_in(product, owner.email)
     assert len(changed) == 1
     assert (refused.status, refused.json["code"]) == (401, "invalid_credentials")
@@ -340,7 +340,8 @@ def test_a_login_that_meets_a_change_of_role_has_the_new_one(
         user = user_of(product, owner.user_id)
         product.edit("AccountsTable", user, rev=user["rev"] + 1)
 
-    with meanwhile(product.part("login", IdentityWiring).account_store, "role", demote) as demoted:
+    organizations = product.part("login", IdentityWiring).organization_store
+    with meanwhile(organizations, "get_role", demote) as demoted:
         answer = log_in(product, owner.email)
     assert len(demoted) == 1
     headers = {"authorization": f"Bearer {answer.json['access_token']}"}
@@ -352,7 +353,7 @@ def test_a_password_change_that_meets_a_login_ends_its_session(
 ) -> None:
     """The other way round: the login is complete while the change has read the sessions."""
     sessions = product.part("password", IdentityWiring).session_store
-    with meanwhile(sessions, "of_user", lambda: log_in(product, owner.email)) as logins:
+    with meanwhile(sessions, "list_sessions", lambda: log_in(product, owner.email)) as logins:
         assert change(product, owner, PASSWORD, NEW_PASSWORD).status == 204
     (login,) = logins
     assert login.status == 200

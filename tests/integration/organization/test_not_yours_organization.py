@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
-from imagelayer.identity.members import may_manage
+from imagelayer.identity.roles import may_manage
 from imagelayer.platform.principals import Role
 from tests.support import accounts, organizations
 from tests.support.product import Account, Answer, Product

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from imagelayer.identity.members import may_manage
+from imagelayer.identity.roles import may_manage
 from imagelayer.platform.principals import Role
 from tests.support import accounts, organizations
 from tests.support.product import Account, Product

@@ -165,7 +165,7 @@ def test_of_two_resets_with_one_token_one_counts(product: Product, owner: Accoun
     token = product.newest_token()
     other = "somebody elses long phrase"
     sessions = product.part("password", IdentityWiring).session_store
-    with meanwhile(sessions, "of_user", lambda: reset(product, token, other)) as met:
+    with meanwhile(sessions, "list_sessions", lambda: reset(product, token, other)) as met:
         assert reset(product, token, NEW_PASSWORD).status == 400
     assert [each.status for each in met] == [204]
     assert log_in(product, owner.email, other).status == 200
@@ -177,7 +177,7 @@ def test_a_change_that_meets_a_reset_does_not_undo_it(product: Product, owner: A
     forgot(product, owner.email)
     token = product.newest_token()
     sessions = product.part("password", IdentityWiring).session_store
-    with meanwhile(sessions, "of_user", lambda: reset(product, token, NEW_PASSWORD)) as met:
+    with meanwhile(sessions, "list_sessions", lambda: reset(product, token, NEW_PASSWORD)) as met:
         refused = change(product, owner, PASSWORD, "somebody elses long phrase")
     assert [each.status for each in met] == [204]
     assert (refused.status, refused.json["code"]) == (409, "conflict")
@@ -191,7 +191,7 @@ def test_a_reset_that_meets_a_change_counts_only_while_its_link_does(
     forgot(product, owner.email)
     token = product.newest_token()
     sessions = product.part("password", IdentityWiring).session_store
-    with meanwhile(sessions, "of_user", lambda: change(product, owner)) as met:
+    with meanwhile(sessions, "list_sessions", lambda: change(product, owner)) as met:
         assert reset(product, token, "somebody elses long phrase").status == 400
     assert [each.status for each in met] == [204]
     assert log_in(product, owner.email, NEW_PASSWORD).status == 200

@@ -102,7 +102,7 @@ def test_an_account_that_is_confirmed_while_the_invitation_is_accepted_stays(
     confirmation = product.newest_token()
     token = invite(product, owner, FRIEND)
     accounts = product.part("registration", IdentityWiring).account_store
-    with meanwhile(accounts, "by_address", lambda: confirm(product, confirmation)) as met:
+    with meanwhile(accounts, "get_user_by_address", lambda: confirm(product, confirmation)) as met:
         answer = accept(product, token)
     assert [each.status for each in met] == [200]
     assert (answer.status, answer.json["code"]) == (409, "conflict")
@@ -118,7 +118,7 @@ def test_an_invitation_that_is_withdrawn_while_it_is_accepted_creates_no_account
     path = f"/v1/organization/invitations/{waiting(product)[0]}"
     accounts = product.part("registration", IdentityWiring).account_store
     with meanwhile(
-        accounts, "by_address", lambda: product.call("DELETE", path, headers=owner.headers)
+        accounts, "get_user_by_address", lambda: product.call("DELETE", path, headers=owner.headers)
     ) as met:
         answer = accept(product, token)
     assert [each.status for each in met] == [204]

@@ -188,8 +188,8 @@ def test_a_login_that_meets_the_wish_is_held_to_it(product: Product, owner: Acco
     """The organization was read before, and the session is written after."""
     enrol(product, owner)
     join(product, owner, COLLEAGUE, "owner")
-    accounts = product.part("login", IdentityWiring).account_store
-    with meanwhile(accounts, "organization", lambda: ask_owners(product, owner)) as asked:
+    organizations = product.part("login", IdentityWiring).organization_store
+    with meanwhile(organizations, "get_organization", lambda: ask_owners(product, owner)) as asked:
         login = log_in(product, COLLEAGUE)
     assert [each.status for each in asked] == [200]
     assert login.json["second_factor_required"] is True
@@ -203,8 +203,8 @@ def test_a_removal_that_meets_the_wish_does_not_slip_past_it(
     other = join(product, owner, COLLEAGUE, "owner")
     enrol(product, other)
     code = app.fresh_code()
-    accounts = product.part("second_factor", IdentityWiring).account_store
-    with meanwhile(accounts, "organization", lambda: ask_owners(product, other)) as asked:
+    organizations = product.part("second_factor", IdentityWiring).organization_store
+    with meanwhile(organizations, "get_organization", lambda: ask_owners(product, other)) as asked:
         refused = disable(product, owner, code)
     assert [each.status for each in asked] == [200]
     assert is_closed(refused)

@@ -42,8 +42,8 @@ def end(product: Product, kid: str) -> None:
     product.edit("SessionsTable", record(product, kid), expires_at=int(time.time()) - 1)
     for platform in product._platforms.values():
         identity = platform.part(IdentityWiring)
-        if "session_store" in vars(identity):
-            identity.session_store._kept.clear()
+        if "signing_keys" in vars(identity):
+            identity.signing_keys._kept.clear()
 
 
 @pytest.fixture

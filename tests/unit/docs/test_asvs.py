@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from dev.settings import ROOT
-from imagelayer.identity import link_tokens, login, members, places, second_factor, tokens
+from imagelayer.identity import link_tokens, places, second_factor, sessions, tokens
 from imagelayer.identity.passwords import MAX_LENGTH, MIN_LENGTH, MIN_SCORE, PRODUCT_WORDS
 from imagelayer.identity.sessions import MAX_SESSIONS
 from imagelayer.limits.rate_limits import POLICIES
@@ -146,15 +146,15 @@ def of(seconds: int, unit: str) -> str:
 @pytest.mark.parametrize(
     "said",
     [
-        f"| ends without use after | {of(login.IDLE_SECONDS, 'day')} |",
-        f"| ends in any case after | {of(login.ABSOLUTE_SECONDS, 'day')} |",
+        f"| ends without use after | {of(sessions.IDLE_SECONDS, 'day')} |",
+        f"| ends in any case after | {of(sessions.ABSOLUTE_SECONDS, 'day')} |",
         f"| access token | {of(tokens.ACCESS_SECONDS, 'minute')} |",
         f"| {link_tokens.VERIFICATION_HOURS} hours, once |",
         f"| {link_tokens.RESET_MINUTES} minutes, once |",
-        f"| {of(members.INVITATION_SECONDS, 'day')}, once |",
+        f"| {link_tokens.INVITATION_DAYS} days, once |",
         f"{second_factor.STEP_SECONDS}-second steps",
         f"A user may have {MAX_SESSIONS} dashboard sessions.",
-        f"within {of(login.REUSE_GRACE_SECONDS, 'second')}: answered again",
+        f"within {of(sessions.REUSE_GRACE_SECONDS, 'second')}: answered again",
         f"within {of(places.PLACE_SECONDS, 'day')}",
         f"`{tokens.ACCESS_TYPE}` | `{tokens.ACCESS_AUDIENCE}`",
         f"`{tokens.END_USER_TYPE}` | `{tokens.END_USER_AUDIENCE}`",

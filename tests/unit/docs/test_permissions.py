@@ -7,7 +7,7 @@ from typing import get_args
 from dev.settings import ROOT
 from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
 from imagelayer.access.scopes import EndUserScope, Scope
-from imagelayer.identity.members import MANAGES, may_manage
+from imagelayer.identity.roles import MANAGES, may_manage
 from imagelayer.platform.principals import Role
 from imagelayer.routes import ROUTES
 from tests.support.markdown_tables import rows

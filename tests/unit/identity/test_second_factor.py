@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagelayer.identity.passwords import Peppers
+from imagelayer.identity.records import User
 from imagelayer.identity.sealing import seal
 from imagelayer.identity.second_factor import (
     RECOVERY_CODES,
@@ -89,8 +90,8 @@ def test_when_two_steps_share_a_code_it_counts_as_the_later_one(
 # ── Decisions ───────────────────────────────────────────────────────────────────────────────────
 
 
-def user(**totp: Any) -> dict[str, Any]:
-    return {
+def user(**totp: Any) -> User:
+    record = {
         "id": USER,
         "totp": {
             "secret": seal(SECRET, "totp", USER, PEPPERS),
@@ -100,13 +101,14 @@ def user(**totp: Any) -> dict[str, Any]:
             **totp,
         },
     }
+    return cast("User", record)
 
 
 def verifier(peppers: Peppers = PEPPERS) -> Verifier:
     return Verifier(cast("CounterStore", None), lambda needed="": peppers)
 
 
-def refusal(record: dict[str, Any], **codes: str | None) -> str:
+def refusal(record: User, **codes: str | None) -> str:
     codes.setdefault("totp_code", None)
     with pytest.raises(CodeRefused) as refused:
         verifier().check(record, NOW, **codes)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.identity.session_store import KEEP_KEYS_SECONDS, SessionStore
+from imagelayer.identity.signing_keys import KEEP_KEYS_SECONDS, SigningKeyStore
 from imagelayer.identity.tokens import (
     ACCESS_SECONDS,
     CLOCK_SKEW_SECONDS,
@@ -34,7 +34,6 @@ from imagelayer.identity.tokens import (
     verify_access,
     verify_end_user,
 )
-from imagelayer.limits.counters import TatMemory
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import Item, Table
 
@@ -483,8 +482,8 @@ class Shelf:
         return list(self.items.values())
 
 
-def store_of(shelf: Shelf, clock: Callable[[], float]) -> SessionStore:
-    return SessionStore(cast("Table", shelf), TatMemory(), clock)
+def store_of(shelf: Shelf, clock: Callable[[], float]) -> SigningKeyStore:
+    return SigningKeyStore(cast("Table", shelf), clock)
 
 
 @pytest.mark.promise("sessions-short")

@@ -1,4 +1,7 @@
-"""Turns an Authorization header into a Principal, metering the call in the same write."""
+"""Who is calling, and whether they may: an Authorization header becomes a Principal.
+
+One write authenticates the credential and meters the call.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ from typing import TYPE_CHECKING
 
 from imagelayer.access import api_keys
 from imagelayer.access import end_user_store as end_user_sessions
+from imagelayer.access.authorization import denial
 from imagelayer.access.end_user_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore, is_living
+from imagelayer.access.permissions import ROLE_SCOPES
 from imagelayer.api.route import Route
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.session_store import SessionStore
+from imagelayer.identity.signing_keys import SigningKeyStore
 from imagelayer.limits.counters import CounterStore, GuardFailed
 from imagelayer.limits.rate_limits import POLICIES, Admission, Policy
 from imagelayer.platform.errors import Problem
@@ -33,15 +39,31 @@ class Authenticator:
 
     keys: KeyStore
     sessions: SessionStore
+    signing_keys: SigningKeyStore
     end_users: EndUserSessionStore
     counters: CounterStore
     security: SecurityLog
     issuer: str
 
-    def identify(
-        self, headers: Mapping[str, str], row: Route, origin: Origin, now: float
+    def check(
+        self, headers: Mapping[str, str], route: Route, origin: Origin, now: float
     ) -> tuple[Principal, Admission]:
-        """Authenticate and meter. Raises Problem 401 or 403, Limited, or StoreUnavailable."""
+        """Authenticate, meter and authorize a call.
+
+        Raises Problem 401 or 403, Limited, or StoreUnavailable.
+        """
+        principal, admission = self._identify(headers, route, origin, now)
+        denied = denial(principal, route)
+        if denied is not None:
+            self.security.by(principal, origin).record(
+                "authz.denied", "denied", reason=denied.reason
+            )
+            raise denied.problem
+        return principal, admission
+
+    def _identify(
+        self, headers: Mapping[str, str], route: Route, origin: Origin, now: float
+    ) -> tuple[Principal, Admission]:
         scheme, _, credential = headers.get("authorization", "").partition(" ")
         try:
             if scheme.lower() != "bearer" or not credential:
@@ -49,9 +71,9 @@ class Authenticator:
             if len(credential) > MAX_CREDENTIAL_LENGTH:
                 raise CredentialRefused("too long")
             if credential.startswith("il_"):
-                principal, admission = self._key(credential, row, origin, now)
+                principal, admission = self._key(credential, route, origin, now)
             else:
-                principal, admission = self._token(credential, headers, row, origin, now)
+                principal, admission = self._token(credential, headers, route, origin, now)
         except CredentialRefused as refused:
             # Guessing is metered per address, on top of what the endpoint allows.
             self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
@@ -61,38 +83,17 @@ class Authenticator:
                 "Send a valid API key or access token as a Bearer token.",
                 reason=refused.reason,
             ) from None
-        self._check_kind(principal, row, origin)
         return principal, admission
 
-    def _check_kind(self, principal: Principal, row: Route, origin: Origin) -> None:
-        """Refuse a credential that is good, but not for this endpoint. Raises Problem 403."""
-        if principal.kind == "end_user":
-            if row.end_user:
-                return
-            needed = "an API key or a dashboard login"
-        elif row.auth in ("user_or_key", principal.kind):
-            return
-        else:
-            needed = "an API key" if row.auth == "key" else "a dashboard login"
-        self.security.record(
-            "authz.denied",
-            "denied",
-            origin,
-            org_id=principal.org_id,
-            actor=principal.actor,
-            reason=f"{row.auth} only",
-        )
-        raise Problem("insufficient_scope", f"This needs {needed}.")
-
     def _key(
-        self, secret: str, row: Route, origin: Origin, now: float
+        self, secret: str, route: Route, origin: Origin, now: float
     ) -> tuple[Principal, Admission]:
         if not api_keys.is_well_formed(secret):
             raise CredentialRefused("malformed key")
         if secret.startswith(api_keys.PUBLISHABLE):
             raise CredentialRefused("publishable key alone")
         secret_hash = api_keys.hash_secret(secret)
-        item, admission = self._admit(secret_hash, row.policy, origin, now)
+        item, admission = self._admit(secret_hash, route.policy, origin, now)
         return (
             Principal(
                 kind="key",
@@ -145,7 +146,7 @@ class Authenticator:
         self,
         token: str,
         headers: Mapping[str, str],
-        row: Route,
+        route: Route,
         origin: Origin,
         now: float,
     ) -> tuple[Principal, Admission]:
@@ -155,17 +156,17 @@ class Authenticator:
         try:
             if tokens.token_type(token) == tokens.END_USER_TYPE:
                 claims = tokens.verify_end_user(
-                    token, self.sessions.public_key, issuer=self.issuer, now=now
+                    token, self.signing_keys.public_key, issuer=self.issuer, now=now
                 )
-                return self._end_user(claims, headers, row, origin, now)
+                return self._end_user(claims, headers, route, origin, now)
             access = tokens.verify_access(
-                token, self.sessions.public_key, issuer=self.issuer, now=now
+                token, self.signing_keys.public_key, issuer=self.issuer, now=now
             )
         except tokens.TokenRefused as refusal:
             raise CredentialRefused(refusal.reason) from None
         try:
             item, admission = self.sessions.admit(
-                access.user_id, access.session_id, row.policy, now
+                access.user_id, access.session_id, route.policy, now
             )
         except GuardFailed:
             raise CredentialRefused("ended session") from None
@@ -174,7 +175,7 @@ class Authenticator:
                 kind="user",
                 org_id=item["org_id"],
                 actor=item["user_id"],
-                scopes=frozenset(),
+                scopes=ROLE_SCOPES.get(item["role"], frozenset()),
                 role=item["role"],
                 session_id=access.session_id,
                 must_enrol=bool(item.get("must_enrol")),
@@ -186,7 +187,7 @@ class Authenticator:
         self,
         claims: EndUserClaims,
         headers: Mapping[str, str],
-        row: Route,
+        route: Route,
         origin: Origin,
         now: float,
     ) -> tuple[Principal, Admission]:
@@ -196,7 +197,7 @@ class Authenticator:
             claims.org_id, claims.end_user_id, claims.session_id, claims.expires_at
         )
         try:
-            item, admission = self.end_users.admit(pk, sk, row.policy, now)
+            item, admission = self.end_users.admit(pk, sk, route.policy, now)
         except GuardFailed:
             raise CredentialRefused("ended session") from None
         presented_origin = headers.get("origin")

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from imagelayer.identity.session_store import living
+from imagelayer.identity.session_store import unexpired
 from imagelayer.limits.counters import Meter, TatMemory
 from imagelayer.limits.rate_limits import Admission, Policy
 from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
@@ -57,7 +57,7 @@ class EndUserSessionStore:
             sk,
             policy,
             int(now * 1000),
-            guard=living(int(now)),
+            guard=unexpired(int(now)),
         )
 
     def count_action(self, end_user: EndUser) -> Action:

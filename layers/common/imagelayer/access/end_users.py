@@ -16,7 +16,7 @@ from imagelayer.access.end_user_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
 from imagelayer.access.scopes import EndUserScope
 from imagelayer.audit.security_log import SecurityLog
-from imagelayer.identity.session_store import SessionStore
+from imagelayer.identity.signing_keys import SigningKeyStore
 from imagelayer.identity.tokens import SigningKey, mint_end_user
 from imagelayer.platform.errors import FieldError, Problem, invalid, not_found
 from imagelayer.platform.idempotency import Created, IdempotencyRecord
@@ -38,7 +38,7 @@ class EndUsers:
 
     store: EndUserSessionStore
     keys: KeyStore
-    public_keys: SessionStore
+    signing_keys: SigningKeyStore
     security: SecurityLog
     signing_key: Callable[[], SigningKey]
     issuer: str
@@ -69,7 +69,7 @@ class EndUsers:
         if principal.valid_until:
             expires_at = min(expires_at, principal.valid_until)
         key = self.signing_key()
-        self.public_keys.publish_key(key.jwk)
+        self.signing_keys.publish_key(key.jwk)
         token_id = secrets.token_urlsafe(16)
         session: Item = {
             "id": new_id("eus", now),

@@ -1,4 +1,4 @@
-"""What each dashboard role may do; docs/permissions.md is compared with it."""
+"""What each dashboard role may do. A test compares docs/permissions.md with it."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ ROLE_SCOPES: Mapping[Role, frozenset[str]] = {
     "admin": _ADMIN,
     "owner": _OWNER,
 }
-# What is open to a user who must first set a second factor up.
+# What a user may do who must first set up a second factor.
 ENROLMENT_SCOPES = frozenset({"account:read", "account:write"})

@@ -1,4 +1,4 @@
-"""Builds what access is made of."""
+"""Builds the objects of the access domain."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class AccessWiring(Part):
         return Authenticator(
             self.key_store,
             self.part(IdentityWiring).session_store,
+            self.part(IdentityWiring).signing_keys,
             self.end_user_store,
             self.part(LimitsWiring).counters,
             self.part(AuditWiring).security,
@@ -68,7 +69,7 @@ class AccessWiring(Part):
         return EndUsers(
             store=self.end_user_store,
             keys=self.key_store,
-            public_keys=self.part(IdentityWiring).session_store,
+            signing_keys=self.part(IdentityWiring).signing_keys,
             security=self.part(AuditWiring).security,
             signing_key=self.part(IdentityWiring).signing_key,
             issuer=self.platform.settings.base_url,

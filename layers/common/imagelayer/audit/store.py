@@ -8,13 +8,27 @@ Append-only: an event's id is fresh and nothing here changes or removes one; TTL
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from imagelayer.platform.ids import new_id
-from imagelayer.platform.table import Item, StoreUnavailable, Table
+from imagelayer.platform.table import StoreUnavailable, Table
 
 KEPT_SECONDS = 90 * 86_400
-UNKNOWN = "unknown"  # events of no organization, such as guesses at addresses that have no account
+UNKNOWN = "unknown"  # events of no organization, such as logins with unknown addresses
+
+
+class SecurityEvent(TypedDict):
+    """One event. Times are seconds since the epoch."""
+
+    id: str
+    event: str
+    outcome: str
+    actor: str
+    ip: str
+    request_id: str
+    reason: str
+    at: int
+    expires_at: int
 
 
 class EventStore:
@@ -26,8 +40,8 @@ class EventStore:
         self._lost = lost
 
     def keep(self, event: Mapping[str, Any]) -> None:
-        """Keep one event. It is in the log already; what happened is not undone when this fails,
-        so the failure is counted and goes no further."""
+        """Keep one event. The log has it already, and what happened is not undone when this fails,
+        so a failure is only counted."""
         now = self._clock()
         try:
             self._table.put(
@@ -42,12 +56,16 @@ class EventStore:
         except StoreUnavailable:
             self._lost()
 
-    def page(self, org_id: str, *, limit: int, after: str | None) -> list[Item]:
-        """Events, newest first, past `after`; those that ran out are among them."""
-        return self._table.query(
+    def list_security_events(
+        self, org_id: str, *, limit: int, after: str | None
+    ) -> list[SecurityEvent]:
+        """Events, newest first, past `after`; expired ones are among them."""
+        found = self._table.query(
             f"ORG#{org_id}",
             prefix="EVT#",
             limit=limit,
             after=f"EVT#{after}" if after else None,
             newest_first=True,
         )
+        events = ({**item, "id": item["sk"].removeprefix("EVT#")} for item in found)
+        return [cast("SecurityEvent", event) for event in events]

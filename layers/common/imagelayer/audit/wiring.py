@@ -1,4 +1,4 @@
-"""Builds what audit is made of."""
+"""Builds the objects of the audit domain."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.wiring import Part
 
 if TYPE_CHECKING:
+    from imagelayer.audit.events import SecurityEvents
     from imagelayer.audit.store import EventStore
 
 
@@ -18,8 +19,8 @@ class AuditWiring(Part):
 
     @cached_property
     def security(self) -> SecurityLog:
-        """Security events: log lines of their own, and where the function has the table, records
-        for their organization."""
+        """Where events are written: to the log and, where the function has the table, for their
+        organization."""
 
         def emit(event: Mapping[str, Any]) -> None:
             self.platform.log.info("security_event", **event)
@@ -32,6 +33,13 @@ class AuditWiring(Part):
             self.event_store.keep(event)
 
         return SecurityLog(emit, keep)
+
+    @cached_property
+    def security_events(self) -> SecurityEvents:
+        """The organization's view of its events."""
+        from imagelayer.audit.events import SecurityEvents
+
+        return SecurityEvents(self.event_store)
 
     @cached_property
     def event_store(self) -> EventStore:

@@ -1,7 +1,7 @@
-"""One HTTP function: admit, authenticate, check the body, call the route, answer.
+"""One HTTP function: admit the caller, validate the body, call the handler, respond.
 
-API Gateway has already matched the route, so dispatch is a look-up of `routeKey`; there is no
-second router to disagree with the first (decision 0003).
+API Gateway has matched the route already, so dispatch is a look-up of `routeKey`: no second router
+can disagree with the first (decision 0003).
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
 from imagelayer.access.wiring import AccessWiring
 from imagelayer.api.route import Route
 from imagelayer.audit.wiring import AuditWiring
-from imagelayer.http import body, problems
+from imagelayer.http import body, cookies, problems
 from imagelayer.http.client_address import client_address
 from imagelayer.http.user_agent import describe
 from imagelayer.limits.rate_limits import Admission, Limited
@@ -44,7 +42,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Reply:
-    """What a route answers; the status is the endpoint's unless given."""
+    """A handler's answer; the status is the route's unless given."""
 
     body: Mapping[str, Any] | Sequence[Any] | str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +51,7 @@ class Reply:
 
 
 def made(answer: Created, headers: Mapping[str, str] | None = None) -> Reply:
-    """The reply to a request that made something, now or when it was first sent."""
+    """The reply to a creating request, whether it or an earlier one created the thing."""
     return Reply(answer.body, headers={**(headers or {}), **(REPLAYED if answer.replayed else {})})
 
 
@@ -75,20 +73,19 @@ class Call[W: Part]:
 
     @property
     def principal(self) -> Principal:
-        """Who calls. Only endpoints that authenticate have one."""
+        """The authenticated caller; raises LookupError on a route that does not authenticate."""
         if self._principal is None:
             raise LookupError(f"{self.row.key} does not authenticate")
         return self._principal
 
 
 type Handler[W: Part] = Callable[[Call[W]], Reply]
-ROLES: Mapping[str, frozenset[str]] = dict(ROLE_SCOPES.items())
 
 
 class App[W: Part]:
     """The Lambda handler of one function; routes are bound with `@app.route("GET /v1/…")`.
 
-    `endpoints` are the rows of the domains it serves, `wiring` what its routes call.
+    `rows` are the routes of the domains it serves, `wiring` builds what its handlers call.
     """
 
     def __init__(self, function: str, wiring: type[W], *rows: Mapping[str, Route]) -> None:
@@ -142,7 +139,7 @@ class App[W: Part]:
             platform.log.error("dependency failed", operation=fault.operation, cause=fault.reason)
             refusal = Problem("dependency_unavailable", "Please try again in a moment.")
         except Exception:
-            # The last resort: whatever it was, it is in the log and not in the answer.
+            # The last resort: the fault is in the log and not in the answer.
             platform.log.exception("unhandled error")
             refusal = Problem("internal_error", "Something went wrong on our side.")
         platform.log.info(
@@ -194,7 +191,7 @@ class App[W: Part]:
             path=path,
             query=event.get("queryStringParameters") or {},
             headers=headers,
-            cookies=_cookies(event),
+            cookies=cookies.read(event),
             body=fields,
             _principal=principal,
             idempotency=idempotency,
@@ -205,19 +202,16 @@ class App[W: Part]:
 def _admit(
     row: Route, event: Mapping[str, Any], origin: Origin, now: float, platform: Platform
 ) -> tuple[Principal | None, Admission]:
-    """Meter the call and, where the endpoint asks for it, authenticate and authorize it.
+    """Meter the call and, where the route requires it, authenticate and authorize the caller.
 
-    Fails closed: a limiter that cannot answer is a 503 on every endpoint.
+    Fails closed: a limiter that cannot answer is a 503 on every route.
     """
     try:
         if row.auth == "none":
-            admission = platform.part(LimitsWiring).counters.admit(
-                origin.ip, row.policy, int(now * 1000)
-            )
-            return None, admission
-        principal, admission = platform.part(AccessWiring).authenticator.identify(
-            event.get("headers") or {}, row, origin, now
-        )
+            counters = platform.part(LimitsWiring).counters
+            return None, counters.admit(origin.ip, row.policy, int(now * 1000))
+        authenticator = platform.part(AccessWiring).authenticator
+        return authenticator.check(event.get("headers") or {}, row, origin, now)
     except StoreUnavailable as fault:
         platform.part(AuditWiring).security.record(
             "limit.unavailable", "denied", origin, reason=fault.reason
@@ -227,49 +221,6 @@ def _admit(
             "limiter_unavailable",
             "The rate limiter did not respond, so the request was refused. Try again.",
         ) from None
-    allowed: frozenset[str] = principal.scopes
-    if principal.kind == "user":
-        allowed = ROLES.get(principal.role, frozenset())
-    if principal.must_enrol and row.scope not in ENROLMENT_SCOPES:
-        platform.part(AuditWiring).security.record(
-            "authz.denied",
-            "denied",
-            origin,
-            org_id=principal.org_id,
-            actor=principal.actor,
-            reason="second factor required",
-        )
-        raise Problem("second_factor_required", "Set up a second factor first.")
-    if row.scope is not None and row.scope not in allowed:
-        platform.part(AuditWiring).security.record(
-            "authz.denied",
-            "denied",
-            origin,
-            org_id=principal.org_id,
-            actor=principal.actor,
-            reason=row.scope,
-        )
-        raise Problem(
-            "insufficient_scope",
-            f"This needs the scope {row.scope}.",
-            headers={
-                "WWW-Authenticate": 'Bearer realm="imagelayer", error="insufficient_scope", '
-                f'scope="{row.scope}"'
-            },
-        )
-    return principal, admission
-
-
-def _cookies(event: Mapping[str, Any]) -> dict[str, str]:
-    """The request's cookies: the event's list, or the header where a gateway sends only that."""
-    parts = event.get("cookies") or [(event.get("headers") or {}).get("cookie", "")]
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        for part in parts:
-            jar.load(part)
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in jar.items()}
 
 
 def _response(

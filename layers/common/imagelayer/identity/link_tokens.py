@@ -1,6 +1,6 @@
 """The tokens of mailed links: `<whose>.<256 random bits>`, kept as SHA-256, compared in full.
 
-256 bits need no slow hash (ASVS 5.0 6.5.2 asks for one below 112 bits).
+256 bits need no slow hash (ASVS 5.0 6.5.2 requires one below 112 bits).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ SECRET_BYTES = 32
 # How long a link of each kind works.
 VERIFICATION_HOURS = 24
 RESET_MINUTES = 60
+INVITATION_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class LinkToken:
 
     @classmethod
     def new(cls, *owner: str) -> LinkToken:
-        """A fresh token of whatever the ids name, such as `usr_…`."""
+        """A fresh token for what the ids name, such as `usr_…`."""
         return cls(owner, secrets.token_urlsafe(SECRET_BYTES))
 
     @classmethod
@@ -41,14 +42,14 @@ class LinkToken:
 
     @property
     def text(self) -> str:
-        """What stands in the link."""
+        """What the link contains."""
         return ".".join([*(each.partition("_")[2] for each in self.owner), self.secret])
 
     @property
     def hash(self) -> str:
-        """What is kept."""
+        """What is stored."""
         return hashlib.sha256(self.secret.encode()).hexdigest()
 
     def is_kept_as(self, kept: object) -> bool:
-        """Whether this is the token that was kept, in constant time."""
+        """Whether this is the token that was stored, in constant time."""
         return isinstance(kept, str) and hmac.compare_digest(self.hash, kept)

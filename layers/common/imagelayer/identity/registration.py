@@ -1,8 +1,9 @@
-"""Becoming a user: sign-up, confirmation of the address, and invitations that are accepted.
+"""Becoming a user: sign-up, confirmation of the address, and acceptance of invitations.
 
 A sign-up is captcha, address rules, password rules, the daily cap, one bcrypt, one transaction and
 one message to the mail function, in this order and in the same number of calls whether or not the
-address has an account. The answer is the same; only the mail differs, and that is not sent here.
+address has an account. The answer is the same; only the mail differs, and the mail function sends
+it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from imagelayer.identity.email_policy import (
     refuse_disposable,
 )
 from imagelayer.identity.link_tokens import RESET_MINUTES, LinkToken
+from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.identity.passwords import (
     PepperSource,
     broken_rule,
@@ -29,6 +31,7 @@ from imagelayer.identity.passwords import (
     salt_of_address,
     verify_password,
 )
+from imagelayer.identity.records import Organization, ResetLink, SignUp, User
 from imagelayer.identity.store import AccountStore
 from imagelayer.identity.turnstile import CaptchaRefused, CaptchaUnavailable, Turnstile
 from imagelayer.limits.counters import CounterStore
@@ -36,12 +39,12 @@ from imagelayer.platform.errors import Problem, invalid
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin
-from imagelayer.platform.table import Item, StoreUnavailable
+from imagelayer.platform.table import StoreUnavailable
 from imagelayer.platform.times import end_of_utc_day, utc_day
 
-# How long a sign-up waits for its mail to be written: longer than the queue keeps its message.
+# How long a sign-up is kept for its mail: longer than the queue keeps the message.
 SIGN_UP_SECONDS = 2 * 86_400
-CAPTCHA_SECONDS = 600  # twice as long as a Turnstile token lives
+CAPTCHA_SECONDS = 600  # twice the lifetime of a Turnstile token
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Registration:
     """The use cases of becoming a user."""
 
     accounts: AccountStore
+    organizations: OrganizationStore
     counters: CounterStore
     outbox: Outbox
     turnstile: Turnstile
@@ -71,9 +75,9 @@ class Registration:
     ) -> None:
         """Start a registration. Raises Problem or StoreUnavailable.
 
-        The sign-up is kept, then the account is claimed, then the mail is asked for. A call that
-        fails on the way leaves a sign-up that nobody will hear of, or an account without a mail;
-        the same call again goes through all three and sends the mail.
+        The sign-up is kept, then the account is created, then the mail is requested. A call that
+        fails on the way leaves a sign-up that expires, or an account without a mail; the same call
+        again goes through all three and sends the mail.
         """
         try:
             self._verify_captcha(turnstile_token, origin)
@@ -88,7 +92,7 @@ class Registration:
             self.security.record("auth.register", "denied", origin, reason=problem.code)
             raise
         peppers = self.peppers()
-        sign_up = {
+        sign_up: SignUp = {
             "id": secrets.token_urlsafe(24),
             "email": canonical,
             "name": name,
@@ -102,19 +106,21 @@ class Registration:
             "expires_at": int(now) + SIGN_UP_SECONDS,
         }
         self.accounts.keep_sign_up(sign_up)
-        user: Item = {
+        user: User = {
             "id": new_id("usr", now),
             "org_id": new_id("org", now),
             "email": canonical,
             "name": name,
             "created_at": int(now),
+            "rev": 0,
         }
-        organization = {
+        organization: Organization = {
             "id": user["org_id"],
             "name": organization_name,
             "created_at": int(now),
+            "owners": 1,
         }
-        claim = self.accounts.create(user, organization, address_hash(canonical))
+        claim = self.accounts.create_account(user, organization, address_hash(canonical))
         self.security.record(
             "auth.register_existing" if claim else "auth.register",
             "success",
@@ -124,27 +130,29 @@ class Registration:
         )
         self.outbox.ask("sign_up", origin, now, sign_up=sign_up["id"])
 
-    def verify(self, origin: Origin, now: float, token: str) -> dict[str, Any]:
+    def verify_email(self, origin: Origin, now: float, token: str) -> dict[str, Any]:
         """Confirm an address with the token of its mail. Raises Problem 400.
 
-        The token is consumed by one write, and a second one acknowledges that the answer was on
-        its way. A client that got no answer repeats its call: as long as the acknowledgement is
-        missing, the same token is answered as it was the first time and changes nothing. After it
-        the token is spent.
+        One write consumes the token, and a second one acknowledges that the answer is on its way. A
+        client that got no answer repeats its call: until the acknowledgement, the same token gets
+        the same answer and changes nothing. After it the token is spent.
         """
         link = LinkToken.parse(token, "usr")
-        user = self.accounts.user(link.owner[0]) if link and is_id("usr", link.owner[0]) else None
+        user = (
+            self.accounts.get_user(link.owner[0]) if link and is_id("usr", link.owner[0]) else None
+        )
         if link is None or user is None or not self._confirm(user, link, now):
             self.security.record("auth.verify_email", "failure", origin, reason="invalid token")
             raise Problem("invalid_token", "The link is invalid, was already used, or has expired.")
-        user = self.accounts.user(user["id"]) or user
+        user = self.accounts.get_user(user["id"]) or user
         answer: dict[str, Any] = {"status": "verified", "password_token": None}
         if not user.get("password_hash"):
-            # Signed up for more than once, with different passwords: whoever reads this mailbox
-            # chooses now.
+            # There were several sign-ups with different passwords: the owner of the mailbox
+            # chooses one now.
             reset = LinkToken.new(user["id"])
-            expiry = {"token_hash": reset.hash, "expires_at": int(now) + RESET_MINUTES * 60}
-            if self.accounts.set_reset(user["id"], expiry):
+            expires_at = int(now) + RESET_MINUTES * 60
+            kept: ResetLink = {"token_hash": reset.hash, "expires_at": expires_at}
+            if self.accounts.set_reset(user["id"], kept):
                 answer["password_token"] = reset.text
         self._acknowledge(user["id"], "verified_with")
         self.security.record(
@@ -152,8 +160,8 @@ class Registration:
         )
         return answer
 
-    def resend(self, origin: Origin, now: float, email: str) -> None:
-        """Ask for the mail again if a registration awaits it; the answer never tells."""
+    def resend_verification(self, origin: Origin, now: float, email: str) -> None:
+        """Send the mail again if a sign-up awaits it; the answer does not show whether one does."""
         self.outbox.ask("verification", origin, now, address=address_hash(canonical_address(email)))
 
     def accept_invitation(
@@ -161,13 +169,13 @@ class Registration:
     ) -> None:
         """Join an organization with the token of a mail. Raises Problem 400, 409 or 422.
 
-        Whoever has the token reads the mailbox, so the address is verified with it. As in
-        `verify`, the same call is answered again until its answer was acknowledged.
+        The token shows that its holder reads the mailbox, so the address is verified with it. As in
+        `verify_email`, the same call is answered again until its answer was acknowledged.
         """
         link = LinkToken.parse(token, "org", "inv")
         known = link is not None and is_id("org", link.owner[0]) and is_id("inv", link.owner[1])
         invitation = (
-            self.accounts.invitation(link.owner[0], link.owner[1], int(now))
+            self.organizations.get_invitation(link.owner[0], link.owner[1], int(now))
             if link and known
             else None
         )
@@ -179,39 +187,40 @@ class Registration:
                 "invalid_token", "The invitation is invalid, was already used, or has expired."
             )
         canonical = invitation["email"]
-        organization = self.accounts.organization(invitation["org_id"]) or {}
-        context = context_words(canonical, name, organization.get("name", ""))
+        organization = self.organizations.get_organization(invitation["org_id"])
+        context = context_words(canonical, name, organization["name"] if organization else "")
         rule = broken_rule(password, context)
         if rule is not None:
             raise invalid("body.password", rule)
         address = address_hash(canonical)
-        holder = self.accounts.by_address(address)
+        holder = self.accounts.get_user_by_address(address)
         if holder is not None and holder.get("verified_at"):
             raise Problem(
                 "address_taken",
                 "This address already has an account; an account belongs to one organization.",
             )
-        user: Item = {
+        user: User = {
             # Drawn from the invitation, so that a repeated call finds the user it made.
             "id": _invited_user_id(link),
             "org_id": invitation["org_id"],
             "email": canonical,
             "name": name,
             "created_at": int(now),
+            "rev": 0,
             "verified_at": int(now),
             "password_hash": hash_password(password, self.peppers(), cost=self.bcrypt_cost),
             "joined_with": link.hash,
         }
-        if not self.accounts.join(invitation, user, address, holder) and not self._joined_before(
-            link, password
-        ):
+        if not self.accounts.accept_invitation(
+            invitation, user, address, holder
+        ) and not self._joined_before(link, password):
             raise Problem("conflict", "The invitation was changed by another request. Try again.")
         self._acknowledge(user["id"], "joined_with")
         self.security.record(
             "member.joined", "success", origin, org_id=user["org_id"], actor=user["id"]
         )
 
-    def _confirm(self, user: Item, link: LinkToken, now: float) -> bool:
+    def _confirm(self, user: User, link: LinkToken, now: float) -> bool:
         if link.is_kept_as(user.get("verified_with")):
             return True
         pending = user.get("pending")
@@ -226,15 +235,17 @@ class Registration:
         if not pending["contested"]:
             sets["password_hash"] = pending["password_hash"]
         # The name first: when it fails, nothing was consumed.
-        self.accounts.change_organization(user["org_id"], {"name": pending["organization_name"]})
-        return self.accounts.verify(user, sets, int(now))
+        self.organizations.update_organization(
+            user["org_id"], {"name": pending["organization_name"]}
+        )
+        return self.accounts.verify_email(user, pending, sets, int(now))
 
     def _joined_before(self, link: LinkToken, password: str) -> bool:
         """Whether this very call has made its user already and its answer was lost."""
-        user = self.accounts.user(_invited_user_id(link))
+        user = self.accounts.get_user(_invited_user_id(link))
         if user is None or not link.is_kept_as(user.get("joined_with")):
             return False
-        stored = user["password_hash"]
+        stored = user.get("password_hash")
         peppers = self.peppers(pepper_of(stored))
         if not verify_password(password, stored, peppers, cost=self.bcrypt_cost):
             return False
@@ -245,7 +256,7 @@ class Registration:
         try:
             self.accounts.acknowledge(user_id, attribute)
         except StoreUnavailable:
-            return  # the token stays answerable to who holds it, and still changes nothing
+            return  # the token still gets its answer, and still changes nothing
 
     def _verify_captcha(self, token: str, origin: Origin) -> None:
         try:
@@ -264,8 +275,8 @@ class Registration:
             ) from None
 
     def _spend_captcha(self, token: str, canonical: str, now: float) -> None:
-        """One solved captcha is good for one address: sent again for the same one it is a retry,
-        for another it is spent."""
+        """One solved captcha is valid for one address: sent again for the same address it is a
+        retry, for another it is spent."""
         if self.turnstile.is_reusable(token):
             return
         digest = hashlib.sha256(token.encode()).hexdigest()

@@ -1,14 +1,9 @@
 """The second factor: codes of an authenticator (TOTP, RFC 6238), and recovery codes.
 
 The secret that an authenticator shares with us is kept sealed (`sealing`), recovery codes as
-SHA-256: with over 120 random bits they need no slow hash (ASVS 5.0 6.5.2 asks for one below 112).
-A code is good once: the newest step that was used is kept, and no code of it or of one before is
-taken again. Wrong codes are counted per account and forgiven by a right one.
-
-On the user's record:
-
-    totp           {secret, last_step, recovery: {hash: true}, unacknowledged}
-    totp_pending   {secret, expires_at}
+SHA-256: with over 120 random bits they need no slow hash (ASVS 5.0 6.5.2 requires one below 112).
+A code works once: the newest step that was used is kept, and no code of that step or an earlier one
+is accepted again. Wrong codes are counted per account; a right one resets the count.
 """
 
 from __future__ import annotations
@@ -16,23 +11,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from imagelayer.audit.security_log import Outcome, SecurityLog
+from imagelayer.audit.security_log import SecurityLog
+from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.identity.passwords import PepperSource
 from imagelayer.identity.reauthentication import Reauthentication
+from imagelayer.identity.records import Totp, User
 from imagelayer.identity.sealing import Unreadable, pepper_of_sealed, seal, unseal
-from imagelayer.identity.sessions import Change, Sessions
+from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.store import AccountStore
+from imagelayer.identity.user_changes import Change, UserChanges
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin, Principal
-from imagelayer.platform.table import Item, StoreUnavailable
+from imagelayer.platform.table import StoreUnavailable
 from imagelayer.platform.times import rfc3339
 
 ISSUER = "ImageLayer"
@@ -40,7 +38,7 @@ STEP_SECONDS = 30
 WINDOW_STEPS = 1  # a clock may be off by one step either way (RFC 6238 §5.2)
 ENROLMENT_SECONDS = 900
 RECOVERY_CODES = 10
-# Without the letters and digits that are mistaken for one another.
+# Without letters and digits that are easily mistaken for one another.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _GROUPS, _GROUP_LENGTH = 5, 5  # 31^25: just under 124 bits
 _PURPOSE = "totp"
@@ -55,29 +53,29 @@ class CodeRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """A code that is good, and what the user's record must become for it to be good no more."""
+class AcceptedCode:
+    """A code that is right, and the second factor as it must be kept so that the code is spent."""
 
-    totp: Mapping[str, Any]
+    totp: Totp
     recovery: bool
 
 
 @dataclass(frozen=True)
 class Verifier:
-    """Decides on codes; every decision is part of a transaction on the user as they were read."""
+    """Checks codes; every decision is part of a transaction on the user as they were read."""
 
     counters: CounterStore
     peppers: PepperSource
 
     def check(
         self,
-        user: Item,
+        user: User,
         now: float,
         *,
         totp_code: str | None,
         recovery_code: str | None = None,
         session_id: str = "",
-    ) -> Accepted:
+    ) -> AcceptedCode:
         """Accept one code of an enrolled user. Raises CodeRefused.
 
         `session_id` names the session that the code opens: should the answer of that login be
@@ -92,19 +90,19 @@ class Verifier:
             repeated = step == totp["last_step"] and totp.get("unacknowledged")
             if step <= totp["last_step"] and not repeated:
                 raise CodeRefused("spent code")
-            fresh = {
+            fresh: Totp = {
                 **totp,
                 "secret": seal(secret, _PURPOSE, user["id"], self.peppers()),
                 "last_step": step,
                 "unacknowledged": session_id,
             }
-            return Accepted(fresh, recovery=False)
+            return AcceptedCode(fresh, recovery=False)
         if recovery_code is not None:
             digest = _recovery_hash(recovery_code)
             if digest not in totp["recovery"]:
                 raise CodeRefused("wrong recovery code")
             left = {kept: True for kept in totp["recovery"] if kept != digest}
-            return Accepted({**totp, "recovery": left, "unacknowledged": ""}, recovery=True)
+            return AcceptedCode({**totp, "recovery": left, "unacknowledged": ""}, recovery=True)
         raise CodeRefused("no code")
 
     def record_attempt(self, user_id: str, now: float) -> None:
@@ -112,7 +110,7 @@ class Verifier:
         self.counters.record_attempt(user_id, POLICIES["second-factor"], int(now * 1000))
 
     def reset_attempts(self, user_id: str) -> None:
-        """Forget the attempts that came before a right one."""
+        """Forget the attempts before a right code."""
         self.counters.reset_attempts(user_id, POLICIES["second-factor"])
 
     def open(self, sealed: str, user_id: str) -> str:
@@ -125,17 +123,19 @@ class Verifier:
 
 @dataclass(frozen=True)
 class SecondFactor:
-    """The use cases of setting a second factor up and taking it down."""
+    """The use cases of a second factor: set up, renewed, removed."""
 
     accounts: AccountStore
-    sessions: Sessions
-    passwords: Reauthentication
+    organizations: OrganizationStore
+    sessions: SessionStore
+    user_changes: UserChanges
+    reauthentication: Reauthentication
     verifier: Verifier
     security: SecurityLog
     outbox: Outbox
     peppers: PepperSource
 
-    def start(
+    def start_totp(
         self, principal: Principal, origin: Origin, now: float, *, password: str
     ) -> dict[str, Any]:
         """Make a secret for an authenticator. Raises Problem 403 or 409, or Limited.
@@ -145,19 +145,19 @@ class SecondFactor:
         """
         import pyotp
 
-        user = self.passwords.check(principal, origin, now, password)
+        user = self.reauthentication.check(principal, origin, now, password)
         if user.get("totp"):
             raise Problem("conflict", "A second factor is already set up. Remove it first.")
         secret = pyotp.random_base32()
         expires_at = int(now) + ENROLMENT_SECONDS
         sealed = seal(secret, _PURPOSE, user["id"], self.peppers())
 
-        def decide(fresh: Item) -> Change:
+        def decide(fresh: User) -> Change:
             if fresh.get("totp"):
                 raise Problem("conflict", "A second factor is already set up. Remove it first.")
             return {"totp_pending": {"secret": sealed, "expires_at": expires_at}}, (), ()
 
-        self.sessions.change(user["id"], decide, end=False)
+        self.user_changes.change(user["id"], decide, end=False)
         uri = pyotp.TOTP(secret).provisioning_uri(name=user["email"], issuer_name=ISSUER)
         return {
             "secret": secret,
@@ -166,18 +166,18 @@ class SecondFactor:
             "expires_at": rfc3339(expires_at),
         }
 
-    def confirm(
+    def confirm_totp(
         self, principal: Principal, origin: Origin, now: float, *, totp_code: str
     ) -> dict[str, Any]:
         """Finish with a first code; answers the recovery codes. Raises Problem 401 or 409.
 
         A repeated call that finds its own work done, and its answer not acknowledged, makes new
-        recovery codes, because the first ones may never have arrived.
+        recovery codes, because the first ones may not have arrived.
         """
         self.verifier.record_attempt(principal.actor, now)
         codes = new_recovery_codes()
 
-        def decide(user: Item) -> Change:
+        def decide(user: User) -> Change:
             enrolled, pending = user.get("totp"), user.get("totp_pending")
             sealed = enrolled["secret"] if enrolled else pending and pending["secret"]
             repeated = bool(enrolled and enrolled.get("enrolled_by") == principal.session_id)
@@ -188,13 +188,13 @@ class SecondFactor:
             step = matching_step(self.verifier.open(sealed, user["id"]), totp_code, now)
             if step is None or (enrolled and step != enrolled["last_step"]):
                 raise CodeRefused("wrong code")
-            totp = {
+            totp: Totp = {
                 "secret": sealed,
                 "last_step": step,
                 "recovery": {_recovery_hash(code): True for code in codes},
                 "enrolled_by": principal.session_id,
             }
-            opened = self.sessions.store.enrolled_action(user["id"], principal.session_id)
+            opened = self.sessions.enrolled_action(user["id"], principal.session_id)
             return {"totp": totp}, ("totp_pending",), (opened,)
 
         self._decide(principal, origin, "auth.totp_enabled", decide, end=False)
@@ -215,11 +215,11 @@ class SecondFactor:
         recovery_code: str | None,
     ) -> dict[str, Any]:
         """Replace the recovery codes. Raises Problem 401, 403 or 409, or Limited."""
-        self.passwords.check(principal, origin, now, password)
+        self.reauthentication.check(principal, origin, now, password)
         self.verifier.record_attempt(principal.actor, now)
         codes = new_recovery_codes()
 
-        def decide(user: Item) -> Change:
+        def decide(user: User) -> Change:
             accepted = self._accept(user, now, totp_code, recovery_code)
             recovery = {_recovery_hash(code): True for code in codes}
             return {"totp": {**accepted.totp, "recovery": recovery}}, (), ()
@@ -229,7 +229,7 @@ class SecondFactor:
         self.outbox.notify("recovery_codes_renewed", origin, now, user_id=principal.actor)
         return {"recovery_codes": codes}
 
-    def disable(
+    def disable_totp(
         self,
         principal: Principal,
         origin: Origin,
@@ -244,22 +244,22 @@ class SecondFactor:
         A recovery code does as well as the authenticator's, which may be lost. Raises Problem 401,
         403 or 409, or Limited.
         """
-        self.passwords.check(principal, origin, now, password)
+        self.reauthentication.check(principal, origin, now, password)
         self.verifier.record_attempt(principal.actor, now)
 
-        def decide(user: Item) -> Change:
+        def decide(user: User) -> Change:
             if principal.role != "owner":
                 self._accept(user, now, totp_code, recovery_code)
                 return {}, ("totp",), ()
-            organization = self.accounts.organization(principal.org_id) or {}
-            if organization.get("owners_need_second_factor"):
+            organization = self.organizations.get_organization(principal.org_id)
+            if organization and organization.get("owners_need_second_factor"):
                 raise Problem(
                     "second_factor_required",
                     "The organization requires a second factor of its owners.",
                 )
             self._accept(user, now, totp_code, recovery_code)
-            # Should another owner ask for it at this very moment, this is refused and starts over.
-            return {}, ("totp",), (self.accounts.factor_optional_check(principal.org_id),)
+            # If another owner requires it at this moment, this is refused and starts over.
+            return {}, ("totp",), (self.organizations.factor_optional_check(principal.org_id),)
 
         self._decide(
             principal, origin, "auth.totp_disabled", decide, end=True, keep=principal.session_id
@@ -268,8 +268,8 @@ class SecondFactor:
         self.outbox.notify("totp_disabled", origin, now, user_id=principal.actor)
 
     def _accept(
-        self, user: Item, now: float, totp_code: str | None, recovery_code: str | None
-    ) -> Accepted:
+        self, user: User, now: float, totp_code: str | None, recovery_code: str | None
+    ) -> AcceptedCode:
         if not user.get("totp"):
             raise Problem("conflict", "No second factor is set up.")
         return self.verifier.check(user, now, totp_code=totp_code, recovery_code=recovery_code)
@@ -279,29 +279,20 @@ class SecondFactor:
         principal: Principal,
         origin: Origin,
         event: str,
-        decide: Callable[[Item], Change],
+        decide: Callable[[User], Change],
         *,
         end: bool,
         keep: str | None = None,
     ) -> None:
-        def record(outcome: Outcome, reason: str = "") -> None:
-            self.security.record(
-                event,
-                outcome,
-                origin,
-                org_id=principal.org_id,
-                actor=principal.actor,
-                reason=reason,
-            )
-
+        log = self.security.by(principal, origin)
         try:
-            self.sessions.change(principal.actor, decide, keep=keep, end=end)
+            self.user_changes.change(principal.actor, decide, keep=keep, end=end)
         except CodeRefused as refusal:
-            record("failure", refusal.reason)
+            log.record(event, "failure", reason=refusal.reason)
             raise Problem(
                 "invalid_totp_code", "The code is wrong or was already used. Wait for the next one."
             ) from None
-        record("success")
+        log.record(event)
 
 
 def matching_step(secret: str, code: str, now: float) -> int | None:
@@ -311,7 +302,7 @@ def matching_step(secret: str, code: str, now: float) -> int | None:
     totp = pyotp.TOTP(secret)
     current = int(now) // STEP_SECONDS
     steps = range(current - WINDOW_STEPS, current + WINDOW_STEPS + 1)
-    # All are compared, so that the time does not tell which was near.
+    # All are compared, so that the time does not show which one matched.
     matches = [step for step in steps if hmac.compare_digest(totp.at(step * STEP_SECONDS), code)]
     return matches[-1] if matches else None
 

@@ -1,8 +1,8 @@
-"""Rotates the secrets that only we use, in the four steps that Secrets Manager asks for.
+"""Rotates the secrets that only we use, in the four steps of Secrets Manager.
 
-There is nobody to tell but ourselves, so `setSecret` and `testSecret` have nothing to do. Neither
-rotation reads the signing seed: the new one is drawn here, its public key is published, and only
-then is the seed stored as pending.
+No other service has to learn the new secret, so `setSecret` and `testSecret` have nothing to do.
+Neither rotation reads the signing seed: the new one is drawn here, its public key is published, and
+only then is the seed stored as pending.
 
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-lambda-function-overview.html
 """
@@ -16,12 +16,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from imagelayer.audit.security_log import SecurityLog
-from imagelayer.identity.session_store import SessionStore
+from imagelayer.identity.signing_keys import SigningKeyStore
 from imagelayer.identity.tokens import signing_key
 from imagelayer.platform.secrets import SecretStore
 
-# The longest token lives an hour, and a minting process may hold the old seed for five minutes
-# more; until then tokens of the old key are out and good.
+# A token lives an hour at most, and a minting process may hold the old seed for five minutes more;
+# until then tokens of the old key must verify.
 OVERLAP_SECONDS = 2 * 3600
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -55,16 +55,16 @@ class Rotation:
             raise ValueError("an unknown step")
 
 
-def signing_rotation(store: SecretStore, sessions: SessionStore, security: SecurityLog) -> Rotation:
+def signing_rotation(store: SecretStore, keys: SigningKeyStore, security: SecurityLog) -> Rotation:
     """A new signing key is published before it signs; the old one is trusted for two hours more."""
 
     def renew(_secret_id: str, version: str) -> Mapping[str, object]:
         seed = new_text()
-        sessions.publish_key(signing_key(seed).jwk, version=version)
+        keys.publish_key(signing_key(seed).jwk, version=version)
         return {"seed": seed}
 
     def finish(version: str, now: float) -> None:
-        sessions.retire_keys(but=version, expires_at=int(now) + OVERLAP_SECONDS)
+        keys.retire_keys(but=version, expires_at=int(now) + OVERLAP_SECONDS)
 
     return Rotation(store, security, "signing key", renew, finish)
 

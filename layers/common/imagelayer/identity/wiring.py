@@ -1,4 +1,4 @@
-"""Builds what identity is made of."""
+"""Builds the objects of the identity domain."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from imagelayer.platform.wiring import Part
 
 if TYPE_CHECKING:
+    from imagelayer.identity.access_tokens import AccessTokens
     from imagelayer.identity.email_policy import DomainLists
+    from imagelayer.identity.invitations import Invitations
     from imagelayer.identity.login import Login
     from imagelayer.identity.members import Members
+    from imagelayer.identity.organization_store import OrganizationStore
     from imagelayer.identity.password_changes import PasswordChanges
     from imagelayer.identity.passwords import PepperSource
     from imagelayer.identity.reauthentication import Reauthentication
@@ -19,8 +22,11 @@ if TYPE_CHECKING:
     from imagelayer.identity.secret_rotation import Rotation
     from imagelayer.identity.session_store import SessionStore
     from imagelayer.identity.sessions import Sessions
+    from imagelayer.identity.signing_keys import SigningKeyStore
     from imagelayer.identity.store import AccountStore
+    from imagelayer.identity.sweep import SignUpSweep
     from imagelayer.identity.tokens import SigningKey
+    from imagelayer.identity.user_changes import UserChanges
 
 
 class IdentityWiring(Part):
@@ -40,6 +46,20 @@ class IdentityWiring(Part):
         return SessionStore(self.platform.table("SESSIONS_TABLE"), self.part(LimitsWiring).tats)
 
     @cached_property
+    def organization_store(self) -> OrganizationStore:
+        from imagelayer.identity.organization_store import OrganizationStore
+
+        return OrganizationStore(
+            self.platform.client("dynamodb"), self.platform.table("ACCOUNTS_TABLE")
+        )
+
+    @cached_property
+    def signing_keys(self) -> SigningKeyStore:
+        from imagelayer.identity.signing_keys import SigningKeyStore
+
+        return SigningKeyStore(self.platform.table("SESSIONS_TABLE"))
+
+    @cached_property
     def _domains(self) -> DomainLists:
         from imagelayer.identity.email_policy import DomainLists
 
@@ -54,7 +74,7 @@ class IdentityWiring(Part):
 
     @cached_property
     def registration(self) -> Registration:
-        """Sign-up, confirmation, invitations that are accepted."""
+        """Sign-up, confirmation, acceptance of invitations."""
         import urllib3
 
         from imagelayer.audit.wiring import AuditWiring
@@ -78,6 +98,7 @@ class IdentityWiring(Part):
         )
         return Registration(
             accounts=self.account_store,
+            organizations=self.organization_store,
             counters=self.part(LimitsWiring).counters,
             outbox=self.platform.outbox,
             turnstile=turnstile,
@@ -89,11 +110,35 @@ class IdentityWiring(Part):
         )
 
     @cached_property
+    def _user_changes(self) -> UserChanges:
+        from imagelayer.identity.user_changes import UserChanges
+
+        return UserChanges(self.account_store, self.session_store)
+
+    @cached_property
+    def _access_tokens(self) -> AccessTokens:
+        from imagelayer.identity.access_tokens import AccessTokens
+
+        return AccessTokens(
+            self.organization_store,
+            self.signing_keys,
+            self.signing_key,
+            self.platform.settings.base_url,
+        )
+
+    @cached_property
     def sessions(self) -> Sessions:
-        """Sessions that end together with what they rest on."""
+        """Dashboard sessions after their login."""
+        from imagelayer.audit.wiring import AuditWiring
         from imagelayer.identity.sessions import Sessions
 
-        return Sessions(self.account_store, self.session_store)
+        return Sessions(
+            accounts=self.account_store,
+            sessions=self.session_store,
+            user_changes=self._user_changes,
+            access_tokens=self._access_tokens,
+            security=self.part(AuditWiring).security,
+        )
 
     @cached_property
     def _reauthentication(self) -> Reauthentication:
@@ -118,23 +163,24 @@ class IdentityWiring(Part):
 
     @cached_property
     def login(self) -> Login:
-        """Logins and their sessions."""
+        """Logins."""
         from imagelayer.audit.wiring import AuditWiring
         from imagelayer.identity.login import Login
         from imagelayer.limits.wiring import LimitsWiring
 
         return Login(
             accounts=self.account_store,
+            organizations=self.organization_store,
             sessions=self.session_store,
-            ended=self.sessions,
+            user_changes=self._user_changes,
+            access_tokens=self._access_tokens,
             counters=self.part(LimitsWiring).counters,
             verifier=self._verifier,
             outbox=self.platform.outbox,
             security=self.part(AuditWiring).security,
             peppers=self._peppers,
-            signing_key=self.signing_key,
             bcrypt_cost=self._bcrypt_cost,
-            issuer=self.platform.settings.base_url,
+            logout=self.sessions.logout,
         )
 
     @cached_property
@@ -145,8 +191,9 @@ class IdentityWiring(Part):
 
         return PasswordChanges(
             accounts=self.account_store,
-            sessions=self.sessions,
-            passwords=self._reauthentication,
+            organizations=self.organization_store,
+            user_changes=self._user_changes,
+            reauthentication=self._reauthentication,
             outbox=self.platform.outbox,
             security=self.part(AuditWiring).security,
             peppers=self._peppers,
@@ -155,14 +202,16 @@ class IdentityWiring(Part):
 
     @cached_property
     def second_factor(self) -> SecondFactor:
-        """The second factor, set up and taken down."""
+        """The second factor: set up, renewed, removed."""
         from imagelayer.audit.wiring import AuditWiring
         from imagelayer.identity.second_factor import SecondFactor
 
         return SecondFactor(
             accounts=self.account_store,
-            sessions=self.sessions,
-            passwords=self._reauthentication,
+            organizations=self.organization_store,
+            sessions=self.session_store,
+            user_changes=self._user_changes,
+            reauthentication=self._reauthentication,
             verifier=self._verifier,
             security=self.part(AuditWiring).security,
             outbox=self.platform.outbox,
@@ -171,19 +220,40 @@ class IdentityWiring(Part):
 
     @cached_property
     def members(self) -> Members:
-        """The organization and who belongs to it."""
+        """The organization and its members."""
         from imagelayer.audit.wiring import AuditWiring
         from imagelayer.identity.members import Members
-        from imagelayer.limits.wiring import LimitsWiring
 
         return Members(
             accounts=self.account_store,
-            sessions=self.sessions,
-            events=self.part(AuditWiring).event_store,
+            organizations=self.organization_store,
+            user_changes=self._user_changes,
+            security=self.part(AuditWiring).security,
+        )
+
+    @cached_property
+    def invitations(self) -> Invitations:
+        """Invitations into the organization."""
+        from imagelayer.audit.wiring import AuditWiring
+        from imagelayer.identity.invitations import Invitations
+        from imagelayer.limits.wiring import LimitsWiring
+
+        return Invitations(
+            organizations=self.organization_store,
             counters=self.part(LimitsWiring).counters,
             outbox=self.platform.outbox,
             security=self.part(AuditWiring).security,
             domains=self._domains,
+        )
+
+    @cached_property
+    def sweep(self) -> SignUpSweep:
+        """Sign-ups that were never confirmed."""
+        from imagelayer.audit.wiring import AuditWiring
+        from imagelayer.identity.sweep import SignUpSweep
+
+        return SignUpSweep(
+            self.account_store, self.part(AuditWiring).security, self.platform.log.warning
         )
 
     @cached_property
@@ -193,7 +263,7 @@ class IdentityWiring(Part):
         from imagelayer.identity.secret_rotation import signing_rotation
 
         return signing_rotation(
-            self.platform.secrets, self.session_store, self.part(AuditWiring).security
+            self.platform.secrets, self.signing_keys, self.part(AuditWiring).security
         )
 
     @cached_property

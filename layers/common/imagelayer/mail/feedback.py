@@ -1,8 +1,8 @@
-"""SES's reports of mails that bounced or that a recipient complained about.
+"""SES notifications of bounces and complaints.
 
-Mail to such an address stops: providers judge a sender by how little of its mail is unwanted, and
-one who goes on is stopped altogether (SES: at 10 percent bounces or 0.5 percent complaints). Only
-the address's hash is kept. Bounces that may pass ("Transient") stop nothing.
+Mail to such an address stops: mailbox providers rate a sender by how much of its mail is unwanted,
+and SES stops a sender who goes on (at 10 percent bounces or 0.5 percent complaints). Only the
+address's hash is kept. Temporary bounces ("Transient") stop nothing.
 
 https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
 """
@@ -15,7 +15,8 @@ from typing import Any
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import address_hash, lookup_address
-from imagelayer.identity.store import AccountStore, SuppressionStore
+from imagelayer.identity.store import AccountStore
+from imagelayer.mail.suppressions import SuppressionStore
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ class MailFeedback:
         hashes = [address_hash(lookup_address(address)) for address in addresses]
         self.suppressions.suppress(hashes, reason, int(now))
         for each in hashes:
-            user = self.accounts.by_address(each) or {}
+            user = self.accounts.get_user_by_address(each)
             self.security.record(
                 "mail.suppressed",
                 "success",
-                org_id=user.get("org_id", ""),
-                actor=user.get("id", ""),
+                org_id=user["org_id"] if user else "",
+                actor=user["id"] if user else "",
                 reason=reason,
             )
         return len(hashes)

@@ -1,4 +1,4 @@
-"""Builds what mail is made of."""
+"""Builds the objects of the mail domain."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from imagelayer.platform.wiring import Part
 
 if TYPE_CHECKING:
-    from imagelayer.identity.store import SuppressionStore
     from imagelayer.mail.feedback import MailFeedback
     from imagelayer.mail.mailer import Mailer
+    from imagelayer.mail.suppressions import SuppressionStore
     from imagelayer.mail.worker import MailWorker
 
 
@@ -19,7 +19,7 @@ class MailWiring(Part):
 
     @cached_property
     def suppression_store(self) -> SuppressionStore:
-        from imagelayer.identity.store import SuppressionStore
+        from imagelayer.mail.suppressions import SuppressionStore
 
         return SuppressionStore(self.platform.table("ACCOUNTS_TABLE"))
 
@@ -43,6 +43,7 @@ class MailWiring(Part):
 
         return MailWorker(
             accounts=self.part(IdentityWiring).account_store,
+            organizations=self.part(IdentityWiring).organization_store,
             suppressions=self.suppression_store,
             counters=self.part(LimitsWiring).counters,
             mailer=self.mailer,

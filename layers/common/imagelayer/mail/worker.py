@@ -1,8 +1,9 @@
-"""Writes and sends the mails that requests ask for; see `outbox` for why they do not themselves.
+"""Writes and sends the mails that requests put into the outbox; `mail_outbox` says why they do not
+send mail themselves.
 
-A message is delivered at least once and may be late. Everything it needs is read afresh: a link is
-made when its mail is, an invitation that was withdrawn in between sends nothing, and a mail to an
-address that has bounced or complained is withheld.
+A request is delivered at least once and may be late. Everything it needs is read afresh: a link is
+made when its mail is, an invitation that was withdrawn sends nothing, and a mail to an address that
+has bounced or complained is withheld.
 """
 
 from __future__ import annotations
@@ -13,21 +14,28 @@ from typing import Any
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import address_hash
-from imagelayer.identity.link_tokens import RESET_MINUTES, VERIFICATION_HOURS, LinkToken
-from imagelayer.identity.members import INVITATION_SECONDS
-from imagelayer.identity.store import AccountStore, SuppressionStore
+from imagelayer.identity.link_tokens import (
+    INVITATION_DAYS,
+    RESET_MINUTES,
+    VERIFICATION_HOURS,
+    LinkToken,
+)
+from imagelayer.identity.organization_store import OrganizationStore
+from imagelayer.identity.records import PendingSignUp, ResetLink, SignUp, User
+from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES, Limited
-from imagelayer.mail import letters as mails
+from imagelayer.mail import letters
 from imagelayer.mail.letters import Mail, Occasion
 from imagelayer.mail.mailer import Mailer
+from imagelayer.mail.suppressions import SuppressionStore
 from imagelayer.platform.principals import Origin
-from imagelayer.platform.table import Item, StoreUnavailable
+from imagelayer.platform.table import StoreUnavailable
 from imagelayer.platform.times import rfc3339
 
 NOTICE_SECONDS = 70 * 86_400  # longer than the month that a notice is about
 ATTEMPTS = 5
-# Mails that tell a user of something about their own account.
+# Mails that notify a user about their own account.
 TO_USER = frozenset(
     {
         "new_place",
@@ -41,29 +49,29 @@ TO_USER = frozenset(
 
 
 @dataclass(frozen=True)
-class Letter:
+class DueMail:
     """A mail that is due: for whom, against which limits, and how to write it.
 
-    `write` makes the link and with it the mail; None when there is nothing to say any more. It
-    runs only once the limits let the mail pass, because a new link puts an end to the last one.
+    `write` makes the link and with it the mail, or returns None when there is nothing to send any
+    more. It runs only once the limits let the mail pass, because a new link invalidates the last.
     """
 
     to: str
     account: str  # the user or organization it counts against
     write: Callable[[], Mail | None]
     org_id: str = ""
-    from_stranger: bool = False  # whether someone who is not logged in can cause it
+    from_stranger: bool = False  # whether a caller who is not logged in can cause it
     done: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
-class Message:
-    """What a request asked for."""
+class MailRequest:
+    """One queue message: the kind of mail, and whom or what it is about."""
 
     kind: str
     about: Mapping[str, Any]
     id: str
-    first: bool  # not a delivery that comes again
+    first: bool  # not a repeated delivery
     at: int
 
     @property
@@ -83,46 +91,48 @@ class Message:
 
 @dataclass(frozen=True)
 class MailWorker:
-    """The use case of one queue message."""
+    """The use case of one queue request."""
 
     accounts: AccountStore
+    organizations: OrganizationStore
     suppressions: SuppressionStore
     counters: CounterStore
     mailer: Mailer
     security: SecurityLog
     base_url: str
 
-    def work(self, message: Message, now: float) -> str:
-        """Send what is due; returns the outcome. Anything raised means: deliver it again."""
-        outcomes = [self._deliver(message, letter, now) for letter in self._letters(message, now)]
+    def work(self, request: MailRequest, now: float) -> str:
+        """Send what is due and return the outcome. Whatever is raised, the message is delivered
+        again."""
+        outcomes = [self._deliver(request, due, now) for due in self._due(request, now)]
         return next(
             (each for each in outcomes if each != "sent"), "sent" if outcomes else "nothing"
         )
 
-    def _deliver(self, message: Message, letter: Letter, now: float) -> str:
-        address = address_hash(letter.to)
+    def _deliver(self, request: MailRequest, due: DueMail, now: float) -> str:
+        address = address_hash(due.to)
         if self.suppressions.is_suppressed(address):
-            self._note("mail.withheld", message, letter)
-            letter.done()
+            self._note("mail.withheld", request, due)
+            due.done()
             return "withheld"
-        if message.first and not self._within_limits(message, letter, address, now):
-            self._note("mail.capped", message, letter)
-            letter.done()
+        if request.first and not self._within_limits(request, due, address, now):
+            self._note("mail.capped", request, due)
+            due.done()
             return "capped"
-        mail = letter.write()
+        mail = due.write()
         if mail is not None:
             self.mailer.send(mail)
-        letter.done()
+        due.done()
         return "sent" if mail is not None else "nothing"
 
-    def _within_limits(self, message: Message, letter: Letter, address: str, now: float) -> bool:
-        """Count one mail against the account, and where a stranger may be behind it against the
-        address and the client as well. A mail that comes up again was counted the first time."""
-        subjects = {"mail-per-account": letter.account}
-        if letter.from_stranger:
+    def _within_limits(self, request: MailRequest, due: DueMail, address: str, now: float) -> bool:
+        """Count one mail against the account and, where a stranger may be behind it, against the
+        address and the client as well. A repeated delivery was counted the first time."""
+        subjects = {"mail-per-account": due.account}
+        if due.from_stranger:
             subjects = {
                 "mail-per-address": address,
-                "mail-per-ip": message.origin.ip or "unknown",
+                "mail-per-ip": request.origin.ip or "unknown",
                 **subjects,
             }
         try:
@@ -132,43 +142,45 @@ class MailWorker:
             return False
         return True
 
-    def _letters(self, message: Message, now: float) -> Iterable[Letter]:
-        about = message.about
-        match message.kind:
+    def _due(self, request: MailRequest, now: float) -> Iterable[DueMail]:
+        about = request.about
+        match request.kind:
             case "sign_up":
-                return self._sign_up(message, str(about["sign_up"]), now)
+                return self._sign_up(request, str(about["sign_up"]), now)
             case "verification":
-                return self._verification(message, self._holder(about), now)
+                return self._verification(request, self._holder(about), now)
             case "reset":
-                return self._reset(message, self._holder(about), now)
+                return self._reset(request, self._holder(about), now)
             case "invitation":
-                return self._invitation(message, now)
+                return self._invitation(request, now)
             case "quota":
-                return self._quota(message, now)
+                return self._quota(request, now)
             case "key_created" | "key_rotated" | "key_leaked":
-                return self._key(message)
+                return self._key(request)
             case kind if kind in TO_USER:
-                return self._to_user(message)
+                return self._to_user(request)
         raise ValueError("an unknown kind of mail")
 
-    def _holder(self, about: Mapping[str, Any]) -> Item | None:
-        return self.accounts.by_address(str(about["address"]))
+    def _holder(self, about: Mapping[str, Any]) -> User | None:
+        return self.accounts.get_user_by_address(str(about["address"]))
 
-    def _sign_up(self, message: Message, sign_up_id: str, now: float) -> Iterator[Letter]:
-        sign_up = self.accounts.sign_up(sign_up_id, int(now))
-        user = self.accounts.by_address(address_hash(sign_up["email"])) if sign_up else None
+    def _sign_up(self, request: MailRequest, sign_up_id: str, now: float) -> Iterator[DueMail]:
+        sign_up = self.accounts.get_sign_up(sign_up_id, int(now))
+        user = (
+            self.accounts.get_user_by_address(address_hash(sign_up["email"])) if sign_up else None
+        )
         if sign_up is None or user is None:
             return
         to, name = user["email"], user["name"]
 
         def write() -> Mail | None:
             if not user.get("verified_at"):
-                mail = self._confirm(message, user["id"], _waiting(sign_up), now)
+                mail = self._confirm(request, user["id"], sign_up, now)
                 if mail is not None:
                     return mail
-            return mails.already_registered(to, name=name, base_url=self.base_url)
+            return letters.already_registered(to, name=name, base_url=self.base_url)
 
-        yield Letter(
+        yield DueMail(
             to,
             user["id"],
             write,
@@ -177,24 +189,26 @@ class MailWorker:
             done=lambda: self.accounts.drop_sign_up(sign_up_id),
         )
 
-    def _verification(self, message: Message, user: Item | None, now: float) -> Iterator[Letter]:
-        """Another link for a sign-up that waits, with everything else as it was."""
-        if user is None or user.get("verified_at") or not _is_waiting(user, now):
+    def _verification(
+        self, request: MailRequest, user: User | None, now: float
+    ) -> Iterator[DueMail]:
+        """Another link for a pending sign-up, with everything else as it was."""
+        pending = user.get("pending") if user else None
+        if user is None or user.get("verified_at") or not pending or pending["expires_at"] <= now:
             return
-        pending = user["pending"]
-        yield Letter(
+        yield DueMail(
             user["email"],
             user["id"],
-            lambda: self._confirm(message, user["id"], pending, now),
+            lambda: self._confirm(request, user["id"], pending, now),
             org_id=user["org_id"],
             from_stranger=True,
         )
 
-    def _reset(self, message: Message, user: Item | None, now: float) -> Iterable[Letter]:
+    def _reset(self, request: MailRequest, user: User | None, now: float) -> Iterable[DueMail]:
         if user is None or not user.get("verified_at"):
-            return self._verification(message, user, now)
+            return self._verification(request, user, now)
         return [
-            Letter(
+            DueMail(
                 user["email"],
                 user["id"],
                 lambda: self._new_reset(user, now),
@@ -203,12 +217,15 @@ class MailWorker:
             )
         ]
 
-    def _new_reset(self, user: Item, now: float) -> Mail | None:
+    def _new_reset(self, user: User, now: float) -> Mail | None:
         link = LinkToken.new(user["id"])
-        expiry = {"token_hash": link.hash, "expires_at": int(now) + RESET_MINUTES * 60}
-        if not self.accounts.set_reset(user["id"], expiry):
+        reset: ResetLink = {
+            "token_hash": link.hash,
+            "expires_at": int(now) + RESET_MINUTES * 60,
+        }
+        if not self.accounts.set_reset(user["id"], reset):
             return None
-        return mails.password_reset(
+        return letters.password_reset(
             user["email"],
             name=user["name"],
             base_url=self.base_url,
@@ -217,36 +234,39 @@ class MailWorker:
         )
 
     def _confirm(
-        self, message: Message, user_id: str, waiting: Mapping[str, Any], now: float
+        self, request: MailRequest, user_id: str, sign_up: SignUp | PendingSignUp, now: float
     ) -> Mail | None:
-        """Let a sign-up wait under a new link, and write its mail; None for a verified user.
+        """Make a sign-up pending under a new link, and write its mail; None for a verified user.
 
-        Whoever confirms gets the account, and with it the password of the sign-up that waits. When
-        another one with another password waits already, no one can tell whose is the mailbox's
-        owner's: then neither counts (`contested`), and who confirms chooses a new one.
+        Confirming the address opens the account with the password of the pending sign-up. When
+        another one with another password is pending already, it cannot be known which of the two
+        the owner of the mailbox sent: then neither counts (`contested`), and the owner chooses a
+        new one on confirming.
         """
         for _ in range(ATTEMPTS):
-            user = self.accounts.user(user_id)
+            user = self.accounts.get_user(user_id)
             if user is None or user.get("verified_at"):
                 return None
             seen = user.get("pending")
             link = LinkToken.new(user_id)
-            pending = {
-                **waiting,
+            pending: PendingSignUp = {
+                "name": sign_up["name"],
+                "organization_name": sign_up["organization_name"],
+                "password_hash": sign_up["password_hash"],
                 "token_hash": link.hash,
                 "expires_at": int(now) + VERIFICATION_HOURS * 3600,
-                "contested": _is_contested(seen, waiting, now),
+                "contested": _is_contested(seen, sign_up, now),
             }
             if self.accounts.set_pending(user_id, pending, seen):
                 self.security.record(
                     "auth.verification_sent",
                     "success",
-                    message.origin,
+                    request.origin,
                     org_id=user["org_id"],
                     actor=user_id,
                     reason="contested" if pending["contested"] else "",
                 )
-                return mails.verification(
+                return letters.verification(
                     user["email"],
                     name=pending["name"],
                     base_url=self.base_url,
@@ -255,85 +275,91 @@ class MailWorker:
                 )
         raise StoreUnavailable("update_item", "the sign-up is too contended")
 
-    def _invitation(self, message: Message, now: float) -> Iterator[Letter]:
-        org_id, invitation_id = str(message.about["org_id"]), str(message.about["invitation_id"])
-        invitation = self.accounts.invitation(org_id, invitation_id, int(now))
+    def _invitation(self, request: MailRequest, now: float) -> Iterator[DueMail]:
+        org_id, invitation_id = str(request.about["org_id"]), str(request.about["invitation_id"])
+        invitation = self.organizations.get_invitation(org_id, invitation_id, int(now))
         if invitation is None:
             return
-        inviter = self.accounts.user(invitation["invited_by"]) or {}
-        organization = self.accounts.organization(org_id) or {}
+        inviter = self.accounts.get_user(invitation["invited_by"])
+        organization = self.organizations.get_organization(org_id)
 
         def write() -> Mail | None:
             link = LinkToken.new(org_id, invitation_id)
-            if not self.accounts.set_invitation_token(invitation, link.hash):
+            if not self.organizations.set_invitation_token(invitation, link.hash):
                 return None
-            return mails.invitation(
+            return letters.invitation(
                 invitation["email"],
-                inviter=inviter.get("name", ""),
-                organization=organization.get("name", ""),
+                inviter=inviter["name"] if inviter else "",
+                organization=organization["name"] if organization else "",
                 role=invitation["role"],
                 base_url=self.base_url,
                 token=link.text,
-                days=INVITATION_SECONDS // 86_400,
+                days=INVITATION_DAYS,
             )
 
-        yield Letter(invitation["email"], org_id, write, org_id=org_id, from_stranger=True)
+        yield DueMail(invitation["email"], org_id, write, org_id=org_id, from_stranger=True)
 
-    def _to_user(self, message: Message) -> Iterator[Letter]:
-        user = self.accounts.user(str(message.about["user_id"]))
+    def _to_user(self, request: MailRequest) -> Iterator[DueMail]:
+        user = self.accounts.get_user(str(request.about["user_id"]))
         if user is None:
             return
-        parts = {"name": user["name"], "base_url": self.base_url, "occasion": message.occasion}
+        parts: dict[str, Any] = {
+            "name": user["name"],
+            "base_url": self.base_url,
+            "occasion": request.occasion,
+        }
 
         def write() -> Mail:
-            match message.kind:
+            match request.kind:
                 case "new_place":
-                    return mails.new_place(user["email"], **parts)
+                    return letters.new_place(user["email"], **parts)
                 case "password_changed":
-                    return mails.password_changed(user["email"], **parts)
+                    return letters.password_changed(user["email"], **parts)
                 case "recovery_code_used" | "recovery_codes_renewed":
-                    left = message.about.get("left")
-                    return mails.recovery_codes_changed(user["email"], left=left, **parts)
-            enabled = message.kind == "totp_enabled"
-            return mails.totp_changed(user["email"], enabled=enabled, **parts)
+                    left = request.about.get("left")
+                    return letters.recovery_codes_changed(user["email"], left=left, **parts)
+            enabled = request.kind == "totp_enabled"
+            return letters.totp_changed(user["email"], enabled=enabled, **parts)
 
-        yield Letter(user["email"], user["id"], write, org_id=user["org_id"])
+        yield DueMail(user["email"], user["id"], write, org_id=user["org_id"])
 
-    def _key(self, message: Message) -> Iterator[Letter]:
-        about = message.about
+    def _key(self, request: MailRequest) -> Iterator[DueMail]:
+        about = request.about
         for owner in self._owners(str(about["org_id"])):
 
-            def write(owner: Item = owner) -> Mail:
-                if message.kind == "key_leaked":
-                    return mails.key_leaked(
+            def write(owner: User = owner) -> Mail:
+                if request.kind == "key_leaked":
+                    return letters.key_leaked(
                         owner["email"],
                         name=owner["name"],
                         key_name=str(about["name"]),
                         key_hint=str(about["hint"]),
                         place=str(about["place"]),
                     )
-                return mails.key_changed(
+                return letters.key_changed(
                     owner["email"],
                     name=owner["name"],
                     base_url=self.base_url,
-                    occasion=message.occasion,
+                    occasion=request.occasion,
                     key_name=str(about["name"]),
                     key_hint=str(about["hint"]),
-                    rotated=message.kind == "key_rotated",
+                    rotated=request.kind == "key_rotated",
                 )
 
-            yield Letter(owner["email"], owner["id"], write, org_id=owner["org_id"])
+            yield DueMail(owner["email"], owner["id"], write, org_id=owner["org_id"])
 
-    def _quota(self, message: Message, now: float) -> Iterator[Letter]:
-        about = message.about
+    def _quota(self, request: MailRequest, now: float) -> Iterator[DueMail]:
+        about = request.about
         org_id, month, percent = str(about["org_id"]), str(about["month"]), int(about["percent"])
         for owner in self._owners(org_id):
             key = f"quota#{month}#{percent}#{owner['id']}"
-            if not self.accounts.claim_notice(org_id, key, message.id, int(now) + NOTICE_SECONDS):
+            if not self.organizations.claim_notice(
+                org_id, key, request.id, int(now) + NOTICE_SECONDS
+            ):
                 continue
 
-            def write(owner: Item = owner) -> Mail:
-                return mails.quota(
+            def write(owner: User = owner) -> Mail:
+                return letters.quota(
                     owner["email"],
                     name=owner["name"],
                     percent=percent,
@@ -341,44 +367,36 @@ class MailWorker:
                     allowance=int(about["allowance"]),
                 )
 
-            yield Letter(owner["email"], org_id, write, org_id=org_id)
+            yield DueMail(owner["email"], org_id, write, org_id=org_id)
 
-    def _owners(self, org_id: str) -> Iterator[Item]:
-        for member in self.accounts.members(org_id):
+    def _owners(self, org_id: str) -> Iterator[User]:
+        for member in self.organizations.list_members(org_id):
             if member["role"] == "owner":
-                user = self.accounts.user(member["sk"].removeprefix("MEMBER#"))
+                user = self.accounts.get_user(member["user_id"])
                 if user is not None and user.get("verified_at"):
                     yield user
 
-    def _note(self, event: str, message: Message, letter: Letter) -> None:
+    def _note(self, event: str, request: MailRequest, due: DueMail) -> None:
         self.security.record(
             event,
             "denied",
-            message.origin,
-            org_id=letter.org_id,
-            actor=letter.account,
-            reason=message.kind,
+            request.origin,
+            org_id=due.org_id,
+            actor=due.account,
+            reason=request.kind,
         )
 
 
-def _waiting(sign_up: Item) -> dict[str, Any]:
-    return {name: sign_up[name] for name in ("name", "organization_name", "password_hash")}
-
-
-def _is_waiting(user: Item, now: float) -> bool:
-    return bool(user.get("pending") and user["pending"]["expires_at"] > now)
-
-
-def _is_contested(seen: Item | None, waiting: Mapping[str, Any], now: float) -> bool:
+def _is_contested(seen: PendingSignUp | None, sign_up: SignUp | PendingSignUp, now: float) -> bool:
     if not seen or seen["expires_at"] <= now:
         return False
-    return bool(seen["contested"] or seen["password_hash"] != waiting["password_hash"])
+    return bool(seen["contested"] or seen["password_hash"] != sign_up["password_hash"])
 
 
-def read_message(record: Mapping[str, Any], body: Mapping[str, Any]) -> Message:
-    """A queue record as a message. Raises ValueError for anything else."""
+def read_message(record: Mapping[str, Any], body: Mapping[str, Any]) -> MailRequest:
+    """A queue record as a request. Raises ValueError for anything else."""
     kind, at = body.get("kind"), body.get("at")
     if not isinstance(kind, str) or not isinstance(at, int):
         raise ValueError("not a mail message")
     received = int((record.get("attributes") or {}).get("ApproximateReceiveCount", 1))
-    return Message(kind, body, str(record["messageId"]), received <= 1, at)
+    return MailRequest(kind, body, str(record["messageId"]), received <= 1, at)

@@ -23,7 +23,7 @@ from imagelayer.credits.store import (
     split,
 )
 from imagelayer.credits.wallet import allowance_of
-from imagelayer.identity.store import AccountStore
+from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.limits.rate_limits import POLICIES, Policy
 from imagelayer.platform.errors import Problem, invalid, not_found
 from imagelayer.platform.ids import is_id, new_id
@@ -47,7 +47,7 @@ OVERRIDABLE = frozenset(
 class Plans:
     """The use cases of an operator."""
 
-    accounts: AccountStore
+    organizations: OrganizationStore
     credits: CreditStore
     keys: KeyStore
     security: SecurityLog
@@ -149,7 +149,7 @@ class Plans:
         return {"balanced": not wrong, "wrong": wrong}
 
     def _need(self, org_id: str) -> None:
-        if not is_id("org", org_id) or self.accounts.organization(org_id) is None:
+        if not is_id("org", org_id) or self.organizations.get_organization(org_id) is None:
             raise not_found("organization")
 
     def _record(self, event: str, org_id: str, reason: str) -> None:

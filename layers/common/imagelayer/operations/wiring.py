@@ -44,7 +44,7 @@ class OperationsWiring(Part):
         from imagelayer.operations.plans import Plans
 
         return Plans(
-            self.part(IdentityWiring).account_store,
+            self.part(IdentityWiring).organization_store,
             self.part(CreditsWiring).credit_store,
             self.part(AccessWiring).key_store,
             self.part(AuditWiring).security,
@@ -54,14 +54,8 @@ class OperationsWiring(Part):
     @cached_property
     def sweep(self) -> Cleanup:
         """The scheduled sweep."""
-        from imagelayer.audit.wiring import AuditWiring
         from imagelayer.generations.wiring import GenerationsWiring
         from imagelayer.identity.wiring import IdentityWiring
-        from imagelayer.operations.sweep import Cleanup, SignUpSweep
+        from imagelayer.operations.sweep import Cleanup
 
-        sign_ups = SignUpSweep(
-            accounts=self.part(IdentityWiring).account_store,
-            security=self.part(AuditWiring).security,
-            warn=self.platform.log.warning,
-        )
-        return Cleanup([self.part(GenerationsWiring).sweep, sign_ups])
+        return Cleanup([self.part(GenerationsWiring).sweep, self.part(IdentityWiring).sweep])

@@ -1,0 +1,155 @@
+"""The records of identity, as its stores hand them out and take them.
+
+Times are seconds since the epoch. A record has its ids as fields; where it is kept is its store's
+business.
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, TypedDict
+
+from imagelayer.platform.principals import Role
+
+
+class PendingSignUp(TypedDict):
+    """A sign-up that awaits the confirmation of its address. The password belongs to it, not to the
+    account (docs/decisions/0006)."""
+
+    name: str
+    organization_name: str
+    password_hash: str
+    token_hash: str
+    expires_at: int
+    contested: bool  # signed up for more than once, with different passwords
+
+
+class ResetLink(TypedDict):
+    """The newest link that resets a password."""
+
+    token_hash: str
+    expires_at: int
+
+
+class Totp(TypedDict):
+    """A second factor that is set up."""
+
+    secret: str  # sealed
+    last_step: int  # the newest time step whose code was used
+    recovery: dict[str, bool]  # hashes of the recovery codes that are left
+    unacknowledged: NotRequired[str]  # the session that the newest code opened, until it arrived
+    enrolled_by: NotRequired[str]  # the session it was set up in, until the recovery codes arrived
+
+
+class TotpEnrolment(TypedDict):
+    """A second factor whose first code is awaited."""
+
+    secret: str  # sealed
+    expires_at: int
+
+
+class User(TypedDict):
+    """A person. `rev` grows with every change of credentials, role or set of sessions."""
+
+    id: str
+    org_id: str
+    email: str
+    name: str
+    created_at: int
+    rev: int
+    verified_at: NotRequired[int]
+    password_hash: NotRequired[str]
+    last_login_at: NotRequired[int]
+    pending: NotRequired[PendingSignUp]
+    reset: NotRequired[ResetLink]
+    totp: NotRequired[Totp]
+    totp_pending: NotRequired[TotpEnrolment]
+    # Hashes of the links whose use is not acknowledged yet.
+    verified_with: NotRequired[str]
+    joined_with: NotRequired[str]
+    reset_with: NotRequired[str]
+    # When the sweep looks at a user who has not confirmed the address.
+    sweep_shard: NotRequired[str]
+    sweep_at: NotRequired[int]
+
+
+class AddressClaim(TypedDict):
+    """Who holds an address."""
+
+    user_id: str
+    org_id: str
+    created_at: int
+
+
+class SignUp(TypedDict):
+    """A sign-up whose mail is not written yet."""
+
+    id: str
+    email: str
+    name: str
+    organization_name: str
+    password_hash: str
+    expires_at: int
+
+
+class Place(TypedDict):
+    """A network that a user is known at."""
+
+    expires_at: int
+
+
+class Organization(TypedDict):
+    """A tenant. `owners` counts its owners."""
+
+    id: str
+    name: str
+    created_at: int
+    owners: int
+    owners_need_second_factor: NotRequired[bool]
+
+
+class Member(TypedDict):
+    """A user's membership of an organization."""
+
+    org_id: str
+    user_id: str
+    role: Role
+    joined_at: int
+
+
+class Invitation(TypedDict):
+    """An invitation that was not accepted yet."""
+
+    id: str
+    org_id: str
+    email: str
+    role: Role
+    invited_by: str
+    created_at: int
+    expires_at: int
+    token_hash: NotRequired[str]  # of the newest mail's link
+
+
+class DashboardSession(TypedDict):
+    """A login. It ends at `expires_at`, or at `idle_until` unless it is refreshed before."""
+
+    id: str
+    user_id: str
+    org_id: str
+    role: Role
+    family_hash: str
+    refresh_hash: str
+    chain_key: str
+    client: str
+    ip: str
+    created_at: int
+    refreshed_at: int
+    idle_until: int
+    expires_at: int
+    must_enrol: NotRequired[bool]
+    spent_hash: NotRequired[str]  # of the token that the last refresh spent
+    traded_from: NotRequired[str]  # the network and client of the last refresh
+
+
+def is_alive(session: DashboardSession, now: float) -> bool:
+    """Whether neither lifetime of a session has run out."""
+    return min(session["expires_at"], session["idle_until"]) > now

@@ -1,0 +1,70 @@
+"""Public signing keys, published before their first token and retired after their last.
+
+JWKS   <kid>   jwk, version, expires_at once it is retired
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from imagelayer.platform.table import ConditionFailed, Item, Table
+
+# A warm process looks again this often whether a signing key has been retired.
+KEEP_KEYS_SECONDS = 300
+
+
+class SigningKeyStore:
+    """Public keys by their `kid`."""
+
+    def __init__(self, table: Table, clock: Callable[[], float] = time.time) -> None:
+        self._table = table
+        self._clock = clock
+        self._published: set[str] = set()
+        self._kept: dict[str, tuple[float, Item]] = {}
+
+    def publish_key(self, jwk: Mapping[str, str], *, version: str | None = None) -> None:
+        """Publish a public key; a key that is known already stays as it is, because one that was
+        retired must not come back. `version` names the secret's version that the key belongs to."""
+        if jwk["kid"] in self._published:
+            return
+        with suppress(ConditionFailed):
+            self._table.put(
+                {"pk": "JWKS", "sk": jwk["kid"], "jwk": dict(jwk), "version": version},
+                condition="attribute_not_exists(#pk)",
+            )
+        self._published.add(jwk["kid"])
+
+    def retire_keys(self, *, but: str, expires_at: int) -> None:
+        """Stop trusting every key but that of the version `but` from `expires_at` on; an earlier
+        end stays."""
+        for item in self._table.query("JWKS"):
+            if item.get("version") == but or "expires_at" in item:
+                continue
+            self._table.update(
+                "JWKS",
+                item["sk"],
+                "SET #expires_at = if_not_exists(#expires_at, :expires_at)",
+                condition="attribute_exists(#pk)",
+                expires_at=expires_at,
+            )
+
+    def public_key(self, kid: str) -> Mapping[str, str] | None:
+        """The public key named `kid` while it is trusted. A kid is its key's thumbprint, so what
+        was read is kept for a few minutes; its end is compared each time."""
+        now = self._clock()
+        read_at, item = self._kept.get(kid, (0.0, {}))
+        if not item or now - read_at > KEEP_KEYS_SECONDS:
+            item = self._table.get("JWKS", kid) or {}
+            self._kept[kid] = (now, item)
+        return item["jwk"] if item and _is_trusted(item, now) else None
+
+    def public_keys(self) -> list[Mapping[str, str]]:
+        """All public keys that are trusted."""
+        now = self._clock()
+        return [item["jwk"] for item in self._table.query("JWKS") if _is_trusted(item, now)]
+
+
+def _is_trusted(item: Item, now: float) -> bool:
+    return bool(item.get("expires_at", now + 1) > now)
