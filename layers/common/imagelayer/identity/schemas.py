@@ -246,7 +246,7 @@ class TotpEnrolment(Answer):
     expires_at: Timestamp
 
 
-class RecoveryCodes(Answer):
+class RecoveryCodeSet(Answer):
     """Each stands in for the second factor once. Shown this once."""
 
     recovery_codes: list[str]
