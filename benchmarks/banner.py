@@ -1,4 +1,4 @@
-"""The banner that is timed: its pictures and words, and what engines are told that cannot lay out.
+"""The banner that is timed: its pictures and words, and what engines that cannot lay out are given.
 
 Everything about places, colours and the veil is read off the compositor's own banner, so that the
 others make the same one.

@@ -76,7 +76,7 @@ assert answer["statusCode"] == 200, answer
 
 @dataclass(frozen=True)
 class Case:
-    """One request. `event` makes it anew for each run, which it is told by its number."""
+    """One request. `event` makes it anew for each run, given the run's number."""
 
     function: str
     kind: str  # of TARGETS

@@ -2,7 +2,7 @@
 
 Every engine gets the same picture, logo, words and font files, and runs warm on the same single
 core. Rounds are interleaved, so that whatever else the machine does hits all alike, and each has
-words of its own, so that no one is served from a memory of the last. The others are told where
+words of its own, so that no one is served from a memory of the last. The others are given where
 everything stands and how strong the veil is; the compositor finds that out each time, and measures
 contrast besides. That all make the same picture is checked.
 

@@ -49,7 +49,7 @@ Steps = Generator[float, None, str]
 
 @dataclass
 class Item:
-    """An item, or a partition: units that come back by the second, and whoever holds it."""
+    """An item, or a partition: units that come back by the second, and the transaction that holds it."""
 
     units: float = UNITS_PER_SECOND
     refilled: float = 0.0
@@ -91,7 +91,7 @@ class Clock:
 
 @dataclass
 class Organization:
-    """Its hot items, and what became of its requests."""
+    """Its hot items, and the outcomes of its requests."""
 
     shards: int
     policy: Policy
@@ -248,7 +248,7 @@ def seeded(seed: int) -> Random:
 
 
 def sustained(shards: int, **setting: Any) -> int:
-    """The highest of the rates at which at most 1 request in 100 is told 503."""
+    """The highest of the rates at which at most 1 request in 100 gets 503."""
 
     def holds(rate: int) -> bool:
         tried = Organization(shards, ROOMY, 10**9, seeded(shards), **setting)

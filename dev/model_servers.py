@@ -461,7 +461,7 @@ async def _openai_form(request: web.BaseRequest) -> tuple[dict[str, Any], bytes 
 def _openai_wanted(
     fields: Mapping[str, Any], source: bytes | None, is_gone: Callable[[str], bool]
 ) -> Wanted:
-    # The API's own default, which is gone: whoever does not name a model gets none.
+    # The API's own default, which is gone: a request that names no model gets none.
     model = fields.get("model", "dall-e-2")
     if is_gone(model) or model not in _OPENAI_SIZES:
         raise Wrong(_openai_error(404, "model_not_found", param="model"))

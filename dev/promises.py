@@ -1,7 +1,7 @@
 """The promise registry: what the security page may say, and the tests that show it.
 
 `docs/promises.toml` lists the promises. A test marked `@pytest.mark.promise("id")` is evidence for
-one; `tests/promise_plugin.py` notes what became of it in `.promises.json`. Nothing is proven by
+one; `tests/promise_plugin.py` records its outcome in `.promises.json`. Nothing is proven by
 words: `check` fails when a promise marked proven has no passing test or has a failing one.
 
     python -m dev.promises            the table: promise, status, passing tests, their names
@@ -64,7 +64,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one test that is evidence for some promises."""
+    """The outcome of one test that is evidence for some promises."""
 
     promises: tuple[str, ...]
     outcome: Outcome

@@ -1,4 +1,4 @@
-"""`make run`: the local cloud until it is told to stop."""
+"""`make run`: the local cloud, until it is stopped."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def _until_stopped(settings: Settings) -> int:
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
-    """Stop when the other end of standard input is gone, and with it whoever started this."""
+    """Stop when the other end of standard input is gone, and with it the process that started this."""
     descriptor = sys.stdin.fileno()
 
     def read() -> None:

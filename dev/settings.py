@@ -22,7 +22,7 @@ TURNSTILE_PASS_SECRET: Final = "1x0000000000000000000000000000000AA"  # noqa: S1
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a start of the local cloud can be told."""
+    """The settings of a local cloud."""
 
     port: int
     auth: bool

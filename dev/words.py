@@ -58,7 +58,7 @@ RULES = (
     _rule(r"first\s+first", "soonest first, oldest first"),
     _rule(
         r"(?<!there )(?<!where )(?<!that )(?:is|are|was|were)\s+no\s+"
-        r"(?!longer|more|less|other|need|way|doubt|one|different|later|earlier|larger|wider)\w+",
+        r"(?!longer|older|newer|more|less|other|need|way|doubt|one|different|later|earlier|larger|wider)\w+",
         "is not a",
     ),
     _rule(r"here\s+included", "including this one"),

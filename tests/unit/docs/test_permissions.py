@@ -70,7 +70,7 @@ def test_what_is_open_before_a_second_factor_is_set_up_is_about_oneself() -> Non
     assert {"account:read", "account:write"} == ENROLMENT_SCOPES
     text = PAGE.read_text("utf-8")
     for permission in ENROLMENT_SCOPES:
-        assert f"`{permission}`" in text.partition("asks its owners for a second factor")[2]
+        assert f"`{permission}`" in text.partition("requires a second factor of its owners")[2]
 
 
 def test_roles_grow_one_out_of_the_other_and_only_owners_may_do_everything() -> None:

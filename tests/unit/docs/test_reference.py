@@ -142,7 +142,7 @@ def length(shape: Any) -> int | None:
         f"| leaked keys in one report | {leaked_keys.MAX_REPORTED} |",
         f"| days in one usage report | {usage.MAX_DAYS} |",
         f"| rows behind one usage report | {usage.MAX_ROWS:,} |",
-        f"| sign-up that nobody confirms | {accounts.UNCONFIRMED_SECONDS // 86_400} days |",
+        f"| unconfirmed sign-up | {accounts.UNCONFIRMED_SECONDS // 86_400} days |",
         f"| what an `Idempotency-Key` made | {idempotency.KEPT_SECONDS // 3600} hours |",
         f"counts its attempts | {idempotency.RETRY_SECONDS // 60} minutes |",
         f"| balances, ledger and usage | {credits.KEPT_SECONDS // 86_400} days after they can",

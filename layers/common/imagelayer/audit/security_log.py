@@ -44,7 +44,7 @@ EVENTS: Mapping[str, str] = {
     "session.minted": "A session for an end user was minted",
     "session.revoked": "Sessions of end users were revoked",
     "session.cap_reached": "An end user's session had no generations left",
-    "member.invited": "Somebody was invited into the organization",
+    "member.invited": "A member was invited into the organization",
     "member.invitation_withdrawn": "An invitation was withdrawn",
     "member.joined": "An invitation was accepted, or its token refused",
     "member.role_changed": "A member got another role; their sessions were ended",
@@ -61,7 +61,7 @@ EVENTS: Mapping[str, str] = {
     "key.leaked": "An API key was found in public and revoked",
     "key.leak_reported": "A report of leaked keys was refused",
     "webhook.created": "A webhook endpoint was made",
-    "webhook.changed": "A webhook endpoint was changed, switched off or on by somebody",
+    "webhook.changed": "A webhook endpoint was changed, disabled or enabled by a user",
     "webhook.rotated": "A webhook endpoint got a new secret",
     "webhook.deleted": "A webhook endpoint was deleted",
     "webhook.disabled": "A webhook endpoint was switched off because its receiver was gone or down",
@@ -73,7 +73,7 @@ EVENTS: Mapping[str, str] = {
     "plan.changed": "The operator changed an organization's allowance, limits or shards",
     "brand.upload_rejected": "An uploaded brand file was refused",
     "media.deleted": "Expired media was removed",
-    "account.removed": "A sign-up that nobody confirmed was removed",
+    "account.removed": "An unconfirmed sign-up was removed",
 }
 
 Emit = Callable[[Mapping[str, Any]], None]
