@@ -49,7 +49,7 @@ Steps = Generator[float, None, str]
 
 @dataclass
 class Item:
-    """An item, or a partition: units that come back by the second, and the transaction that holds it."""
+    """An item or a partition: units that come back each second, and its holder."""
 
     units: float = UNITS_PER_SECOND
     refilled: float = 0.0

@@ -56,11 +56,11 @@ _WAITING: Mapping[str, Schema] = {
 }
 # What fields of one name mean in every shape that says nothing else of them.
 FIELDS: Mapping[str, str] = {
-    "id": "Its id.",
-    "name": "Its name.",
+    "id": "The id.",
+    "name": "The name.",
     "email": "The email address.",
-    "user": "Who is logged in.",
-    "organization": "The organization of the one who is logged in.",
+    "user": "The user who is logged in.",
+    "organization": "The user's organization.",
     "data": "This page's entries.",
     "next_cursor": "Send it as `cursor` for the next page; null on the last one.",
     "created_at": "When it was created.",
@@ -71,11 +71,11 @@ FIELDS: Mapping[str, str] = {
     "generation_id": "The generation.",
     "width": "Pixels.",
     "height": "Pixels.",
-    "mode": "Whether a live or a test key asked.",
-    "scopes": "What it may do.",
+    "mode": "`live` or `test`.",
+    "scopes": "What it can do.",
     "passed": "Whether it is within its limit.",
-    "status": "Its state.",
-    "url": "Where it is.",
+    "status": "The status.",
+    "url": "The URL.",
     "object": "OpenAI's name for what this is.",
 }
 # The subjects of the API, in the order of its reference.

@@ -106,7 +106,7 @@ async def _until_stopped(settings: Settings) -> int:
 
 
 def _watch_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
-    """Stop when the other end of standard input is gone, and with it the process that started this."""
+    """Stop when standard input closes: the process that started this one is gone."""
     descriptor = sys.stdin.fileno()
 
     def read() -> None:

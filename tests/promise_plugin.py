@@ -1,4 +1,4 @@
-"""Notes what became of every test marked `@pytest.mark.promise("id")`, for `dev.promises`.
+"""Records the outcome of every test marked `@pytest.mark.promise("id")`, for `dev.promises`.
 
 An id that is not in the registry is a collection error at the test's own file. Results travel in
 `user_properties`, which pytest-xdist carries from its workers to the controller, and only the

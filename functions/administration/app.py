@@ -1,4 +1,4 @@
-"""What the operator asks for, invoked directly: `{"action": "grant_credits", "org_id": …}`."""
+"""The operator's actions, invoked directly: `{"action": "grant_credits", "org_id": …}`."""
 
 import time
 from collections.abc import Mapping

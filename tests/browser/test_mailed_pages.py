@@ -76,7 +76,7 @@ def log_in(visitor: Visitor, password: str) -> int:
 
 
 def fill_in(tab: Tab, password: str) -> None:
-    """Whatever the page asks for."""
+    """Every field of the page."""
     for label, value in (("Name", "Vera Visitor"), ("Password", password)):
         field = tab.page.get_by_label(label, exact=True)
         if field.is_visible():
@@ -291,7 +291,7 @@ def test_a_second_link_opened_in_the_same_tab_counts(cloud: LocalCloud, tab: Tab
         (name, fragment)
         for name in DEAD_TOKENS
         for fragment in ("", "#token=", "#token=short")
-        # Without a token this one asks for the address to mail a link to.
+        # Without a token this page requests the address to mail a link to.
         if name != "reset-password" or fragment == "#token=short"
     ],
 )

@@ -162,7 +162,7 @@ def resend(cloud: LocalCloud) -> Attempt:
 
 @flow
 def log_in(cloud: LocalCloud) -> Attempt:
-    # Known from elsewhere, so that this login is from a new place and asks for a mail.
+    # Known from elsewhere, so that this login is from a new place and requests a mail.
     visitor = cloud_accounts.verified(cloud, last_login_at=1)
 
     def holds(answer: httpx.Response) -> None:

@@ -1,4 +1,4 @@
-"""Whether an address has an account cannot be told from how long an answer takes.
+"""Whether an address has an account does not show in how long an answer takes.
 
 The stated test: 200 calls for addresses with an account and 200 for addresses without, in random
 order, each from one of many clients. The difference of the two medians is compared with those that

@@ -124,7 +124,7 @@ def endpoint(shop: Shop, receiver: Receiver, path: str) -> dict[str, Any]:
 
 
 def waiting_message(cloud: LocalCloud, shop: Shop, webhook_id: str) -> DeliveryTask:
-    """A message with a delivery that no queue message asks for."""
+    """A message with a delivery that no queue message requests."""
     now = time.time()
     message = new_message(shop.org_id, "generation.failed", {"id": "gen_none"}, now)
     store_of(cloud).add_message_for(message, webhook_id)

@@ -51,7 +51,7 @@ def read(product: Product, session: dict[str, Any], path: str, **headers: str) -
 
 
 def is_good(product: Product, session: dict[str, Any]) -> bool:
-    """Whether a session's token is still accepted: what it asks for is not there either way."""
+    """Whether a session's token is still accepted: what it requests does not exist either way."""
     status = read(product, session, "/v1/generations/gen_00000000000000000000000000").status
     assert status in (401, 404)
     return status == 404

@@ -81,7 +81,7 @@ LOG_OUT = "DELETE /v1/auth/sessions"
 FOR_USERS = sorted(
     (route for route in WITH_CREDENTIALS if ROUTES[route].auth != "key"), key=LOG_OUT.__eq__
 )
-# Those that a key reaches by a scope; what a key may always know of itself asks for none.
+# Those that a key reaches by a scope; what a key may always know of itself requires none.
 FOR_KEYS = [
     route for route in WITH_CREDENTIALS if ROUTES[route].auth != "user" and ROUTES[route].scope
 ]

@@ -1,4 +1,4 @@
-"""What asks for each kind of mail, for the tests of what is sent."""
+"""What requests each kind of mail, for the tests of what is sent."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _use_credits_up(product: Product, owner: Account) -> None:
     assert product.call("POST", "/v1/generations", headers=owner.headers, body=body).status == 402
 
 
-# What happens -> the kind of message that asks for the mail, whom it goes to, what it is called,
+# What happens -> the kind of message that requests the mail, whom it goes to, what it is called,
 # and the page it leads to.
 CAUSES: dict[str, tuple[Callable[[Product, Account], object], str, str, str, str]] = {
     "signing up": (
@@ -214,7 +214,7 @@ def counted(product: Product) -> dict[str, int]:
 
 
 def outcomes(product: Product) -> list[str]:
-    """What became of each message, from the metrics: `MailSent` …"""
+    """The outcome of each message, from the metrics: `MailSent` …"""
     metrics = [line["_aws"]["CloudWatchMetrics"] for line in product.logs() if "_aws" in line]
     names = [str(metric["Metrics"][0]["Name"]) for (metric,) in metrics]
     return [name for name in names if name.startswith("Mail")]

@@ -20,7 +20,7 @@ SEED = 100  # of the first image, where a test tells images apart by their seeds
 
 @dataclass
 class Model:
-    """A model that paints, but refuses what it is told to, by the image's number in its job."""
+    """A model that paints, but refuses what it is set to, by the image's number in its job."""
 
     refuses: Mapping[int, str] = field(default_factory=dict)
     orders: list[ImageRequest] = field(default_factory=list)

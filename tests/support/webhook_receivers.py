@@ -1,4 +1,4 @@
-"""Receivers of webhooks that answer as they are told, and a clock that can be moved."""
+"""Receivers of webhooks that answer as they are set to, and a clock that can be moved."""
 
 from __future__ import annotations
 

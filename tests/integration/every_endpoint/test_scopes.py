@@ -38,7 +38,7 @@ def test_a_key_without_one_scope_is_refused_where_that_scope_is_asked_for_and_on
     reasons = {line["reason"] for line in product.security_events("authz.denied")}
     assert reasons == {missing}
     assert product.counts()["KeysTable"] == before["KeysTable"]
-    # All of what a key can be given is tried, and all that takes keys asks for some of it.
+    # All of what a key can be given is tried, and every route that takes keys requires some of it.
     assert {ROUTES[route].scope for route in FOR_KEYS} == set(ALL_SCOPES)
 
 

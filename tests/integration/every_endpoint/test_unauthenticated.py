@@ -1,4 +1,4 @@
-"""Missing, wrong, expired and ended credentials on every endpoint that asks for them."""
+"""Missing, wrong, expired and ended credentials on every endpoint that requires them."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_out_of_credits_is_402_that_must_not_be_retried_and_holds_nothing(
     credits = product.dump_of("CreditsTable")
     marks = [item.pop("alerted_100") for item in credits if "alerted_100" in item]
     assert (product.dump_of("GenerationsTable"), credits) == before
-    assert marks == [True]  # that the owners were told is all that changed
+    assert marks == [True]  # only the note that the owners were notified has changed
     assert product.queued() == 1
     (line,) = product.security_events("quota.denied")
     assert line["org_id"] == owner.org_id

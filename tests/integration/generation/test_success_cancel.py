@@ -1,4 +1,4 @@
-"""A job that is stopped gives its credits back, and whoever works on it finds out."""
+"""A job that is stopped gives its credits back, and a worker on it finds out."""
 
 from __future__ import annotations
 

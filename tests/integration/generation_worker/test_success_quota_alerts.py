@@ -1,4 +1,4 @@
-"""Owners are told when 80 and when 100 percent of the month's credits are used: each once, and
+"""Owners are notified when 80 and when 100 percent of the month's credits are used: each once, and
 never at the expense of the work."""
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ def test_a_picture_that_is_too_large_is_413_before_it_is_parsed(
     assert (answer.status, answer.json["code"]) == (413, "body_too_large")
 
 
-# ── What became of the job ───────────────────────────────────────────────────────────────────────
+# ── The outcome of the job ───────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("quota-org")

@@ -166,7 +166,7 @@ def test_another_picture_is_another_request(product: Product, owner: Account) ->
     first = edit(product, owner.headers, picture())
     other = edit(product, owner.headers, picture(kind="JPEG"), attempt=1)
     assert first.json["generation_id"] != other.json["generation_id"]
-    # One picture as a file and as JSON is one request all the same: what it asks for is the same.
+    # One picture as a file and as JSON is one request all the same: what it requests is the same.
     url = {"images": [{"image_url": data_url(picture())}]}
     assert (
         edit(product, owner.headers, b"", attempt=1, **url).json["generation_id"]

@@ -1,4 +1,4 @@
-"""Keys that were found in public are revoked, and who owns them is told."""
+"""Keys that were found in public are revoked, and their owners are notified."""
 
 from __future__ import annotations
 

@@ -229,7 +229,7 @@ CAUSES: list[tuple[str, str, Act]] = [
     ("auth.recovery_codes_renewed", "failure", renew_them_with_a_wrong_code),
     ("auth.credential_refused", "denied", call_with_a_made_up_key),
 ]
-# Where it is not known, or must not be told, whose account it is about.
+# Where it is unknown, or must stay unsaid, whose account it is about.
 OF_NOBODY = {
     ("auth.register", "denied"),
     ("auth.verify_email", "failure"),

@@ -111,7 +111,7 @@ def test_a_login_ends_the_session_whose_cookie_it_replaces(
     assert product.call("GET", "/v1/auth/me", headers=owner.headers).status == 401
     headers = {"authorization": f"Bearer {again.json['access_token']}"}
     assert product.call("GET", "/v1/auth/me", headers=headers).status == 200
-    # Nor does one that fails end anything, whoever's cookie it comes with.
+    # Nor does one that fails end anything, no matter whose cookie it comes with.
     wrong = {"email": owner.email, "password": "not the right password"}
     failed = product.call("POST", "/v1/auth/login", body=wrong, cookies=[stranger.cookie])
     assert failed.status == 401

@@ -1,5 +1,5 @@
 """Mail that strangers can cause is capped, and mail to addresses that refused it is withheld.
-Neither can be told from an answer."""
+Neither shows in an answer."""
 
 from __future__ import annotations
 

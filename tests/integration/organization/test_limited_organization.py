@@ -1,4 +1,4 @@
-"""An organization invites so many a day and no more, whoever of its members does it."""
+"""An organization invites so many a day and no more, no matter which member does it."""
 
 from __future__ import annotations
 

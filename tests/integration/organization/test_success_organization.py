@@ -244,7 +244,7 @@ def test_owners_are_counted_right_through_every_way_of_becoming_one_and_ceasing_
 
 
 def asking(product: Product, owner: Account) -> accounts.Authenticator:
-    """The owner sets a second factor up and asks all owners for one."""
+    """The owner sets a second factor up and requires one of all owners."""
     app = accounts.enrol(product, owner)
     answer = organizations.change(product, owner, owners_need_second_factor=True)
     assert (answer.status, answer.json["owners_need_second_factor"]) == (200, True)

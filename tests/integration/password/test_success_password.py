@@ -146,7 +146,7 @@ def test_the_newest_link_is_the_one_that_works(product: Product, owner: Account)
 
 
 def test_a_link_that_was_not_used_changes_nothing(product: Product, owner: Account) -> None:
-    """Whoever asks, the owner's password and sessions stay until the link is used."""
+    """No matter who asks, the owner's password and sessions stay until the link is used."""
     forgot(product, owner.email)
     product.mails()
     assert is_logged_in(product, owner.token)

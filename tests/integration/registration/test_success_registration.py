@@ -117,7 +117,7 @@ def test_addresses_that_differ_in_their_tags_are_different_mailboxes(product: Pr
 def test_of_two_sign_ups_with_different_passwords_neither_password_counts(
     product: Product, mailed_between: bool
 ) -> None:
-    """Whoever reads the mailbox chooses; a stranger who signed up with it, before or after its
+    """The reader of the mailbox chooses; a stranger who signed up with it, before or after its
     owner did, gains nothing."""
     product.register(EMAIL, password=STRANGERS)
     if mailed_between:

@@ -145,7 +145,7 @@ EXPECTED: dict[str, Any] = {
         "failed": 0,
     },
     "model_probe_daily": {"models": 0, "warnings": 0, "unknown": 0},
-    # What failed, and what became of the delivery: no one listens at its address.
+    # What failed, and the outcome of the delivery: no one listens at its address.
     "webhook_delivery_message": ([], "pending"),
     "webhook_delivery_attempt": ([], "failed"),
     "webhook_delivery_not_ours": (["5b0f7d3e-6a1c-4a58-9d3f-2f1c6b8e7a03"], "pending"),

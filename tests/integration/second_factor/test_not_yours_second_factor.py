@@ -51,7 +51,7 @@ def is_closed(answer: Answer) -> bool:
 
 @pytest.fixture
 def unenrolled(product: Product, owner: Account) -> Account:
-    """Another owner, who has no second factor in an organization that asks for one."""
+    """Another owner, who has no second factor in an organization that requires one."""
     enrol(product, owner)
     join(product, owner, COLLEAGUE, "owner")
     assert ask_owners(product, owner).status == 200

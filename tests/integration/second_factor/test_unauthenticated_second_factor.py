@@ -66,7 +66,7 @@ def test_the_right_password_alone_opens_nothing(
 def test_the_right_code_with_a_wrong_password_tells_nothing(
     product: Product, owner: Account
 ) -> None:
-    """Whether there is a second factor is told to who knows the password."""
+    """Only a caller with the password learns whether there is a second factor."""
     app = enrol(product, owner)
     refused = [
         log_in(product, owner.email, WRONG),

@@ -158,7 +158,7 @@ def test_an_origin_as_a_browser_names_it_may_be_allowed(
 def test_what_no_browser_sends_as_an_origin_is_refused_by_its_place_in_the_list(
     product: Product, owner: Account, origin: str
 ) -> None:
-    """It would never match, and whoever asked for it would think that it does."""
+    """It would never match, and its caller would think that it does."""
     key = end_users.key_of(product, owner)
     answer = end_users.mint(product, key, allowed_origins=[end_users.SHOP, origin])
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")

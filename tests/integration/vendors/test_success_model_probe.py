@@ -1,4 +1,4 @@
-"""A model's end is told 30, 7 and 1 days ahead, by whoever knows of it first."""
+"""A model's end is reported 30, 7 and 1 days ahead, from the source that knows it first."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def ask(product: Product, account: Account, **body: Any) -> dict[str, Any]:
 
 
 def told(post: Post) -> dict[str, Any]:
-    """The one thing that was told."""
+    """The one event that was sent."""
     post.run()
     (sent,) = post.receivers.got
     return dict(sent.json)

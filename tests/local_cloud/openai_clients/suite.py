@@ -451,7 +451,7 @@ def a_lost_answer_is_charged_once() -> None:
 
 @case
 def a_write_whose_answer_was_lost_is_charged_once() -> None:
-    """The job was accepted, but whoever accepted it was never told and answered 503."""
+    """The job was accepted, but the function never learned it and answered 503."""
     using = client(default_headers={"x-local-trace": GIVEN["trace"]})
     assert generate(using, prompt=GIVEN["traced"]).data[0].url
 

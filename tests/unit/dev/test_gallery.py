@@ -1,4 +1,4 @@
-"""The gallery shows everything there is, and the same code draws the same bytes."""
+"""The gallery shows every style and option, and the same code draws the same bytes."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def test_another_spelling_does_not_get_a_disposable_domain_past(address: str) ->
         ("", "example.com", "a.b.example.com", False),
         ("", "example.com", "notexample.com", True),
         ("", "example.com", "example.com.example.org", True),
-        # Of two names the one that is nearer to the address decides, whoever said it.
+        # Of two names the one that is nearer to the address decides, no matter where it is from.
         ("inbox.mailinator.com", "", "inbox.mailinator.com", True),
         ("inbox.mailinator.com", "", "other.mailinator.com", False),
         ("mail.example.com", "example.com", "mail.example.com", True),

@@ -252,7 +252,7 @@ def test_common_passwords_of_lawful_length_are_refused(password: str) -> None:
     ["passwordpassword", "123456789987654321", "PasswordPassword", "1QAZ2wsx3edc4rfv"],
 )
 def test_the_most_common_passwords_of_lawful_length_are_on_a_list(password: str) -> None:
-    """ASVS 5.0 6.2.4 asks for the 3,000 most common ones that the rules would allow."""
+    """ASVS 5.0 6.2.4 requires the 3,000 most common ones that the rules would allow."""
     assert broken_rule(password, []) == "is among the most common passwords"
     assert len(_common_passwords()) > 9000
 

@@ -1,4 +1,4 @@
-"""One request to a receiver: where it goes, what it trusts, how long it waits, what is told."""
+"""One request to a receiver: where it goes, what it trusts, how long it waits, what is reported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 
 @dataclass
 class Receiver:
-    """A server on this machine that answers each connection as it is told."""
+    """A server on this machine that answers each connection as set."""
 
     answer: Callable[[Any], None]
     context: ssl.SSLContext | None = None

@@ -27,7 +27,7 @@ Origins = Annotated[list[Annotated[str, Field(max_length=260)]], Field(max_lengt
 
 
 class CreateEndUserSessionRequest(Request):
-    """A short-lived token for one of the customer's own users."""
+    """A short-lived token for one of your own users."""
 
     end_user_id: EndUserId
     """Your own id of the user: 1 to 128 visible ASCII characters."""
@@ -40,22 +40,22 @@ class CreateEndUserSessionRequest(Request):
     ] = []
     """Web origins the token works from, such as `https://app.example.com`; empty for any."""
     max_generations: Annotated[int, Field(ge=0, le=100_000), WHOLE] | None = None
-    """How many generations the session may make at most; null for no cap."""
+    """The most generations the session can make; null for no cap."""
 
 
 class EndUserSession(Answer):
-    """The token, shown this once, and what it may do."""
+    """The token, shown once, and what it can do."""
 
     id: str
     session_token: str
-    """Shown this once."""
+    """Shown once."""
     end_user_id: str
     """Your own id of the user."""
     scopes: list[EndUserScope]
     allowed_origins: list[str]
     """Web origins the token works from; empty for any."""
     max_generations: int | None
-    """How many generations the session may make at most; null for no cap."""
+    """The most generations the session can make; null for no cap."""
     expires_at: Timestamp
 
 
@@ -71,7 +71,7 @@ class RevokeEndUserSessionsRequest(Request):
 
 
 class RevokedSessions(Answer):
-    """How many living sessions were ended."""
+    """How many active sessions were ended."""
 
     revoked: int
     """How many sessions were ended."""
@@ -80,7 +80,7 @@ class RevokedSessions(Answer):
 class CreateKeyRequest(Request):
     """A new API key: a secret one with at least one scope, or a publishable one without any.
 
-    With `allowed_cidrs` it may be used from these networks alone.
+    With `allowed_cidrs` it works only from these networks.
     """
 
     name: Name
@@ -88,9 +88,9 @@ class CreateKeyRequest(Request):
     mode: Mode
     """`test` keys make watermarked images of the built-in model, free of charge."""
     kind: KeyKind = "secret"
-    """`publishable` keys may stand in a web page and have no scopes."""
+    """`publishable` keys can be public, in a web page, and have no scopes."""
     scopes: Annotated[list[Scope], Field(max_length=16)] = []
-    """What the key may do; docs/keys.md."""
+    """What the key can do; docs/keys.md."""
     expires_at: Timestamp | None = None
     """When it stops working; null for never."""
     allowed_cidrs: Cidrs = []
@@ -103,7 +103,7 @@ class UpdateKeyRequest(Request):
     name: Name | MISSING = MISSING
     """Its new name."""
     enabled: bool | MISSING = MISSING
-    """false switches it off, true on again."""
+    """`false` disables it, `true` enables it again."""
     allowed_cidrs: Cidrs | MISSING = MISSING
     """The only networks it works from; an empty list allows any."""
 
@@ -116,16 +116,16 @@ class RotateKeyRequest(Request):
 
 
 class ApiKey(Answer):
-    """A key without its secret."""
+    """An API key without its secret."""
 
     id: str
     name: str
     kind: KeyKind
     """`secret` keys call the API; `publishable` ones only accompany a session token."""
     prefix: str
-    """How the key begins."""
+    """The first characters of the key."""
     last_four: str
-    """How the key ends."""
+    """The last four characters of the key."""
     scopes: list[Scope]
     mode: Mode
     enabled: bool
@@ -139,14 +139,14 @@ class ApiKey(Answer):
 
 
 class CreatedKey(ApiKey):
-    """A key with its secret, shown this once."""
+    """An API key with its secret, which is shown once."""
 
     key: str
-    """The key itself, shown this once."""
+    """The key itself, shown once."""
 
 
 class RotatedKey(CreatedKey):
-    """The new secret, and until when the previous one works."""
+    """The new secret, and when the previous one stops working."""
 
     previous_expires_at: Timestamp
     """When the old secret stops working."""
@@ -173,7 +173,7 @@ class LeakedKey(Shape):
 
 
 class LeakVerdict(Answer):
-    """Whether a reported key was one of ours; if so it is revoked by now."""
+    """Whether a reported key belongs to this deployment. If so, it has been revoked."""
 
     token_hash: str
     """SHA-256 of the reported key, hex."""

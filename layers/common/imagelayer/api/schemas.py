@@ -78,7 +78,7 @@ class ProblemError(Answer):
     location: str
     """Where: `body.palette.2`, `query.limit`."""
     message: str
-    """What the value must be. Values are never repeated."""
+    """What the value must be. The value itself is never repeated."""
 
 
 class OpenAIError(Answer):
@@ -89,7 +89,7 @@ class OpenAIError(Answer):
     type: str
     """The class of error that the client raises."""
     param: str | None
-    """The field at fault, if it is one."""
+    """The invalid field, if there is one."""
     code: str
     """The same as the problem's `code`."""
 
@@ -104,12 +104,12 @@ class ProblemAnswer(Answer):
     status: int
     """The HTTP status."""
     detail: str
-    """What went wrong this time, and what to do."""
+    """What went wrong in this request, and what to do."""
     code: str
     """A stable code to decide by; docs/errors.md lists them all."""
     request_id: str
     """The request, as in the header `x-request-id`."""
     errors: list[ProblemError]
-    """The broken rules, all at once; empty where no field is at fault."""
+    """All broken rules; empty when no field is at fault."""
     error: OpenAIError
     """The same error as the `openai` client reads it."""

@@ -8,7 +8,7 @@ from imagelayer.api.schemas import Answer, Timestamp
 
 
 class SecurityEvent(Answer):
-    """Something that happened to the organization's security; see docs/security/events.md."""
+    """A security event of the organization; docs/security/events.md."""
 
     id: str
     event: str
@@ -16,13 +16,13 @@ class SecurityEvent(Answer):
     outcome: Literal["success", "failure", "denied"]
     """How it ended."""
     actor: str
-    """Who did it: the id of a user, a key or a session."""
+    """Who caused it: the id of a user, a key or a session."""
     ip: str
     """The address it came from."""
     request_id: str
     """The request, as in its `x-request-id`."""
     reason: str
-    """Why, in a word or two; empty where there is nothing to add."""
+    """Why, in a few words; empty when there is nothing to add."""
     created_at: Timestamp
 
 

@@ -20,12 +20,12 @@ Brandmark = Annotated[str, Field(max_length=40)]
 
 
 class CreateBrandRequest(Request):
-    """What makes an image ours."""
+    """A brand: what makes an image look like yours."""
 
     name: Name
     """The brand's name."""
     palette: Palette
-    """1 to 8 colours, the most important first."""
+    """1 to 8 colours, most important first."""
     style: Guidelines = ""
     """How pictures should look, in words; shapes the prompt."""
     tone: Keywords = []
@@ -33,11 +33,11 @@ class CreateBrandRequest(Request):
     avoid: Keywords = []
     """What pictures must not show."""
     prompt_suffix: Annotated[str, Field(max_length=500)] = ""
-    """Added to every prompt as it is."""
+    """Added to every prompt, unchanged."""
     typography: Typography | None = None
     """The typefaces for text on pictures; null for Inter."""
     brandmark: Brandmark = ""
-    """Written in place of a logo that the brand does not have."""
+    """Drawn as text when the brand has no logo."""
 
 
 class UpdateBrandRequest(Request):
@@ -46,7 +46,7 @@ class UpdateBrandRequest(Request):
     name: Name | MISSING = MISSING
     """The brand's name."""
     palette: Palette | MISSING = MISSING
-    """1 to 8 colours, the most important first."""
+    """1 to 8 colours, most important first."""
     style: Guidelines | MISSING = MISSING
     """How pictures should look, in words."""
     tone: Keywords | MISSING = MISSING
@@ -54,11 +54,11 @@ class UpdateBrandRequest(Request):
     avoid: Keywords | MISSING = MISSING
     """What pictures must not show."""
     prompt_suffix: Annotated[str, Field(max_length=500)] | MISSING = MISSING
-    """Added to every prompt as it is."""
+    """Added to every prompt, unchanged."""
     typography: Typography | MISSING | None = MISSING
     """The typefaces for text on pictures; null for Inter."""
     brandmark: Brandmark | MISSING = MISSING
-    """Written in place of a logo that the brand does not have."""
+    """Drawn as text when the brand has no logo."""
 
 
 type AssetKind = Literal["logo", "logo_dark", "logo_mono"]
@@ -91,7 +91,7 @@ class Brand(Answer):
     avoid: list[str]
     """What pictures must not show."""
     prompt_suffix: str
-    """Added to every prompt as it is."""
+    """Added to every prompt, unchanged."""
     typography: Typography | None
     """Its typefaces; null for Inter."""
     brandmark: str
@@ -110,7 +110,7 @@ class BrandList(Answer):
 
 
 class CreateUploadRequest(Request):
-    """Announce a file; the answer holds a form to post it with."""
+    """A file to upload; the answer holds a form to post it with."""
 
     kind: AssetKind
     """`logo_dark` is for dark backgrounds, `logo_mono` has one colour."""
@@ -130,21 +130,21 @@ class UploadForm(Answer):
 
 
 class Upload(Answer):
-    """A brand file on its way to being usable."""
+    """An uploaded brand file and its status."""
 
     id: str
     brand_id: str
     kind: AssetKind
     """What the file is."""
     status: Literal["pending", "ready", "rejected"]
-    """`ready` once the file was checked; `rejected` with a `reason`."""
+    """`ready` when the file has been checked; `rejected` with a `reason`."""
     reason: str | None
     """Why it was rejected; otherwise null."""
     created_at: Timestamp
 
 
 class CreatedUpload(Upload):
-    """An announced file with the form to send it."""
+    """An upload with the form to post the file."""
 
     upload: UploadForm
     """How to send the file."""

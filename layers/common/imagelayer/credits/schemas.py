@@ -9,8 +9,8 @@ from imagelayer.platform.principals import Mode
 
 
 class UsageRow(Shape):
-    """What a group used. Of the fields that name it only those it was grouped by are there; one is
-    null where there was none, such as the key of a request from the dashboard."""
+    """What a group used. It has only the fields it was grouped by. One is null when it does not
+    apply, such as the key of a request from the dashboard."""
 
     generations: int
     """Finished generations."""
@@ -31,7 +31,7 @@ class UsageRow(Shape):
 
 
 class UsageTotal(Answer):
-    """Everything in the range."""
+    """The totals of the range."""
 
     generations: int
     """Finished generations."""
@@ -48,7 +48,7 @@ class CreditPool(Answer):
     """`allowance` of a month, or a grant."""
     expires_at: Timestamp
     amount: int
-    """Credits it began with: `used` + `reserved` + `available`."""
+    """The credits it started with: `used` + `reserved` + `available`."""
     used: int
     """Spent."""
     reserved: int
@@ -58,7 +58,7 @@ class CreditPool(Answer):
 
 
 class CreditStanding(Answer):
-    """What may be used now: this month's allowance, and the grants in the order they expire in."""
+    """Credits available now: this month's allowance, and grants in order of expiry."""
 
     available: int
     """Credits of all pools together."""
@@ -69,7 +69,7 @@ class CreditStanding(Answer):
 
 
 class UsageReport(Answer):
-    """Finished generations from `start` to `end`, both days (UTC) included; and what is left."""
+    """Finished generations from `start` to `end` inclusive (UTC), and the remaining credits."""
 
     start: str
     """First day, UTC."""
@@ -79,6 +79,6 @@ class UsageReport(Answer):
     """What the rows are grouped by."""
     data: list[UsageRow]
     total: UsageTotal
-    """Everything in the range."""
+    """The totals of the range."""
     credits: CreditStanding
-    """What is left now."""
+    """The remaining credits."""

@@ -29,7 +29,7 @@ class TextBlock(Design):
     headline: Headline | None = None
     """The largest line."""
     subhead: Line | None = None
-    """Stands under the headline."""
+    """Below the headline."""
     cta: Label | None = None
     """The call to action, drawn as a button."""
     caption: Line | None = None
@@ -37,12 +37,12 @@ class TextBlock(Design):
 
 
 class StatTemplate(Design):
-    """One number that speaks for itself."""
+    """A single number."""
 
     type: Literal["stat"]
     """Chooses this template."""
     value: Annotated[str, Field(min_length=1, max_length=16, examples=["73 %"])]
-    """The number, as it is to be read."""
+    """The number, as it should appear."""
     label: Line
     """What the number counts."""
     source: Line | None = None
@@ -63,14 +63,14 @@ class QuoteTemplate(Design):
 
 
 class AnnouncementTemplate(Design):
-    """Something is new."""
+    """An announcement."""
 
     type: Literal["announcement"]
     """Chooses this template."""
     headline: Headline
     """What is new."""
     subhead: Line | None = None
-    """Stands under the headline."""
+    """Below the headline."""
     cta: Label | None = None
     """The call to action, drawn as a button."""
     badge: Label | None = None
@@ -78,7 +78,7 @@ class AnnouncementTemplate(Design):
 
 
 class ProductTemplate(Design):
-    """Something is for sale."""
+    """A product for sale."""
 
     type: Literal["product"]
     """Chooses this template."""
@@ -87,20 +87,20 @@ class ProductTemplate(Design):
     tagline: Line | None = None
     """One line about it."""
     price: Annotated[str, Field(min_length=1, max_length=24)] | None = None
-    """The price, as it is to be read."""
+    """The price, as it should appear."""
     cta: Label | None = None
     """The call to action, drawn as a button."""
 
 
 class EventTemplate(Design):
-    """Something takes place."""
+    """An event that takes place."""
 
     type: Literal["event"]
     """Chooses this template."""
     title: Headline
     """The event."""
     date: Annotated[str, Field(min_length=1, max_length=60)]
-    """The date, as it is to be read."""
+    """The date, as it should appear."""
     place: Annotated[str, Field(min_length=1, max_length=80)] | None = None
     """Where it takes place."""
     cta: Label | None = None

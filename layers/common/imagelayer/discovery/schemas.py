@@ -16,7 +16,7 @@ class Health(Answer):
 
 
 class FontFamily(Answer):
-    """A bundled family and the weights it comes in."""
+    """A bundled font family and its weights."""
 
     family: str
     """The family's name."""
@@ -25,7 +25,7 @@ class FontFamily(Answer):
 
 
 class FontList(Answer):
-    """Every family that a brand's typography may name."""
+    """Every font family that a brand's typography can use."""
 
     data: list[FontFamily]
 
@@ -34,7 +34,7 @@ class Preset(Answer):
     """A platform's size, in pixels."""
 
     id: str
-    """What a generation names it by."""
+    """The name to use as a generation's `preset`."""
     width: int
     """Pixels."""
     height: int
@@ -42,7 +42,7 @@ class Preset(Answer):
 
 
 class PresetList(Answer):
-    """Every preset that a generation may name."""
+    """Every preset that a generation can use."""
 
     data: list[Preset]
 

@@ -42,28 +42,28 @@ class BrandedRequest(Shape):
     """
 
     brand_id: str | None = None
-    """The brand to lay on; without it the picture stays plain."""
+    """The brand to apply; without it the image stays unbranded."""
     apply_brand_guidelines: bool = True
     """Whether the brand's style and palette shape the prompt."""
     preset: str | None = None
     """A size by name: `GET /v1/presets` lists them."""
     seed: Annotated[int, Field(ge=0, le=4_294_967_295), WHOLE] | None = None
-    """The same seed and request give the same picture, on models that support it."""
+    """The same seed and request give the same image, on models that support seeds."""
     logo: LogoPosition = "auto"
     """Where the logo goes; `auto` chooses the quietest corner."""
     text: TextBlock | None = None
-    """Words to set on the picture."""
+    """Text to set on the image."""
     template: Template | None = None
     """A layout with fields of its own."""
     treatment: Treatment = "auto"
-    """What to do when the picture's colours are far from the palette."""
+    """What to do when the image's colours are far from the palette."""
 
 
 class CreateGenerationRequest(BrandedRequest, Request):
-    """Ask for images. `size` and `preset` exclude each other, and so do `text` and `template`."""
+    """Generate images. Send either `size` or `preset`, and either `text` or `template`."""
 
     prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
-    """What the picture shows."""
+    """What the image should show."""
     model: str = "studio"
     """`GET /v1/models` lists them."""
     size: Size | None = None
@@ -73,11 +73,11 @@ class CreateGenerationRequest(BrandedRequest, Request):
     output_format: OutputFormat = "png"
     """The format of the files."""
     quality: Annotated[int, Field(ge=1, le=100), WHOLE] | None = None
-    """Of lossy formats, 1 to 100."""
+    """For lossy formats, 1 to 100."""
 
 
 class LogoReport(Answer):
-    """Where the logo stands and how it reads; lengths in pixels, `scale` 1 is its own size.
+    """Where the logo is and how well it reads; lengths in pixels, `scale` 1 is its own size.
 
     `contrast` is WCAG 2.2's ratio to what is behind, `legible_share` the part of the logo that
     reaches 3:1 by itself; `plate` says whether a plate was laid behind it.
@@ -109,7 +109,7 @@ class LogoReport(Answer):
 
 
 class TextReport(Answer):
-    """How a block of text reads; lengths in pixels, the box is that of its ink."""
+    """How well a block of text reads; lengths in pixels, the box encloses its ink."""
 
     role: str
     """Which field the text comes from."""
@@ -164,16 +164,16 @@ class BrandReport(Answer):
 
 
 class Asset(Answer):
-    """One image: its record, and a signed link that lives five minutes at most."""
+    """An image's record, with a signed link that works for five minutes at most."""
 
     id: str
     generation_id: str
     url: Url
     """A signed link, good until `url_expires_at`."""
     url_expires_at: Timestamp
-    """When the link expires; ask again for another."""
+    """When the link expires. Read the asset again for a new one."""
     expires_at: Timestamp
-    """When the image is deleted: 72 hours after its request."""
+    """When the image is deleted: 72 hours after the request."""
     width: int
     height: int
     format: OutputFormat
@@ -205,24 +205,24 @@ class ImageFailure(GenerationError):
 
 
 class Progress(Answer):
-    """How many images of how many are made."""
+    """How many of the images are finished."""
 
     completed: int
-    """Images made so far."""
+    """Images finished so far."""
     total: int
-    """Images asked for."""
+    """Images requested."""
 
 
 class Generation(Answer):
-    """A job. It, its prompt and its images expire together."""
+    """A generation. It expires together with its prompt and its images."""
 
     id: str
     status: Literal["queued", "running", "succeeded", "failed", "canceled"]
     prompt: str
-    """What the picture shows."""
+    """What the image should show."""
     brand_id: str | None
     brand_version: int | None
-    """The version of the brand that was laid on."""
+    """The version of the brand that was applied."""
     model: str
     """The model that makes it."""
     width: int
@@ -249,7 +249,7 @@ class Generation(Answer):
 
 
 class GenerationList(Answer):
-    """A page of jobs, newest first; their images are read one by one."""
+    """A page of generations, newest first, without their images."""
 
     data: list[Generation]
     next_cursor: str | None

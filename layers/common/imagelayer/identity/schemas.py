@@ -17,10 +17,10 @@ Token = Annotated[str, Field(min_length=20, max_length=200)]
 
 
 class RegisterRequest(Request):
-    """Sign an organization and its owner up."""
+    """Sign up an organization and its owner."""
 
     email: Email
-    """Where the verification mail goes."""
+    """The address the verification mail goes to."""
     password: Password
     """15 to 128 characters; common passwords and words of the account are refused."""
     name: Name
@@ -28,11 +28,11 @@ class RegisterRequest(Request):
     organization_name: Name
     """The organization's name."""
     turnstile_token: Annotated[str, Field(min_length=1, max_length=2048)]
-    """What the Turnstile widget gave."""
+    """The token from the Turnstile widget."""
 
 
 class RegisterAnswer(Answer):
-    """Always the same, whether or not the address was taken; the mail differs."""
+    """Always the same, whether or not the address has an account; the mail differs."""
 
     status: Literal["verification_sent"] = "verification_sent"
     """Always the same."""
@@ -48,8 +48,8 @@ class VerifyEmailRequest(Request):
 class VerifyEmailAnswer(Answer):
     """The address is verified.
 
-    `password_token` is only there when the address was signed up more than once with different
-    passwords: none of them counts then, and the token sets a new one at
+    `password_token` is set only when the address was signed up more than once with different
+    passwords: none of them is used then, and the token sets a new one at
     `POST /v1/auth/password/reset`.
     """
 
@@ -60,10 +60,10 @@ class VerifyEmailAnswer(Answer):
 
 
 class ResendRequest(Request):
-    """Ask for another verification mail."""
+    """Request another verification mail."""
 
     email: Email
-    """The address that was signed up."""
+    """The address that signed up."""
 
 
 RecoveryCode = Annotated[str, Field(min_length=25, max_length=40)]
@@ -86,13 +86,13 @@ class LoginRequest(Request):
     password: Password
     """The account's password."""
     totp_code: TotpCode | None = None
-    """Six digits of the authenticator; blanks are ignored."""
+    """Six digits from the authenticator; spaces are ignored."""
     recovery_code: RecoveryCode | None = None
-    """A recovery code in the authenticator's place."""
+    """A recovery code, instead of the authenticator's code."""
 
 
 class ForgotPasswordRequest(Request):
-    """Ask for a mail with a link that sets a new password."""
+    """Request a mail with a link to set a new password."""
 
     email: Email
     """The account's address."""
@@ -115,10 +115,10 @@ class ResetPasswordRequest(Request):
 
 
 class ChangePasswordRequest(Request):
-    """Replace the password of the one who is logged in."""
+    """Change your password."""
 
     current_password: Password
-    """The password so far."""
+    """Your current password."""
     password: Password
     """The new password."""
 
@@ -148,14 +148,14 @@ class User(Answer):
     email: str
     name: str
     email_verified: bool
-    """Whether the address was confirmed."""
+    """Whether the address is verified."""
     two_factor_enabled: bool
-    """Whether logging in takes a second factor."""
+    """Whether logging in requires a second factor."""
     created_at: Timestamp
 
 
 class Organization(Answer):
-    """A tenant."""
+    """An organization."""
 
     id: str
     name: str
@@ -178,20 +178,20 @@ class LoginAnswer(Answer):
 
 
 class MeAnswer(Answer):
-    """Who the access token belongs to."""
+    """The user the access token belongs to."""
 
     user: User
     organization: Organization
     role: Role
-    """What the member may do; docs/permissions.md."""
+    """What the member can do; docs/permissions.md."""
 
 
 class DashboardSession(Answer):
-    """A dashboard session of the one who asks."""
+    """One of your dashboard sessions."""
 
     id: str
     current: bool
-    """Whether this is the session that asks."""
+    """Whether this is the session making the request."""
     client: str
     """The browser and system, as its user agent gives them."""
     ip: str
@@ -203,42 +203,42 @@ class DashboardSession(Answer):
 
 
 class DashboardSessionList(Answer):
-    """All sessions, the newest first. There are never more than a page of them."""
+    """All sessions, newest first. They always fit on one page."""
 
     data: list[DashboardSession]
     next_cursor: None
 
 
 class PasswordRequest(Request):
-    """The password once more, before something that weighs."""
+    """The current password, required before a sensitive change."""
 
     password: Password
     """The current password."""
 
 
 class TotpRequest(Request):
-    """A code of the authenticator that is being set up."""
+    """A code from the authenticator being set up."""
 
     totp_code: TotpCode
-    """Six digits of the authenticator; blanks are ignored."""
+    """Six digits from the authenticator; spaces are ignored."""
 
 
 class PasswordAndTotpRequest(Request):
-    """Both factors once more: the authenticator's code, or a recovery code in its place."""
+    """The current password and second factor: a code of the authenticator, or a recovery code."""
 
     password: Password
     """The current password."""
     totp_code: TotpCode | None = None
-    """Six digits of the authenticator; blanks are ignored."""
+    """Six digits from the authenticator; spaces are ignored."""
     recovery_code: RecoveryCode | None = None
-    """A recovery code in the authenticator's place."""
+    """A recovery code, instead of the authenticator's code."""
 
 
 class TotpEnrolment(Answer):
-    """What an authenticator needs (RFC 6238: SHA-1, six digits, 30 seconds), shown this once."""
+    """What an authenticator needs (RFC 6238: SHA-1, six digits, 30 seconds); shown once."""
 
     secret: str
-    """For typing in, base32."""
+    """To type in, base32."""
     otpauth_uri: Url
     """For an authenticator on this device."""
     qr_svg: str
@@ -247,14 +247,14 @@ class TotpEnrolment(Answer):
 
 
 class RecoveryCodeSet(Answer):
-    """Each stands in for the second factor once. Shown this once."""
+    """Each code replaces the second factor once. Shown once."""
 
     recovery_codes: list[str]
     """Ten codes; each works once."""
 
 
 class OrganizationDetails(Organization):
-    """A tenant with its settings."""
+    """An organization with its settings."""
 
     owners_need_second_factor: bool
     """Whether owners must have a second factor."""
@@ -270,15 +270,15 @@ class UpdateOrganizationRequest(Request):
 
 
 class Member(Answer):
-    """Somebody who belongs to the organization; `id` is the user's."""
+    """A member of the organization; `id` is the user's."""
 
     id: str
     email: str
     name: str
     role: Role
-    """What the member may do; docs/permissions.md."""
+    """What the member can do; docs/permissions.md."""
     two_factor_enabled: bool
-    """Whether logging in takes a second factor."""
+    """Whether logging in requires a second factor."""
     joined_at: Timestamp
     """When the member joined."""
 
@@ -291,23 +291,23 @@ class MemberList(Answer):
 
 
 class ChangeRoleRequest(Request):
-    """Another role for a member."""
+    """A member's new role."""
 
     role: Role
     """The new role."""
 
 
 class CreateInvitationRequest(Request):
-    """Invite somebody by mail."""
+    """Invite a member by email."""
 
     email: Email
-    """Who is invited."""
+    """The address to invite."""
     role: Role
     """The role the invited person gets."""
 
 
 class Invitation(Answer):
-    """An invitation that waits for its answer."""
+    """A pending invitation."""
 
     id: str
     email: str

@@ -119,7 +119,7 @@ def exchange(
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         # One call takes seconds, so a kept connection saves little, and one that died in between
-        # cannot be told from a vendor that died over our request.
+        # looks the same as a vendor that died over our request.
         "Connection": "close",
         "User-Agent": "imagelayer",
         **headers,

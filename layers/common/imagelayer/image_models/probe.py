@@ -83,7 +83,7 @@ def _news(model: Model, said: Lifecycle, today: date) -> Iterator[tuple[str, dic
         return
     ends = said.shutdown_date
     if ends and ends != model.shutdown_date:
-        # Told every day until the registry says so too: callers are told by the registry.
+        # Reported every day until the registry says so too: callers learn it from the registry.
         yield "model_shutdown_not_in_registry", _when(ends, today, "vendor")
     elif model.shutdown_date and (model.shutdown_date - today).days in NOTICE_DAYS:
         yield "model_shutdown_near", _when(model.shutdown_date, today, "registry")

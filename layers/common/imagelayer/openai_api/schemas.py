@@ -22,15 +22,15 @@ SizeOrAuto = Annotated[
 
 
 class ImagesRequest(BrandedRequest):
-    """Images as the `openai` client asks for them, with a brand beside; unknown fields pass.
+    """Images as the `openai` client requests them, with a brand; unknown fields are ignored.
 
-    What is left out of `response_format` gets both a link and, where it fits an answer, the bytes:
-    code written for either finds what it reads. `quality`, `style`, `moderation` and `user` are
-    taken and have no effect.
+    Without `response_format` each image has a link and, where the response has room, the bytes,
+    so that code written for either works. `quality`, `style`, `moderation` and `user` are
+    accepted and have no effect.
     """
 
     prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
-    """What the picture shows."""
+    """What the image should show."""
     model: str | None = None
     """`GET /v1/models` lists them."""
     n: Annotated[int, Field(ge=1, le=4), WHOLE] | None = None
@@ -44,23 +44,23 @@ class ImagesRequest(BrandedRequest):
     output_compression: Annotated[int, Field(ge=0, le=100), WHOLE] | None = None
     """Quality of lossy formats, 0 to 100."""
     background: Literal["opaque", "auto", "transparent"] | None = None
-    """Transparent pictures cannot be made."""
+    """Transparent backgrounds are not supported."""
     stream: bool | None = None
     """Answer with server-sent events."""
 
 
 class SourceImage(Shape):
-    """A picture inside JSON."""
+    """An image inside JSON."""
 
     image_url: Annotated[str, Field(max_length=6_000_000)]
     """A `data:` URL in base64; other URLs are not fetched."""
 
 
 class ImageEditsRequest(ImagesRequest):
-    """A picture to start from, in JSON."""
+    """An image to start from, in JSON."""
 
     images: list[SourceImage] | None = None
-    """Exactly one picture: a PNG, a JPEG or a WebP."""
+    """Exactly one image: PNG, JPEG or WebP."""
     mask: Any = None
     """Masks are not supported."""
 
@@ -80,12 +80,12 @@ File = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
 
 
 class ImageEditsForm(ImagesRequest):
-    """A picture to start from, as a file of a form."""
+    """An image to start from, as a file in a form."""
 
     image: File | list[File] | None = None
-    """Exactly one picture: a PNG, a JPEG or a WebP."""
+    """Exactly one image: PNG, JPEG or WebP."""
     text: Annotated[TextBlock | None, BeforeValidator(_json)] = None
-    """Words to set on the picture, as JSON or as parts named `text[headline]`."""
+    """Text to set on the image, as JSON or as parts named `text[headline]`."""
     template: Annotated[Template | None, BeforeValidator(_json)] = None
     """A layout with fields of its own, as JSON or as parts named `template[type]`."""
     mask: Any = None
@@ -93,7 +93,7 @@ class ImageEditsForm(ImagesRequest):
 
 
 class GeneratedImage(Answer):
-    """One image. Beyond what OpenAI answers: its record's id, its seed and its brand report."""
+    """One image. Beyond OpenAI's fields: the asset's id, its seed and its brand report."""
 
     url: str | None
     """A signed link; null if only bytes were requested."""
@@ -110,7 +110,7 @@ class GeneratedImage(Answer):
 
 
 class ImagesAnswer(Answer):
-    """Images as the `openai` client reads them. Beyond that: the generation and its credits."""
+    """Images as the `openai` client reads them, with the generation and its credits."""
 
     created: int
     """Seconds since 1970."""
@@ -128,11 +128,11 @@ class ImagesAnswer(Answer):
     """What it cost."""
     brand_id: str | None
     brand_version: int | None
-    """The version of the brand that was laid on."""
+    """The version of the brand that was applied."""
 
 
 class ModelDetails(Answer):
-    """A model; `shutdown_date` is when its vendor stops answering, if it has said so."""
+    """A model; `shutdown_date` is when its provider shuts it down, if announced."""
 
     id: str
     created: int
@@ -159,7 +159,7 @@ class ModelDetails(Answer):
 
 
 class ModelList(Answer):
-    """Every model that may be asked for."""
+    """Every model that is available."""
 
     data: list[ModelDetails]
     object: Literal["list"] = "list"

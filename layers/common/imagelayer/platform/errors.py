@@ -64,7 +64,7 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "timed_out": (504, "The generation did not finish in time"),
 }
 
-# A retry of these can only fail again, so clients that retry by status are told not to.
+# A retry of these can only fail again, so clients that retry by status get x-should-retry: false.
 DO_NOT_RETRY = frozenset(
     {
         "insufficient_credits",
@@ -90,7 +90,7 @@ class FieldError:
 
 
 class Problem(Exception):
-    """A refusal the caller is told about.
+    """A refusal that is answered to the caller.
 
     `code` is a key of `CATALOGUE`; `detail` is public; `headers` are sent along (for example
     `Retry-After`); `param` names the offending field for OpenAI-style readers.

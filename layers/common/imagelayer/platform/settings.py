@@ -23,7 +23,7 @@ class Misconfigured(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a function is told by the template. Names of tables and buckets are looked up lazily,
+    """What the template sets for a function. Names of tables and buckets are looked up lazily,
     because each function is given only its own."""
 
     stage: str

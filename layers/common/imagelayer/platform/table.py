@@ -29,7 +29,7 @@ SWEEP_PAGE = 200
 
 # Two callers who touch one item inside transactions collide without either being wrong; DynamoDB
 # asks the caller to try again and the SDK does not (developer guide, "Transaction conflict
-# handling"). A few short pauses are enough for hot items; after that the caller is told 503.
+# handling"). A few short pauses are enough for hot items; after that the caller gets 503.
 CONFLICT_ATTEMPTS = 8
 CONFLICT_PAUSE_SECONDS = 0.02
 

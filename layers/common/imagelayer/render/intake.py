@@ -21,7 +21,7 @@ MAX_PIXELS: Final = 25_000_000
 LONGEST_SIDE: Final = 2048
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")
 
-# How other pictures begin: telling "wrong format" from "no picture" helps whoever uploaded it.
+# How other pictures begin: telling "wrong format" from "no picture" helps the uploader.
 _OTHER_FORMATS: Final = (
     b"GIF8",
     b"BM",

@@ -6,7 +6,7 @@ gives the same pixels everywhere. The wheel's library is called through ctypes: 
 published as source alone, and one of its operations is all that is needed
 (docs/decisions/0021-text-through-pango.md).
 
-libvips serialises text itself and is told to use no threads of its own; the functions here may be
+libvips serialises text itself and is set to use no threads of its own; the functions here may be
 called from several threads.
 """
 

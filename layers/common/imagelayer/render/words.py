@@ -284,7 +284,7 @@ def _veil(
 
 
 def _veiling(ground: Rgb, strength: float) -> list[int]:
-    """What becomes of each level of each channel."""
+    """The new value of each level of each channel."""
     return [
         round(level + (channel - level) * strength) for channel in ground for level in range(256)
     ]

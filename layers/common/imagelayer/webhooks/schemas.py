@@ -21,16 +21,16 @@ Description = Annotated[
 
 
 class CreateWebhookRequest(Request):
-    """Where to tell of what happens; of everything there is by now unless `events` chooses."""
+    """Where to send events. Without `events`, all event types that exist today."""
 
     url: WebhookUrl
-    """Where to send events: https, and no private address."""
+    """Where to send events: an https URL with a public address."""
     events: WebhookEvents | None = None
-    """Which types of event; by default every type that exists today."""
+    """The event types to send; by default all that exist today."""
     description: Description = ""
     """A note of your own."""
     enabled: bool = True
-    """false creates it switched off."""
+    """`false` creates it disabled."""
 
 
 class UpdateWebhookRequest(Request):
@@ -39,52 +39,52 @@ class UpdateWebhookRequest(Request):
     url: WebhookUrl | MISSING = MISSING
     """Where to send events from now on."""
     events: WebhookEvents | MISSING = MISSING
-    """Which types of event from now on."""
+    """The event types to send from now on."""
     description: Description | MISSING = MISSING
     """A note of your own."""
     enabled: bool | MISSING = MISSING
-    """false switches it off, true on again."""
+    """`false` disables it, `true` enables it again."""
 
 
 class RotateWebhookRequest(Request):
-    """How long the old secret signs beside the new one, in seconds (0 to 7 days)."""
+    """How long both secrets sign messages, in seconds (0 to 7 days)."""
 
     grace_seconds: Annotated[int, Field(ge=0, le=604_800), WHOLE] = 86_400
-    """How long the old secret signs beside the new one, 0 to 604,800 seconds."""
+    """How long both secrets sign messages, 0 to 604,800 seconds."""
 
 
 class Webhook(Answer):
-    """An endpoint without its secret. `disabled_reason` says why we switched it off: its receiver
-    is `gone` (410), or has been `failing` for five days."""
+    """A webhook endpoint without its secret. `disabled_reason` says why we disabled it: its
+    receiver is `gone` (410), or has been `failing` for five days."""
 
     id: str
     url: Url
     events: list[WebhookEvent]
-    """The types of event it receives."""
+    """The event types it receives."""
     description: str
     """Your own note."""
     enabled: bool
     """Whether it receives events."""
     disabled_reason: Literal["gone", "failing"] | None
-    """Why we switched it off: `gone` (it answered 410) or `failing` (for five days)."""
+    """Why we disabled it: `gone` (the receiver answered 410) or `failing` (for five days)."""
     failing_since: Timestamp | None
-    """Since when every attempt has failed; null while deliveries succeed."""
+    """When attempts began to fail; null while deliveries succeed."""
     created_at: Timestamp
     updated_at: Timestamp
 
 
 class CreatedWebhook(Webhook):
-    """An endpoint with its secret, shown this once."""
+    """A webhook endpoint with its secret, which is shown once."""
 
     secret: str
-    """Verifies signatures; shown this once."""
+    """The secret that verifies signatures; shown once."""
 
 
 class RotatedWebhook(CreatedWebhook):
-    """The new secret, and until when the previous one signs beside it."""
+    """The new secret, and when the previous one stops signing."""
 
     previous_expires_at: Timestamp
-    """Until when the old secret signs as well."""
+    """When the old secret stops signing."""
 
 
 class WebhookList(Answer):
@@ -95,29 +95,29 @@ class WebhookList(Answer):
 
 
 class WebhookMessage(Answer):
-    """A message that is on its way; `id` is what its receiver finds in `webhook-id`."""
+    """A message being delivered; the receiver finds its `id` in `webhook-id`."""
 
     id: str
     event: str
-    """The type of event."""
+    """The event type."""
     created_at: Timestamp
 
 
 class WebhookAttempt(Answer):
-    """One attempt to send a message. `status_code` is null where no answer was had, and `error`
-    where it was taken."""
+    """One attempt to deliver a message. `status_code` is null when the receiver did not respond;
+    `error` is null when it accepted the message."""
 
     id: str
     message_id: str
     """The `webhook-id` that the receiver saw."""
     event: str
-    """The type of event."""
+    """The event type."""
     attempt: int
     """1 for the first attempt at this message."""
     outcome: Literal["succeeded", "failed"]
     """Whether the receiver accepted the message."""
     status_code: int | None
-    """What the receiver answered; null when it did not respond."""
+    """The receiver's status; null when it did not respond."""
     error: str | None
     """Why it failed; null when the receiver accepted the message."""
     duration_ms: int
