@@ -18,7 +18,7 @@ from imagelayer.access.permissions import ENROLMENT_SCOPES
 from imagelayer.api.route import Route
 from imagelayer.api.schemas import ProblemAnswer
 from imagelayer.credits.usage import GROUPS
-from imagelayer.generations.generations import MAX_WAIT_SECONDS
+from imagelayer.generations.service import MAX_WAIT_SECONDS
 from imagelayer.image_models.registry import DEFAULT
 from imagelayer.openai_api.images import MAX_HOPS
 from imagelayer.openai_api.schemas import ImagesAnswer

@@ -8,13 +8,13 @@ app = App("asset_delivery", GenerationsWiring, ROUTES)
 
 
 @app.route("GET /v1/assets/{asset_id}")
-def get(call: Call[GenerationsWiring]) -> Reply:
-    return Reply(call.wiring.assets.get(call.principal, call.path["asset_id"], call.now))
+def get_asset(call: Call[GenerationsWiring]) -> Reply:
+    return Reply(call.wiring.assets.get_asset(call.principal, call.path["asset_id"], call.now))
 
 
 @app.route("GET /v1/assets/{asset_id}/content")
-def content(call: Call[GenerationsWiring]) -> Reply:
-    asset = call.wiring.assets.get(call.principal, call.path["asset_id"], call.now)
+def get_asset_content(call: Call[GenerationsWiring]) -> Reply:
+    asset = call.wiring.assets.get_asset(call.principal, call.path["asset_id"], call.now)
     return Reply(headers={"Location": asset["url"]})
 
 

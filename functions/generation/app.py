@@ -1,4 +1,4 @@
-"""Asking for images and reading the jobs."""
+"""Generations: create, read, cancel, delete."""
 
 from collections.abc import Mapping
 
@@ -13,9 +13,9 @@ app = App("generation", GenerationsWiring, ROUTES)
 
 
 @app.route("POST /v1/generations")
-def create(call: Call[GenerationsWiring]) -> Reply:
+def create_generation(call: Call[GenerationsWiring]) -> Reply:
     wait = preferred_wait(call.headers)
-    job = call.wiring.generations.create(
+    job = call.wiring.generations.create_generation(
         call.principal, call.origin, call.now, call.body, call.idempotency, wait
     )
     return awaited(made(job, {"Location": f"/v1/generations/{job.body['id']}"}), wait)
@@ -24,33 +24,39 @@ def create(call: Call[GenerationsWiring]) -> Reply:
 @app.route("GET /v1/generations")
 def list_generations(call: Call[GenerationsWiring]) -> Reply:
     limit, after = page_request(call.query, "gen")
-    jobs = call.wiring.generations.page(call.principal, limit=limit, after=after, now=call.now)
+    jobs = call.wiring.generations.list_generations(
+        call.principal, limit=limit, after=after, now=call.now
+    )
     return Reply(page(*jobs))
 
 
 @app.route("GET /v1/generations/{generation_id}")
-def get(call: Call[GenerationsWiring]) -> Reply:
+def get_generation(call: Call[GenerationsWiring]) -> Reply:
     wait = asked_wait(call.query)
     return Reply(
-        call.wiring.generations.get(call.principal, call.path["generation_id"], call.now, wait)
+        call.wiring.generations.get_generation(
+            call.principal, call.path["generation_id"], call.now, wait
+        )
     )
 
 
 @app.route("POST /v1/generations/{generation_id}/cancel")
-def cancel(call: Call[GenerationsWiring]) -> Reply:
-    job = call.wiring.generations.cancel(call.principal, call.path["generation_id"], call.now)
+def cancel_generation(call: Call[GenerationsWiring]) -> Reply:
+    job = call.wiring.generations.cancel_generation(
+        call.principal, call.path["generation_id"], call.now
+    )
     return Reply(job)
 
 
 @app.route("DELETE /v1/generations/{generation_id}")
-def delete(call: Call[GenerationsWiring]) -> Reply:
-    call.wiring.generations.delete(call.principal, call.path["generation_id"], call.now)
+def delete_generation(call: Call[GenerationsWiring]) -> Reply:
+    call.wiring.generations.delete_generation(call.principal, call.path["generation_id"], call.now)
     return Reply()
 
 
 def awaited(reply: Reply, seconds: int) -> Reply:
-    """The reply to a request that was ready to wait: 200 for a job that is done by now, and the
-    preference as it was applied (RFC 7240 §3)."""
+    """The reply to a request that waited: 200 for a job that is done, and the preference that was
+    applied (RFC 7240 §3)."""
     if not seconds:
         return reply
     headers = {**reply.headers, "Preference-Applied": f"wait={seconds}"}

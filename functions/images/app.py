@@ -1,4 +1,4 @@
-"""Images and models as OpenAI's clients ask for them."""
+"""Images and models for OpenAI clients."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ app = App("images", OpenAiWiring, ROUTES)
 
 @app.route("POST /v1/images/generations")
 @app.route("POST /v1/images/edits")
-def create(call: Call[OpenAiWiring]) -> Reply:
+def create_image(call: Call[OpenAiWiring]) -> Reply:
     return answer(
-        call.wiring.openai_images.create(
+        call.wiring.openai_images.create_image(
             call.principal, call.origin, call.now, call.body, call.idempotency
         )
     )
 
 
 @app.route("GET /v1/images/jobs/{generation_id}")
-def wait(call: Call[OpenAiWiring]) -> Reply:
+def await_image(call: Call[OpenAiWiring]) -> Reply:
     form, hop = wait_request(call.query)
     job = call.path["generation_id"]
-    return answer(call.wiring.openai_images.wait(call.principal, job, call.now, form, hop))
+    return answer(call.wiring.openai_images.await_image(call.principal, job, call.now, form, hop))
 
 
 def answer(images: dict[str, Any] | list[dict[str, Any]] | Redirect) -> Reply:

@@ -258,7 +258,9 @@ def cancel_a_queued_job(cloud: LocalCloud) -> Attempt:
 def cancel_a_running_job(cloud: LocalCloud) -> Attempt:
     shop = new_shop(cloud)
     job = shop.accept()
-    running = shop.generations.claim(shop.org_id, job["id"], "worker", now(), now() + 150)
+    running = shop.generations.lease_generation(
+        shop.org_id, job["id"], "worker", now(), now() + 150
+    )
     assert running is not None
     return canceling(cloud, shop, job)
 
@@ -326,7 +328,7 @@ def sweep(cloud: LocalCloud) -> Attempt:
     """
     shop = new_shop(cloud)
     lost, dead, old = shop.accept(), shop.accept(), shop.accept()
-    assert shop.generations.claim(shop.org_id, dead["id"], "dead", now(), now() + 150)
+    assert shop.generations.lease_generation(shop.org_id, dead["id"], "dead", now(), now() + 150)
     assert deliver(cloud, old)
     assert len(shop.objects()) == 1
     user = unconfirmed(cloud)

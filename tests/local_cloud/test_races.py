@@ -425,7 +425,7 @@ def test_sweeps_at_the_same_time_free_and_remove_everything_once(cloud: LocalClo
     now = int(time.time())
     jobs = [shop.accept() for _ in range(8)]
     for job in jobs:
-        assert shop.generations.claim(shop.org_id, job["id"], "dead", now, now + 150)
+        assert shop.generations.lease_generation(shop.org_id, job["id"], "dead", now, now + 150)
         shop.edit(job, sweep_at=now - 1, requeues=MAX_REQUEUES)
     swept = together(4, lambda _: invoke(cloud, "CleanupFunction", {}), threads=4)
     assert [each["failed"] for each in swept] == [0] * 4

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -25,8 +25,8 @@ from imagelayer.credits.store import CreditStore
 from imagelayer.credits.wallet import Wallet, WalletMemory
 from imagelayer.generations.acceptance import Acceptance
 from imagelayer.generations.assets import Assets
-from imagelayer.generations.generations import Generations
 from imagelayer.generations.schemas import CreateGenerationRequest
+from imagelayer.generations.service import Generations
 from imagelayer.generations.store import GenerationStore
 from imagelayer.image_models.registry import registry
 from imagelayer.limits.counters import CounterStore, TatMemory
@@ -138,7 +138,7 @@ class Shop:
             queue=NoQueue(),  # type: ignore[arg-type]
             assets=assets,
             media=assets.media,
-            models=registry(()),
+            registry=registry(()),
             webhooks=webhooks,
             warn=lambda _what: None,
             clock=time.time,
@@ -148,18 +148,21 @@ class Shop:
         body = CreateGenerationRequest(
             **{"prompt": "a lamp", "size": "256x256", "brand_id": self.brand_id, **fields}
         )
-        made = use_cases.create(principal, Origin("203.0.113.9", "test"), time.time(), body)
+        made = use_cases.create_generation(
+            principal, Origin("203.0.113.9", "test"), time.time(), body
+        )
         return self.job(made.body["id"])
 
     def job(self, job_id: str) -> Item:
         """A job as it stands."""
-        found = self.generations.get(self.org_id, job_id)
+        found = self.generations.get_generation(self.org_id, job_id)
         assert found is not None
-        return found
+        return cast("Item", found)
 
     def jobs(self) -> list[Item]:
         """All of its jobs."""
-        return self.generations.page(self.org_id, limit=100, after=None)
+        found = self.generations.list_generations(self.org_id, limit=100, after=None)
+        return cast("list[Item]", found)
 
     def everything(self) -> list[Item]:
         """Its jobs and the records of its images."""

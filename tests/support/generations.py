@@ -71,7 +71,7 @@ class Till:
         """Ask for `n` images, a credit each; returns the job's id."""
         generations = self.product.part("generation", GenerationsWiring).generations
         body = CreateGenerationRequest(prompt="waves", size="256x256", n=n)
-        return str(generations.create(self.principal, ORIGIN, now, body).body["id"])
+        return str(generations.create_generation(self.principal, ORIGIN, now, body).body["id"])
 
     def work(self, generation_id: str, now: float) -> str:
         """Let the worker make it."""
@@ -82,4 +82,4 @@ class Till:
     def cancel(self, generation_id: str, now: float) -> None:
         """Stop it."""
         generations = self.product.part("generation", GenerationsWiring).generations
-        generations.cancel(self.principal, generation_id, now)
+        generations.cancel_generation(self.principal, generation_id, now)

@@ -38,15 +38,15 @@ def employ(product: Product, model: ImageModel, provider: str = "studio") -> Non
     """Let the worker have a provider of the test's."""
     wiring = product.part("generation_worker", GenerationsWiring)
     worker = wiring.generation_worker
-    models = product.part("generation_worker", ImageModelsWiring).models
+    known = product.part("generation_worker", ImageModelsWiring).registry
     providers = {**worker.providers, provider: lambda: model}
-    vars(wiring)["generation_worker"] = replace(worker, providers=providers, models=models)
+    vars(wiring)["generation_worker"] = replace(worker, providers=providers, registry=known)
 
 
 def offer(product: Product, providers: Iterable[str], custom: str = "") -> None:
     """Let these providers be set up, and these models be known beside ours."""
     for function in ("generation", "images", "generation_worker"):
-        vars(product.part(function, ImageModelsWiring))["models"] = registry(providers, custom)
+        vars(product.part(function, ImageModelsWiring))["registry"] = registry(providers, custom)
 
 
 def while_waiting(

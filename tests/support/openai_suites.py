@@ -40,8 +40,8 @@ class Run:
     def jobs(self, word: str = "") -> list[Item]:
         """The shop's jobs, or those of one case."""
         prompt = self.given[word] if word else ""
-        jobs = self.shop.generations.page(self.shop.org_id, limit=1000, after=None)
-        return [job for job in jobs if prompt in job["prompt"]]
+        jobs = self.shop.generations.list_generations(self.shop.org_id, limit=1000, after=None)
+        return [dict(job) for job in jobs if prompt in job["prompt"]]
 
     def vendors_calls(self, word: str) -> int:
         """How often the vendor was asked by one case."""

@@ -109,7 +109,7 @@ class World:
         principal = Principal("user", self.org_id, "usr_1", frozenset())
         body = CreateGenerationRequest(prompt="waves", size="256x256", n=n)
         try:
-            made = self.processes[process].create(principal, ORIGIN, self.now, body)
+            made = self.processes[process].create_generation(principal, ORIGIN, self.now, body)
         except Problem as problem:
             assert problem.code == "insufficient_credits"  # noqa: PT017
             assert not enough
@@ -122,9 +122,9 @@ class World:
         now = int(self.now)
         if how == "release":
             principal = Principal("user", self.org_id, "usr_1", frozenset())
-            self.processes["ask"].cancel(principal, generation_id, now)
+            self.processes["ask"].cancel_generation(principal, generation_id, now)
             return
-        job = self.store.claim(self.org_id, generation_id, "m-1", now, now + 150)
+        job = self.store.lease_generation(self.org_id, generation_id, "m-1", now, now + 150)
         assert job is not None
         usage = Usage(None, "usr_1", None, "studio", None, "live", job["n"], job["credits"])
         settle = self.credits.settle(reservation(job), usage, now)

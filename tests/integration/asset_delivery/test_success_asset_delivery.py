@@ -67,7 +67,8 @@ def test_a_link_never_outlives_its_image(product: Product, owner: Account, left:
     # The signature's date is the real clock's, so the image's end is moved instead of the time.
     product.edit("GenerationsTable", asset, expires_at=int(now + left) + 1)
     expires_at = int(now + left) + 1
-    seen = product.part("asset_delivery", GenerationsWiring).assets.get(principal, asset["id"], now)
+    assets = product.part("asset_delivery", GenerationsWiring).assets
+    seen = assets.get_asset(principal, asset["id"], now)
     assert signed_until(seen["url"]) <= expires_at + 1  # the signing second may just have turned
     assert int(query(seen["url"])["X-Amz-Expires"]) <= min(300, expires_at - int(now))
     assert seen["url_expires_at"] <= seen["expires_at"]

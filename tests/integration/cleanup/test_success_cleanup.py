@@ -172,7 +172,7 @@ def test_a_sweep_that_read_before_a_worker_settled_releases_nothing(
     product: Product, owner: Account
 ) -> None:
     ask(product, owner)
-    stale = overdue(product, status="running", claim="m-1")
+    stale: Any = overdue(product, status="running", claim="m-1")
     product.edit("GenerationsTable", stale, status="queued")
     product.work_queue()
     store = product.part("cleanup", GenerationsWiring).generation_store

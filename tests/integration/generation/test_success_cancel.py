@@ -85,7 +85,7 @@ def test_who_cancels_what_changes_in_between_learns_the_outcome(
         else:
             cancel(product, owner.headers, made)
 
-    with accounts.meanwhile(store, "get", act):
+    with accounts.meanwhile(store, "get_generation", act):
         answer = cancel(product, owner.headers, made)
     expected = 409 if meanwhile == "settled" else 200
     assert answer.status == expected
@@ -109,7 +109,9 @@ def test_a_free_job_that_succeeds_in_between_is_not_canceled_either(
     product.edit("GenerationsTable", job(product, made), status="running", claim="m-1")
     store = product.part("generation", GenerationsWiring).generation_store
     till = Till(product, owner)
-    with accounts.meanwhile(store, "get", lambda: till.work(made, time.time())) as came_to:
+    with accounts.meanwhile(
+        store, "get_generation", lambda: till.work(made, time.time())
+    ) as came_to:
         assert cancel(product, key, made).status == 409
     assert came_to == ["succeeded"]
     assert read(product, key, made)["status"] == "succeeded"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from typing import Any
 
 import pytest
 
@@ -298,7 +299,7 @@ def test_a_reservation_has_one_outcome(
     create(product, owner.headers)
     credit_store = product.part("generation_worker", CreditsWiring).credit_store
     store = product.part("generation_worker", GenerationsWiring).generation_store
-    stored = product.item("GenerationsTable", "GEN#")
+    stored: Any = product.item("GenerationsTable", "GEN#")
     held = reservation(stored)
     usage = Usage(None, owner.user_id, None, "studio", None, "live", 1, 1)
     actions = {

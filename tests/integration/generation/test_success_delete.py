@@ -167,7 +167,7 @@ def test_a_job_that_changes_in_between_is_removed_as_it_came_out(
         else:
             cancel(product, owner.headers, made)
 
-    with accounts.meanwhile(store, "get", act):
+    with accounts.meanwhile(store, "get_generation", act):
         assert delete(product, owner.headers, made).status == 204
     assert is_gone(product, owner.headers, made)
     assert held(product) == ((1, 0) if meanwhile == "settled" else (0, 0))

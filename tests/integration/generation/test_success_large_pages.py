@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.generations import generations
+from imagelayer.generations import service as generations
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.table import StoreUnavailable
 from tests.support.generations import create
@@ -48,7 +48,7 @@ def test_a_fault_while_waiting_is_not_a_refusal_of_what_was_accepted(
     def fails(*_: Any) -> Any:
         raise StoreUnavailable("get_item", "throttled")
 
-    monkeypatch.setattr(store, "get", fails)
+    monkeypatch.setattr(store, "get_generation", fails)
     headers = {**owner.headers, "prefer": "wait=5"}
     answer = create(product, headers)
     assert (answer.status, answer.json["status"]) == (202, "queued")

@@ -63,12 +63,12 @@ def test_what_an_attempt_left_that_died_is_removed_by_the_next(
     class OneByOne(type(worker)):  # type: ignore[misc]
         """Brands each picture before the next is painted."""
 
-        def _paint_all(self, job: Any, look: Any) -> Any:
+        def _generate_all(self, job: Any, look: Any) -> Any:
             source = self._source(job)
             for index in range(job["n"]):
-                model = self.models.models[job["model"]]
+                model = self.registry.models[job["model"]]
                 yield self.providers["studio"]().generate(
-                    self._order(job, look, model, source, index)
+                    self._request(job, look, model, source, index)
                 )
 
     dying = OneByOne(**{**vars(worker), "providers": {"studio": DyingModel}})
@@ -88,7 +88,7 @@ def test_what_a_failing_attempt_made_is_removed_at_once(product: Product, owner:
         """Makes the store's progress fail after the first image."""
 
         def __getattr__(self, name: str) -> Any:
-            if name == "progress":
+            if name == "record_progress":
                 raise RuntimeError
             return getattr(worker.store, name)
 

@@ -111,7 +111,9 @@ def test_a_worker_that_comes_too_late_tells_nothing(
     product.webhook(owner)
     job = ask(product, owner)
     worker = product.part("generation_worker", GenerationsWiring).generation_worker
-    claimed = worker.store.claim(owner.org_id, job["id"], "slow", int(time.time()), 4_000_000_000)
+    claimed = worker.store.lease_generation(
+        owner.org_id, job["id"], "slow", int(time.time()), 4_000_000_000
+    )
     assert claimed is not None
     path = f"/v1/generations/{job['id']}/cancel"
     assert product.call("POST", path, headers=owner.headers).status == 200

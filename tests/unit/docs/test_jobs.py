@@ -6,7 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from dev.settings import ROOT
-from imagelayer.generations import generations, jobs
+from imagelayer.generations import jobs
+from imagelayer.generations import service as generations
 from imagelayer.generations import sweep as cleanup
 from imagelayer.generations import worker as generation_worker
 from imagelayer.generations.schemas import BrandedRequest

@@ -45,7 +45,7 @@ def test_the_fields_of_a_generations_event_are_listed_in_their_order() -> None:
             return message["body"]
 
     store: Any = Store()
-    job = {
+    job: Any = {
         "id": "gen_1", "org_id": "org_1", "model": "studio", "mode": "live", "n": 1,
         "credits": 1, "created_at": 1, "expires_at": 2,
     }  # fmt: skip

@@ -1,1 +1,1 @@
-"""Jobs: accepted, worked off, read, ended; their images."""
+"""Generations: accepting, running, reading and ending them; their images."""

@@ -1,16 +1,16 @@
 """Whether a generation may happen, decided and written in one transaction.
 
-The brand is there, the organization and the end user are within their limits, the session is within
+The brand exists, the organization and the end user are within their limits, the session is within
 its cap, the credits are there, and no earlier request has the same idempotency key: all of it holds
-at one moment, or nothing is written. What this process guesses of the plan, the balances and the
-limits is checked by the transaction. A refusal brings what stands there, which either decides or
-makes the next guess a better one.
+at one moment, or nothing is written. What this process assumes of the plan, the balances and the
+limits is checked by the transaction. A refused transaction returns the current items, which either
+settle the question or correct the next attempt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imagelayer.access.end_user_store import EndUserSessionStore, hash_of
@@ -26,39 +26,62 @@ from imagelayer.limits.rate_limits import POLICIES, Limited
 from imagelayer.platform.errors import Problem, not_found
 from imagelayer.platform.idempotency import IdempotencyRecord, Ids
 from imagelayer.platform.principals import Origin, Principal
-from imagelayer.platform.table import Action, Item, StoreUnavailable
+from imagelayer.platform.table import Action, StoreUnavailable
 
 if TYPE_CHECKING:
     from imagelayer.brands.records import BrandSnapshot
+    from imagelayer.generations.records import Job
 
 # Each attempt but the last means that another request or an operator came first.
 ATTEMPTS = 12
 
+Draws = Mapping[str, int]  # credits by the name of the balance they come from
+
 
 class OutOfCredits(Exception):
-    """All balances together have not enough."""
+    """The balances together are insufficient."""
 
 
 class BrandMissing(Exception):
     """There is no such brand."""
 
 
-@dataclass
-class AcceptanceAttempt:
-    """One request for a job, and what its attempts so far have learned."""
+@dataclass(frozen=True)
+class Accepted:
+    """A job, and whether an earlier request created it."""
+
+    job: Job
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class AcceptanceRequest:
+    """Who wants which job."""
 
     principal: Principal
     origin: Origin
-    job: Item
+    job: Job
     idempotency: IdempotencyRecord | None
     now: float
-    draws: Mapping[str, int] | None = None  # from balances that were read, for the next attempt
-    turns: list[RateLimitAttempt] = field(default_factory=list)
 
     @property
     def org_id(self) -> str:
-        """The organization that asks."""
-        return str(self.job["org_id"])
+        """The caller's organization."""
+        return self.job["org_id"]
+
+
+@dataclass(frozen=True)
+class AcceptanceAttempt:
+    """One try, with what this process assumes: the job with its brand and the balances it draws
+    from, and the write of each limit."""
+
+    job: Job
+    limits: Sequence[RateLimitAttempt]
+
+    @property
+    def brand(self) -> BrandSnapshot | None:
+        """The brand the job is made with."""
+        return self.job.get("brand")
 
 
 @dataclass(frozen=True)
@@ -78,109 +101,102 @@ class Acceptance:
         self,
         principal: Principal,
         origin: Origin,
-        job: Item,
+        job: Job,
         idempotency: IdempotencyRecord | None,
         now: float,
-    ) -> Item | None:
-        """Commit a job; returns the earlier one when the request was made before.
+    ) -> Accepted:
+        """Commit a job, or find the one of an earlier request with the same idempotency key.
 
         Raises Problem 402, 403, 404, 409 or 422, Limited, or StoreUnavailable.
         """
-        asked = AcceptanceAttempt(principal, origin, job, idempotency, now)
+        request = AcceptanceRequest(principal, origin, job, idempotency, now)
         try:
-            return self._accept(asked)
-        except OutOfCredits:
-            earlier = self._made_before(asked)
-            if earlier is None:
-                raise self._out_of_credits(asked) from None
-            return earlier
-        except BrandMissing:
-            earlier = self._made_before(asked)
-            if earlier is None:
+            return self._accept(request)
+        except (OutOfCredits, BrandMissing, Limited) as refusal:
+            # Refused by what this process knows, before the idempotency record was read: perhaps
+            # this very request took the last credits.
+            earlier = self._find_earlier(request)
+            if earlier is not None:
+                return earlier
+            if isinstance(refusal, OutOfCredits):
+                raise self._out_of_credits(request) from None
+            if isinstance(refusal, BrandMissing):
                 raise not_found("brand") from None
-            return earlier
-        except Limited:
-            earlier = self._made_before(asked)
-            if earlier is None:
-                raise
-            return earlier
+            raise
 
-    def _made_before(self, asked: AcceptanceAttempt) -> Item | None:
-        """The job of an earlier request, where what this process knows refused this one before the
-        record was looked at: perhaps it was this very request that took the last credits."""
-        if asked.idempotency is None or asked.idempotency.overwrite:
+    def _find_earlier(self, request: AcceptanceRequest) -> Accepted | None:
+        record = request.idempotency
+        if record is None or record.overwrite:
             return None
-        ids = self.store.idempotency.find(asked.idempotency)
-        return self._earlier(asked, ids) if ids is not None else None
+        ids = self.store.idempotency.find(record)
+        return self._earlier(request, ids) if ids is not None else None
 
-    def _accept(self, asked: AcceptanceAttempt) -> Item | None:
+    def _accept(self, request: AcceptanceRequest) -> Accepted:
+        draws: Draws | None = None
         for _ in range(ATTEMPTS):
-            refusal = self._attempt(asked)
+            attempt = self._prepare(request, draws)
+            refusal = self._commit(request, attempt)
             if refusal is None:
-                return None
+                return Accepted(attempt.job)
             if refusal.earlier is not None:
-                earlier = self._earlier(asked, refusal.earlier)
+                earlier = self._earlier(request, refusal.earlier)
                 if earlier is not None:
                     return earlier
-                continue
-            if self._brand_changed(asked, refusal):
-                continue
-            if refusal.cap_reached:
-                raise self._cap_reached(asked)
-            if self._learn_limits(asked, refusal) and refusal.credits_short:
-                self._learn_balances(asked, refusal)
+                request = _overwriting(request)
+            elif refusal.brand[0]:
+                self._learn_brand(request, refusal)
+            elif refusal.cap_reached:
+                raise self._cap_reached(request)
+            else:
+                draws = self._learn(request, attempt, refusal)
         raise StoreUnavailable("transact_write_items", "the organization is too contended")
 
-    def _attempt(self, asked: AcceptanceAttempt) -> Refusal | None:
-        job, now = asked.job, int(asked.now)
+    def _prepare(self, request: AcceptanceRequest, draws: Draws | None) -> AcceptanceAttempt:
+        """The next attempt, from what this process knows; `draws` are from balances that were read.
+
+        Raises OutOfCredits, BrandMissing or Limited.
+        """
+        job: Job = {**request.job}
         if job["credits"]:
-            draws = asked.draws or self.wallet.draws(asked.org_id, job["credits"], asked.now)
-            if draws is None:
+            chosen = draws or self.wallet.draws(request.org_id, job["credits"], request.now)
+            if chosen is None:
                 raise OutOfCredits
-            job["draws"] = dict(draws)
-        asked.turns = self._turns(asked)
-        brand = self._pin(asked)
-        refusal = self.store.accept(
+            job["draws"] = dict(chosen)
+        limits = self._limits(request)
+        brand_id = job.get("brand_id")
+        if brand_id:
+            brand = self.brands.of(request.org_id, brand_id)
+            if brand is None:
+                raise BrandMissing
+            job["brand"] = brand
+        return AcceptanceAttempt(job, limits)
+
+    def _commit(self, request: AcceptanceRequest, attempt: AcceptanceAttempt) -> Refusal | None:
+        job, brand, now = attempt.job, attempt.brand, int(request.now)
+        refusal = self.store.create_generation(
             job,
-            brand=[self.brands.check(asked.org_id, brand)] if brand else [],
-            limits=[turn.action() for turn in asked.turns],
-            cap=self._cap(asked.principal),
+            brand=[self.brands.check(request.org_id, brand)] if brand else [],
+            limits=[limit.action() for limit in attempt.limits],
+            cap=self._cap(request.principal),
             reserve=self.credits.reserve(reservation(job), now) if job["credits"] else [],
-            record=asked.idempotency,
+            record=request.idempotency,
         )
         if refusal is None:
-            for turn in asked.turns:
-                turn.committed()
-            self.wallet.taken(asked.org_id, job.get("draws") or {})
+            for limit in attempt.limits:
+                limit.committed()
+            self.wallet.taken(request.org_id, job.get("draws") or {})
         return refusal
 
-    def _pin(self, asked: AcceptanceAttempt) -> BrandSnapshot | None:
-        """Put the brand into the job, as far as this process knows it. Raises BrandMissing."""
-        if not asked.job["brand_id"]:
-            return None
-        brand = self.brands.of(asked.org_id, asked.job["brand_id"])
-        if brand is None:
-            raise BrandMissing
-        asked.job["brand"] = brand
-        return brand
-
-    def _brand_changed(self, asked: AcceptanceAttempt, refusal: Refusal) -> bool:
-        """Take in the brand as it stands, if that is what refused."""
-        refused, brand = refusal.brand
-        if refused:
-            self.brands.learn(asked.org_id, asked.job["brand_id"], brand)
-        return refused
-
-    def _turns(self, asked: AcceptanceAttempt) -> list[RateLimitAttempt]:
-        """The limits that count beyond the caller's own: of the organization, and of the end user
-        whatever session it is."""
-        principal = asked.principal
-        known = self.wallet.known(asked.org_id)
+    def _limits(self, request: AcceptanceRequest) -> list[RateLimitAttempt]:
+        """The limits beyond the caller's own: of the organization, and of the end user across all
+        of their sessions."""
+        principal = request.principal
+        known = self.wallet.known(request.org_id)
         whole = POLICIES["organization-generations"].under(known.terms)
-        now_ms = int(asked.now * 1000)
-        turns = [
+        now_ms = int(request.now * 1000)
+        limits = [
             self.credits.turn(
-                asked.org_id,
+                request.org_id,
                 self.wallet.choose(whole.parts(known.shards)),
                 whole.share(known.shards),
                 now_ms,
@@ -188,9 +204,9 @@ class Acceptance:
             )
         ]
         if principal.end_user is not None:
-            subject = f"{asked.org_id}#{hash_of(principal.end_user.id)}"
-            turns.append(self.counters.turn(subject, POLICIES["end-user-generations"], now_ms))
-        return turns
+            subject = f"{request.org_id}#{hash_of(principal.end_user.id)}"
+            limits.append(self.counters.turn(subject, POLICIES["end-user-generations"], now_ms))
+        return limits
 
     def _cap(self, principal: Principal) -> list[Action]:
         user = principal.end_user
@@ -198,57 +214,68 @@ class Acceptance:
             return []
         return [self.end_users.count_action(user)]
 
-    def _earlier(self, asked: AcceptanceAttempt, ids: Ids) -> Item | None:
-        """The job an earlier request made; None when a client without a key may have another."""
-        if asked.idempotency is None:
-            raise LookupError("a replay without an idempotency key")
-        job = self.store.get(asked.org_id, ids["generation_id"])
-        if asked.idempotency.secret:
+    def _earlier(self, request: AcceptanceRequest, ids: Ids) -> Accepted | None:
+        """The job an earlier request created; None when a client without a key may have another."""
+        job = self.store.get_generation(request.org_id, ids["generation_id"])
+        if request.idempotency is not None and request.idempotency.secret:
             if job is None:
                 raise not_found("generation")
-            return job
+            return Accepted(job, replayed=True)
         if job is not None and job["status"] not in ("failed", "canceled"):
-            return job
-        # What failed or is gone is no answer to a client that only said it is trying again.
-        asked.idempotency = replace(asked.idempotency, overwrite=True)
+            return Accepted(job, replayed=True)
+        # A failed or deleted job is no answer to a client that only says it is trying again.
         return None
 
-    def _learn_limits(self, asked: AcceptanceAttempt, refusal: Refusal) -> bool:
-        """Take in what stood at the limits. False when the plan was another one than thought, and
-        with it perhaps the balances. Raises Limited."""
-        asked.draws = None
+    def _learn_brand(self, request: AcceptanceRequest, refusal: Refusal) -> None:
+        """Take in the current brand, which refused the attempt."""
+        _, brand = refusal.brand
+        self.brands.learn(request.org_id, str(request.job.get("brand_id")), brand)
+
+    def _learn(
+        self, request: AcceptanceRequest, attempt: AcceptanceAttempt, refusal: Refusal
+    ) -> Draws | None:
+        """Take in the current limits, plan and balances; returns draws if balances were read.
+
+        Raises Limited or OutOfCredits.
+        """
         try:
-            for turn, (refused, item) in zip(asked.turns, refusal.limits, strict=True):
+            for limit, (refused, item) in zip(attempt.limits, refusal.limits, strict=True):
                 if refused:
-                    turn.learn(item)
+                    limit.learn(item)
         except GuardFailed as failure:
-            self.wallet.learn_plan(asked.org_id, failure.item)
-            return False
-        return True
-
-    def _learn_balances(self, asked: AcceptanceAttempt, refusal: Refusal) -> None:
-        """Read the balances, unless what refused was the one there is. Raises OutOfCredits."""
-        if self.wallet.known(asked.org_id).rev is None and refusal.balance is not None:
+            # The plan was not the assumed one, and with it perhaps the balances.
+            self.wallet.learn_plan(request.org_id, failure.item)
+            return None
+        if not refusal.credits_short:
+            return None
+        if self.wallet.known(request.org_id).rev is None and refusal.balance is not None:
+            raise OutOfCredits  # without a plan there is one balance, and it refused
+        draws = self.wallet.read(request.org_id, request.job["credits"], request.now)
+        if draws is None:
             raise OutOfCredits
-        asked.draws = self.wallet.read(asked.org_id, asked.job["credits"], asked.now)
-        if asked.draws is None:
-            raise OutOfCredits
+        return draws
 
-    def _cap_reached(self, asked: AcceptanceAttempt) -> Problem:
-        self._denied("session.cap_reached", asked)
-        return Problem("generation_cap_reached", "This session has used all of its generations.")
+    def _cap_reached(self, request: AcceptanceRequest) -> Problem:
+        self._denied("session.cap_reached", request)
+        return Problem(
+            "generation_cap_reached", "This session has made all the generations it may."
+        )
 
-    def _out_of_credits(self, asked: AcceptanceAttempt) -> Problem:
-        self._denied("quota.denied", asked)
-        self.quota_alerts.denied(asked.org_id, asked.now)
-        cost = asked.job["credits"]
+    def _out_of_credits(self, request: AcceptanceRequest) -> Problem:
+        self._denied("quota.denied", request)
+        self.quota_alerts.denied(request.org_id, request.now)
+        cost = request.job["credits"]
         return Problem(
             "insufficient_credits",
             f"This costs {cost} {'credit' if cost == 1 else 'credits'}, "
             "more than the organization has left.",
         )
 
-    def _denied(self, event: str, asked: AcceptanceAttempt) -> None:
-        self.security.record(
-            event, "denied", asked.origin, org_id=asked.org_id, actor=asked.principal.actor
-        )
+    def _denied(self, event: str, request: AcceptanceRequest) -> None:
+        self.security.by(request.principal, request.origin).record(event, "denied")
+
+
+def _overwriting(request: AcceptanceRequest) -> AcceptanceRequest:
+    """The same request, whose idempotency record replaces the earlier one."""
+    record = request.idempotency
+    return replace(request, idempotency=record and replace(record, overwrite=True))

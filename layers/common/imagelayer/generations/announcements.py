@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from imagelayer.platform.table import Item
 from imagelayer.platform.times import rfc3339
 from imagelayer.webhooks.outbox import Announcement, WebhookOutbox
+
+if TYPE_CHECKING:
+    from imagelayer.generations.records import Job
 
 EndStatus = Literal["succeeded", "failed", "canceled"]
 
 
 def announce_end(
     webhooks: WebhookOutbox,
-    job: Item,
+    job: Job,
     status: EndStatus,
     now: float,
     *,

@@ -1,10 +1,9 @@
-"""Images: their records, and the short signed links they are reached by."""
+"""Finished images: their records, their bytes, and the short-lived signed links to them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.generations.store import GenerationStore
 from imagelayer.platform.errors import Problem, not_found
@@ -12,6 +11,9 @@ from imagelayer.platform.ids import is_id
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.principals import Principal
 from imagelayer.platform.times import rfc3339
+
+if TYPE_CHECKING:
+    from imagelayer.generations.records import AssetRecord, Job
 
 LINK_SECONDS = 300
 
@@ -23,9 +25,11 @@ class Assets:
     store: GenerationStore
     media: ObjectStore
 
-    def get(self, principal: Principal, asset_id: str, now: float) -> dict[str, Any]:
+    def get_asset(self, principal: Principal, asset_id: str, now: float) -> dict[str, Any]:
         """An image's record with a fresh link. Raises Problem 404, or 410 once it has expired."""
-        record = self.store.asset(principal.org_id, asset_id) if is_id("ast", asset_id) else None
+        record = (
+            self.store.get_asset(principal.org_id, asset_id) if is_id("ast", asset_id) else None
+        )
         if record is None or not principal.sees(record):
             raise not_found("asset")
         # S3 may keep an expired object for a while; the promise is kept here.
@@ -33,7 +37,18 @@ class Assets:
             raise Problem("expired", "The image has expired. Generate it again.")
         return self.view(record, now)
 
-    def view(self, record: Mapping[str, Any], now: float) -> dict[str, Any]:
+    def of(self, job: Job) -> list[AssetRecord]:
+        """The records of a job's images, in order."""
+        return self.store.assets_of(job)
+
+    def read(self, record: AssetRecord) -> bytes:
+        """An image's bytes. Raises Problem 410."""
+        data = self.media.get(record["object_key"])
+        if data is None:
+            raise Problem("expired", "The image has expired. Generate it again.")
+        return data
+
+    def view(self, record: AssetRecord, now: float) -> dict[str, Any]:
         """What the API shows of an image. The link never outlives the image."""
         seconds = max(1, min(LINK_SECONDS, int(record["expires_at"] - now)))
         return {

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from imagelayer.credits.store import CreditStore, Reservation
 from imagelayer.design.presets import PRESETS
-from imagelayer.image_models.registry import DEFAULT, Model, Registry
+from imagelayer.image_models.registry import Model, Registry
 from imagelayer.platform.errors import invalid, not_found
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.principals import Principal
-from imagelayer.platform.table import Action, Item
+from imagelayer.platform.table import Action
 from imagelayer.platform.times import rfc3339, utc_month
 
 if TYPE_CHECKING:
     from imagelayer.design.schemas import Design
+    from imagelayer.generations.records import AssetRecord, Job
     from imagelayer.generations.schemas import BrandedRequest, OutputFormat
 
 MEDIA_SECONDS = 72 * 3600
@@ -29,7 +30,7 @@ DONE = frozenset({"succeeded", "failed", "canceled"})
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """What is asked for, whichever way it was asked. `source` is a picture to start from."""
+    """What a caller requests, on any route. `source` is the picture that an edit starts from."""
 
     prompt: str
     branded: BrandedRequest
@@ -43,18 +44,18 @@ class GenerationRequest:
 
 def new_job(
     registry: Registry, principal: Principal, now: float, request: GenerationRequest
-) -> Item:
+) -> Job:
     """A queued job. Raises Problem 404 or 422."""
     model = registry.find(request.model, datetime.fromtimestamp(now, UTC).date())
     width, height = size_of(request)
     model.check_size(width, height)
     _check(request, model)
     if principal.mode == "test":
-        # What runs with a live key runs with a test key too, without a vendor being paid for it.
-        model = registry.models[DEFAULT]
+        # What runs with a live key runs with a test key too, without paying a provider for it.
+        model = registry.built_in
     branded = request.branded
     created = int(now)
-    job: Item = {
+    job: Job = {
         "id": new_id("gen", now),
         "org_id": principal.org_id,
         "actor": principal.actor,
@@ -89,25 +90,37 @@ def new_job(
     return job
 
 
-def reservation(job: Item) -> Reservation:
+def reservation(job: Job) -> Reservation:
     """The credits a job holds."""
     return Reservation(job["org_id"], job["month"], job["id"], job.get("draws") or {})
 
 
-def release_actions(credits: CreditStore, job: Item, now: int) -> list[Action]:
-    """What gives a job's credits back, inside the transaction that ends it."""
+def object_keys(job: Job, assets: Sequence[AssetRecord]) -> list[str]:
+    """The keys of everything a job has in the media bucket."""
+    source = [job["source_key"]] if job.get("source_key") else []
+    return [*source, *(asset["object_key"] for asset in assets)]
+
+
+def release_actions(credits: CreditStore, job: Job, now: int) -> list[Action]:
+    """Give a job's credits back, inside the transaction that ends it."""
     held = reservation(job)
     return credits.release(held, now) if held.draws else []
 
 
-def view(job: Mapping[str, Any], assets: list[dict[str, Any]]) -> dict[str, Any]:
+def brand_version(job: Job) -> int | None:
+    """The version of the brand that a job is made with."""
+    brand = job.get("brand")
+    return brand["version"] if brand else None
+
+
+def view(job: Job, assets: list[dict[str, Any]]) -> dict[str, Any]:
     """What the API shows of a job."""
     return {
         "id": job["id"],
         "status": job["status"],
         "prompt": job["prompt"],
         "brand_id": job.get("brand_id"),
-        "brand_version": (job.get("brand") or {}).get("version"),
+        "brand_version": brand_version(job),
         "model": job["model"],
         "width": job["width"],
         "height": job["height"],
@@ -115,7 +128,7 @@ def view(job: Mapping[str, Any], assets: list[dict[str, Any]]) -> dict[str, Any]
         "output_format": job["output_format"],
         "seed": job["seed"],
         "mode": job["mode"],
-        # What did not come to be costs nothing, whatever was held for it.
+        # A failed or canceled job costs nothing, whatever was held for it.
         "credits": 0 if job["status"] in ("failed", "canceled") else job["credits"],
         "progress": {"completed": job.get("completed", 0), "total": job["n"]},
         "created_at": rfc3339(job["created_at"]),

@@ -2,36 +2,41 @@
 
     ORG#<org_id>   GEN#<generation_id>   status, prompt, …, claim, expires_at, sweep_shard, sweep_at
     ORG#<org_id>   AST#<asset_id>        generation_id, object_key, …, expires_at
-    ORG#<org_id>   IDEM#<hash>           see stores.idempotency
+    ORG#<org_id>   IDEM#<hash>           see platform.idempotency
 
 A job's states, and the conditional write behind each arrow:
 
-    queued ──claim──▶ running ──settle──▶ succeeded
+    queued ──lease──▶ running ──settle──▶ succeeded
        ▲                 │  │
        └────requeue──────┘  │
        └──release───────────┴──▶ failed, canceled
 
-`sweep_at` is the moment at which the sweep should look at the job next: the deadline of a state
-that must not last, and `expires_at` once the job is done. `purge_at` is the table's TTL attribute,
-days later, so that DynamoDB cannot forget a record before the sweep has removed its media.
+The lease is the attribute `claim`. `sweep_at` is the time at which the sweep should look at the job
+next: the deadline of a state that must not last, and `expires_at` once the job is done. `purge_at`
+is the table's TTL attribute, days later, so that DynamoDB cannot forget a record before the sweep
+has removed its media.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.table import (
     Action,
     ConditionFailed,
     Item,
+    Outcome,
     Table,
     TransactionRefused,
     sweep_shard,
     try_transact,
 )
+
+if TYPE_CHECKING:
+    from imagelayer.generations.records import AssetRecord, ImageFailure, Job
 
 PURGE_AFTER_SECONDS = 4 * 86_400
 
@@ -44,9 +49,9 @@ class GenerationStore:
         self._table = table
         self.idempotency = IdempotencyStore(client, table)
 
-    def accept(
+    def create_generation(
         self,
-        job: Item,
+        job: Job,
         *,
         brand: Sequence[Action] = (),
         limits: Sequence[Action] = (),
@@ -54,11 +59,11 @@ class GenerationStore:
         reserve: Sequence[Action] = (),
         record: IdempotencyRecord | None = None,
     ) -> Refusal | None:
-        """Write the job, count it against its limits and its session's cap, hold its credits and
-        note its idempotency key, all or nothing.
+        """Write the job, check its brand, count it against its limits and its session's cap, hold
+        its credits and write its idempotency record, all or nothing.
 
-        Returns None when accepted. Racing requests with one key: one puts the record, the others
-        are canceled whole, so one job exists and one reservation.
+        Returns None when accepted. Of racing requests with one key one writes the record, the
+        others are refused whole, so there is one job and one reservation.
         """
         parts = {
             "job": [self._table.put_action(_job_item(job), condition="attribute_not_exists(#pk)")],
@@ -71,54 +76,55 @@ class GenerationStore:
         try:
             earlier = self.idempotency.commit(actions, record)
         except TransactionRefused as refusal:
-            return Refusal.of(refusal, {name: len(part) for name, part in parts.items()})
+            return Refusal.of(refusal.by_part(parts))
         return Refusal(earlier=earlier) if earlier is not None else None
 
-    def get(self, org_id: str, generation_id: str) -> Item | None:
+    def get_generation(self, org_id: str, generation_id: str) -> Job | None:
         """A job, or None."""
-        return self._table.get(**_job_key(org_id, generation_id))
+        return cast("Job | None", self._table.get(**_job_key(org_id, generation_id)))
 
-    def page(self, org_id: str, *, limit: int, after: str | None) -> list[Item]:
+    def list_generations(self, org_id: str, *, limit: int, after: str | None) -> list[Job]:
         """Jobs, newest first, past `after`."""
-        return self._table.query(
+        found = self._table.query(
             f"ORG#{org_id}",
             prefix="GEN#",
             limit=limit,
             after=f"GEN#{after}" if after else None,
             newest_first=True,
         )
+        return cast("list[Job]", found)
 
-    def asset(self, org_id: str, asset_id: str) -> Item | None:
+    def get_asset(self, org_id: str, asset_id: str) -> AssetRecord | None:
         """An image's record, or None."""
-        return self._table.get(**_asset_key(org_id, asset_id))
+        return cast("AssetRecord | None", self._table.get(**_asset_key(org_id, asset_id)))
 
-    def assets(self, org_id: str, asset_ids: Sequence[str]) -> list[Item]:
+    def assets_of(self, job: Job) -> list[AssetRecord]:
         """The records of a job's images, in order."""
-        found = (self.asset(org_id, asset_id) for asset_id in asset_ids)
+        found = (self.get_asset(job["org_id"], each) for each in job.get("asset_ids", []))
         return [asset for asset in found if asset is not None]
 
-    def claim(
-        self, org_id: str, generation_id: str, claim: str, now: int, deadline: int
-    ) -> Item | None:
-        """Take a queued job to work on; None when there is nothing to do.
+    def lease_generation(
+        self, org_id: str, generation_id: str, lease: str, now: int, deadline: int
+    ) -> Job | None:
+        """Lease a queued job to work on; None when there is nothing to do.
 
-        SQS delivers at least once, and a worker may die. Of several claimants of a queued job one
-        sets `claim` and the others' condition fails. A running job whose deadline has passed may
-        be claimed by another: its worker is dead or will fail to settle, because its claim is
-        gone. The same message delivered again keeps its claim, so that a worker that died is made
-        up for at once; of two that run at the same time the first to settle wins. `attempts` counts
-        every claim, because each may cost a call of a provider, and names its objects.
+        SQS delivers at least once, and a worker may die. Of several workers that find a job queued
+        one sets `claim` and the others' condition fails. A running job whose deadline has passed
+        may be leased by another: its worker is dead or will fail to settle, because its lease is
+        gone. The same message delivered again keeps its lease, so that a dead worker is replaced at
+        once; of two that run at the same time the first to settle wins. `attempts` counts every
+        lease, because each may cost a call of a provider, and names its objects.
         """
         try:
-            return self._table.update(
+            leased = self._table.update(
                 **_job_key(org_id, generation_id),
-                expression="SET #status = :running, #claim = :claim, #started_at = :now, "
+                expression="SET #status = :running, #claim = :lease, #started_at = :now, "
                 "#sweep_at = :deadline, #completed = :none ADD #attempts :one",
                 condition="#expires_at > :now AND (#status = :queued OR (#status = :running "
-                "AND (#claim = :claim OR #sweep_at <= :now)))",
+                "AND (#claim = :lease OR #sweep_at <= :now)))",
                 running="running",
                 queued="queued",
-                claim=claim,
+                lease=lease,
                 now=now,
                 deadline=deadline,
                 none=0,
@@ -126,18 +132,19 @@ class GenerationStore:
             )
         except ConditionFailed:
             return None
+        return cast("Job", leased)
 
-    def progress(self, job: Item, completed: int) -> bool:
-        """Tell how many images of a claimed job are made; False when its claim was lost, so that a
+    def record_progress(self, job: Job, completed: int) -> bool:
+        """Record how many images of a leased job are made; False when the lease was lost, so that a
         worker whose job was canceled or taken over stops early."""
         try:
             self._table.update(
                 **_job_key(job["org_id"], job["id"]),
                 expression="SET #completed = :completed",
-                condition="#status = :running AND #claim = :claim",
+                condition="#status = :running AND #claim = :lease",
                 completed=completed,
                 running="running",
-                claim=job["claim"],
+                lease=job["claim"],
             )
         except ConditionFailed:
             return False
@@ -145,25 +152,26 @@ class GenerationStore:
 
     def succeed(
         self,
-        job: Item,
-        assets: Sequence[Item],
-        failures: Sequence[Mapping[str, Any]],
+        job: Job,
+        assets: Sequence[AssetRecord],
+        failures: Sequence[ImageFailure],
         settle: Sequence[Action],
         now: int,
     ) -> bool:
-        """Finish a claimed job: images, what failed of it, status and charge in one transaction.
+        """Finish a leased job: images, failures, status and charge in one transaction. `job` has
+        the credits it ends with.
 
-        False when the claim was lost meanwhile (the sweep released it, or another worker took it
-        over): then nothing is written, nothing is charged, and the caller removes its objects.
+        False when the lease was lost (the sweep released it, or another worker took it over): then
+        nothing is written, nothing is charged, and the caller removes its objects.
         """
         finish = self._table.update_action(
             **_job_key(job["org_id"], job["id"]),
             expression="SET #status = :succeeded, #asset_ids = :asset_ids, #failures = :failures, "
             "#credits = :credits, #completed = :made, #finished_at = :now, #sweep_at = #expires_at",
-            condition="#status = :running AND #claim = :claim",
+            condition="#status = :running AND #claim = :lease",
             succeeded="succeeded",
             running="running",
-            claim=job["claim"],
+            lease=job["claim"],
             asset_ids=[asset["id"] for asset in assets],
             failures=[dict(failure) for failure in failures],
             credits=job["credits"],
@@ -182,29 +190,30 @@ class GenerationStore:
         ]
         return try_transact(self._client, [finish, *puts, *settle])
 
-    def fail(self, job: Item, code: str, message: str, release: Sequence[Action], now: int) -> bool:
+    def fail(self, job: Job, code: str, message: str, release: Sequence[Action], now: int) -> bool:
         """End a job without images and give its credits back, in one transaction.
 
-        The condition names the status and claim as they were read: whoever changed the job in
-        between (a worker that settled, another sweep) wins, and this is refused whole.
+        The condition names the status and lease as they were read: a change in between (a worker
+        that settled, another sweep) wins, and this is refused whole.
         """
         return self._end(job, "failed", {"code": code, "message": message}, release, now)
 
     def _end(
         self,
-        job: Item,
+        job: Job,
         status: str,
         error: dict[str, str] | None,
         release: Sequence[Action],
         now: int,
     ) -> bool:
-        same_claim = "#claim = :claim" if job.get("claim") else "attribute_not_exists(#claim)"
-        values = {"claim": job["claim"]} if job.get("claim") else {}
+        lease = job.get("claim")
+        same_lease = "#claim = :lease" if lease else "attribute_not_exists(#claim)"
+        values = {"lease": lease} if lease else {}
         finish = self._table.update_action(
             **_job_key(job["org_id"], job["id"]),
             expression="SET #status = :status, #error = :error, #finished_at = :now, "
             "#sweep_at = #expires_at",
-            condition=f"#status = :seen AND {same_claim}",
+            condition=f"#status = :seen AND {same_lease}",
             status=status,
             error=error,
             seen=job["status"],
@@ -213,16 +222,16 @@ class GenerationStore:
         )
         return try_transact(self._client, [finish, *release])
 
-    def cancel(self, job: Item, release: Sequence[Action], now: int) -> bool:
-        """End a job that was asked to stop, as `fail` does and against the same rivals."""
+    def cancel_generation(self, job: Job, release: Sequence[Action], now: int) -> bool:
+        """Cancel a job, under the same condition as `fail`."""
         return self._end(job, "canceled", None, release, now)
 
-    def requeue(self, job: Item, sweep_at: int) -> bool:
-        """Give a job whose deadline has passed another chance: back to queued, without a claim.
+    def requeue(self, job: Job, sweep_at: int) -> bool:
+        """Give a job whose deadline has passed another chance: back to queued, without a lease.
 
-        The condition is the job as it was read. Of two sweeps one gets to do it; a worker that
-        settled in between wins; one that is still alive, against expectation, loses its claim here
-        and cannot settle any more.
+        The condition is the job as it was read. Of two sweeps one succeeds; a worker that settled
+        in between wins; one that is unexpectedly still alive loses its lease here and can no longer
+        settle.
         """
         try:
             self._table.update(
@@ -240,11 +249,11 @@ class GenerationStore:
             return False
         return True
 
-    def due(self, shard: int, now: int) -> list[Item]:
+    def due(self, shard: int, now: int) -> list[Job]:
         """Jobs of one shard that the sweep should look at."""
-        return self._table.due(shard, now)
+        return cast("list[Job]", self._table.due(shard, now))
 
-    def forget(self, job: Item) -> None:
+    def delete_generation(self, job: Job) -> None:
         """Remove a job and its images' records, the job last, so that a sweep that dies half way
         is finished by the next one."""
         for asset_id in job.get("asset_ids", []):
@@ -254,37 +263,29 @@ class GenerationStore:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Which part of an acceptance did not hold."""
+    """Which part of an acceptance was refused. An `Outcome` has the current item."""
 
-    brand: tuple[bool, Item | None] = (False, None)  # whether it refused; the brand as it is
-    limits: Sequence[tuple[bool, Item | None]] = ()  # the same of each limit
+    brand: Outcome = (False, None)
+    limits: Sequence[Outcome] = ()
     cap_reached: bool = False
     credits_short: bool = False
     balance: Item | None = None  # the balance that is short; None where there is no balance
     earlier: Ids | None = None  # what an earlier request with the same idempotency key created
 
     @classmethod
-    def of(cls, refusal: TransactionRefused, counts: Mapping[str, int]) -> Refusal:
-        """Read the refusal of `GenerationStore.accept` by how many actions each part has."""
-        found: dict[str, list[tuple[bool, Item | None]]] = {}
-        start = 0
-        for name, count in counts.items():
-            end = start + count
-            found[name] = list(
-                zip(refusal.refused[start:end], refusal.items[start:end], strict=True)
-            )
-            start = end
-        short = [item for refused, item in found["reserve"] if refused]
+    def of(cls, outcomes: Mapping[str, Sequence[Outcome]]) -> Refusal:
+        """Read the outcomes of the parts of `GenerationStore.create_generation`."""
+        short = [balance for refused, balance in outcomes["reserve"] if refused]
         return cls(
-            brand=found["brand"][0] if found["brand"] else (False, None),
-            limits=found["limits"],
-            cap_reached=any(refused for refused, _ in found["cap"]),
+            brand=next(iter(outcomes["brand"]), (False, None)),
+            limits=outcomes["limits"],
+            cap_reached=any(refused for refused, _ in outcomes["cap"]),
             credits_short=bool(short),
             balance=short[0] if short else None,
         )
 
 
-def _job_item(job: Item) -> Item:
+def _job_item(job: Job) -> Item:
     return {
         **_job_key(job["org_id"], job["id"]),
         **job,

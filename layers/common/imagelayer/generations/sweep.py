@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.credits.store import CreditStore
 from imagelayer.generations.announcements import announce_end
-from imagelayer.generations.generations import objects_of
-from imagelayer.generations.jobs import release_actions
+from imagelayer.generations.jobs import object_keys, release_actions
 from imagelayer.generations.store import GenerationStore
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.queue import Queue
 from imagelayer.platform.sweeping import sweep_due
-from imagelayer.platform.table import Item
 from imagelayer.webhooks.outbox import WebhookOutbox
+
+if TYPE_CHECKING:
+    from imagelayer.generations.records import Job
 
 # Pauses of 2, 4, 8 … minutes: a backlog has two hours to drain, and a lost message is replaced
 # after two minutes. Sending one twice is harmless, because workers lease their jobs.
@@ -40,21 +42,21 @@ class GenerationSweep:
         outcomes = ("requeued", "released", "deleted")
         return sweep_due(self.store.due, self._job, now, outcomes=outcomes, warn=self.warn)
 
-    def _job(self, job: Item, now: int) -> str | None:
+    def _job(self, job: Job, now: int) -> str | None:
         if job["status"] in ("queued", "running"):
             if job.get("requeues", 0) < MAX_REQUEUES and job["expires_at"] > now:
                 return self._requeue(job, now)
             return self._give_up(job, now)
         return self._remove(job) if job["expires_at"] <= now else None
 
-    def _requeue(self, job: Item, now: int) -> str | None:
+    def _requeue(self, job: Job, now: int) -> str | None:
         if not self.store.requeue(job, now + REQUEUE_SECONDS * 2 ** job.get("requeues", 0)):
             return None
         message = {"org_id": job["org_id"], "generation_id": job["id"]}
         self.queue.send(message, group=job["org_id"])
         return "requeued"
 
-    def _give_up(self, job: Item, now: int) -> str | None:
+    def _give_up(self, job: Job, now: int) -> str | None:
         end = announce_end(self.webhooks, job, "failed", now, error="timed_out")
         release = [*release_actions(self.credits, job, now), *end.actions]
         message = "The generation did not finish in time."
@@ -63,11 +65,11 @@ class GenerationSweep:
         end.send()
         return "released"
 
-    def _remove(self, job: Item) -> str:
+    def _remove(self, job: Job) -> str:
         """Media first, records last: as long as a record is there, the next sweep finds it."""
-        for key in objects_of(job, self.store):
+        for key in object_keys(job, self.store.assets_of(job)):
             self.media.delete(key)
-        self.store.forget(job)
+        self.store.delete_generation(job)
         self.security.record(
             "media.deleted", "success", org_id=job["org_id"], actor="sweep", reason=job["id"]
         )

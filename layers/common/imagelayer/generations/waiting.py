@@ -1,4 +1,4 @@
-"""How long a caller is ready to wait."""
+"""How long a caller wants to wait."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 
 from imagelayer.api.query import number
-from imagelayer.generations.generations import MAX_WAIT_SECONDS
+from imagelayer.generations.service import MAX_WAIT_SECONDS
 
 # RFC 7240 §4.3: `Prefer: respond-async, wait=10`.
 _PREFER = re.compile(r"""(?:^|[,;])\s*wait\s*=\s*"?([0-9]{1,4})"?\s*(?=$|[,;])""", re.IGNORECASE)
 
 
 def preferred_wait(headers: Mapping[str, str]) -> int:
-    """Seconds of `Prefer: wait=…`, 25 at most; a preference that cannot be read is none."""
+    """Seconds of `Prefer: wait=…`, 25 at most; an unreadable preference counts as none."""
     found = _PREFER.search(headers.get("prefer", ""))
     return min(int(found[1]), MAX_WAIT_SECONDS) if found else 0
 

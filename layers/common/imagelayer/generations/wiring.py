@@ -1,4 +1,4 @@
-"""Builds what generations is made of."""
+"""Wires the generations domain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from imagelayer.platform.wiring import Part
 if TYPE_CHECKING:
     from imagelayer.generations.acceptance import Acceptance
     from imagelayer.generations.assets import Assets
-    from imagelayer.generations.generations import Generations
+    from imagelayer.generations.service import Generations
     from imagelayer.generations.store import GenerationStore
     from imagelayer.generations.sweep import GenerationSweep
     from imagelayer.generations.worker import GenerationWorker
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class GenerationsWiring(Part):
-    """Jobs: accepted, worked off, read, ended; their images."""
+    """Generations and their images."""
 
     @cached_property
     def generation_store(self) -> GenerationStore:
@@ -54,9 +54,9 @@ class GenerationsWiring(Part):
 
     @cached_property
     def generations(self) -> Generations:
-        """Jobs, on the request side."""
+        """The use cases of generations."""
         from imagelayer.credits.wiring import CreditsWiring
-        from imagelayer.generations.generations import Generations
+        from imagelayer.generations.service import Generations
         from imagelayer.image_models.wiring import ImageModelsWiring
         from imagelayer.webhooks.wiring import WebhooksWiring
 
@@ -67,7 +67,7 @@ class GenerationsWiring(Part):
             queue=self.queue,
             assets=self.assets,
             media=self.media,
-            models=self.part(ImageModelsWiring).models,
+            registry=self.part(ImageModelsWiring).registry,
             webhooks=self.part(WebhooksWiring).webhook_outbox,
             warn=self.platform.log.warning,
             clock=self.platform.clock,
@@ -97,7 +97,7 @@ class GenerationsWiring(Part):
 
     @cached_property
     def generation_worker(self) -> GenerationWorker:
-        """Jobs, on the queue's side."""
+        """The worker of the generation queue."""
         import time
 
         from imagelayer.brands.wiring import BrandsWiring
@@ -111,7 +111,7 @@ class GenerationsWiring(Part):
             credits=self.part(CreditsWiring).credit_store,
             brand_objects=self.part(BrandsWiring).brand_objects,
             media=self.media,
-            models=self.part(ImageModelsWiring).models,
+            registry=self.part(ImageModelsWiring).registry,
             providers=self.part(ImageModelsWiring).providers,
             webhooks=self.part(WebhooksWiring).webhook_outbox,
             quota_alerts=self.part(CreditsWiring).quota_alerts,

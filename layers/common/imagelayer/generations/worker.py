@@ -1,4 +1,4 @@
-"""Works a job off: claim, paint, brand, store, settle."""
+"""Runs a job: lease it, make its images, brand them, store them, settle."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
@@ -22,24 +22,27 @@ from imagelayer.image_models.image_model import GenerationRefused, ImageModel, I
 from imagelayer.image_models.registry import Model, Registry
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.objects import ObjectStore
-from imagelayer.platform.table import Action, Item, StoreUnavailable
+from imagelayer.platform.table import Action, StoreUnavailable
 from imagelayer.render import encode
 from imagelayer.render.compositor import TextDoesNotFit, compose
 from imagelayer.webhooks.outbox import WebhookOutbox
 
-# How long the provider may take for all images of a job, which are asked for at the same time. The
-# function's timeout leaves a minute more for branding and storing.
+if TYPE_CHECKING:
+    from imagelayer.generations.records import AssetRecord, ImageFailure, Job
+
+# How long the provider may take for all images of a job, which are requested at the same time. The
+# function's timeout leaves another minute for branding and storing.
 PROVIDER_SECONDS = 180
-# Longer than the function may run, so that a claim is only taken over from a dead worker.
+# Longer than the function may run, so that a lease is only taken over from a dead worker.
 LEASE_SECONDS = 300
 # A message is delivered again when its worker died. Each time may cost a call of the provider.
 MAX_ATTEMPTS = 3
 
-type Painted = Image.Image | GenerationRefused
+type Made = Image.Image | GenerationRefused
 
 
 class LeaseLost(Exception):
-    """The job was canceled, deleted or taken over while it was worked on."""
+    """The job was canceled, deleted or taken over while it was running."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,14 @@ class GenerationWorker:
     credits: CreditStore
     brand_objects: ObjectStore
     media: ObjectStore
-    models: Registry
+    registry: Registry
     providers: Mapping[str, Callable[[], ImageModel]]
     quota_alerts: QuotaAlerts
     webhooks: WebhookOutbox
     clock: Callable[[], float]
 
-    def work(self, org_id: str, generation_id: str, claim: str) -> str:
-        """Do one job; returns its outcome. Anything raised means: deliver the message again.
+    def work(self, org_id: str, generation_id: str, lease: str) -> str:
+        """Run one job; returns its outcome. Anything raised means: deliver the message again.
 
         Settling is the last step and carries the images' records, so an image is only ever
         readable once it is paid for, and only ever paid for once (see GenerationStore.succeed).
@@ -80,10 +83,10 @@ class GenerationWorker:
         if not (is_id("org", org_id) and is_id("gen", generation_id)):
             return "ignored"
         now = int(self.clock())
-        job = self.store.claim(org_id, generation_id, claim, now, now + LEASE_SECONDS)
+        job = self.store.lease_generation(org_id, generation_id, lease, now, now + LEASE_SECONDS)
         if job is None:
             return "ignored"
-        made: list[Item] = []
+        made: list[AssetRecord] = []
         try:
             if job["attempts"] > MAX_ATTEMPTS:
                 raise GenerationRefused("timed_out")
@@ -101,36 +104,39 @@ class GenerationWorker:
             return self._fail(job, failures[0][1])
         return self._finish(job, made, failures)
 
-    def _make_all(self, job: Item, made: list[Item]) -> list[tuple[int, GenerationRefused]]:
-        """Make the job's images into `made`; returns those that failed. What fails for one image
-        does not take the others away. Raises GenerationRefused or ClaimLost."""
+    def _make_all(self, job: Job, made: list[AssetRecord]) -> list[tuple[int, GenerationRefused]]:
+        """Make the job's images into `made`; returns those that failed. A failed image does not
+        affect the others. Raises GenerationRefused or LeaseLost."""
         style = self._style(job)
         failures = []
-        for index, painted in enumerate(self._paint_all(job, style)):
+        for index, picture in enumerate(self._generate_all(job, style)):
             try:
-                if isinstance(painted, GenerationRefused):
-                    raise painted
-                made.append(self._brand(job, style, index, painted))
+                if isinstance(picture, GenerationRefused):
+                    raise picture
+                made.append(self._brand(job, style, index, picture))
             except GenerationRefused as refusal:
                 failures.append((index, refusal))
-            if index + 1 < job["n"] and not self.store.progress(job, len(made)):
+            if index + 1 < job["n"] and not self.store.record_progress(job, len(made)):
                 raise LeaseLost
         return failures
 
     def _finish(
-        self, job: Item, made: list[Item], failures: Sequence[tuple[int, GenerationRefused]]
+        self,
+        job: Job,
+        made: list[AssetRecord],
+        failed: Sequence[tuple[int, GenerationRefused]],
     ) -> str:
         now = int(self.clock())
         # Of several images those that were made are paid for.
-        job["credits"] = job["credits"] * len(made) // job["n"]
-        told = [
+        paid: Job = {**job, "credits": job["credits"] * len(made) // job["n"]}
+        failures: list[ImageFailure] = [
             {"index": index, "code": refusal.code, "message": refusal.message}
-            for index, refusal in failures
+            for index, refusal in failed
         ]
-        settle = self._settle(job, len(made))
+        settle = self._settle(paid, len(made))
         asset_ids = [asset["id"] for asset in made]
-        end = announce_end(self.webhooks, job, "succeeded", now, asset_ids=asset_ids)
-        if self.store.succeed(job, made, told, [*settle, *end.actions], now):
+        end = announce_end(self.webhooks, paid, "succeeded", now, asset_ids=asset_ids)
+        if self.store.succeed(paid, made, failures, [*settle, *end.actions], now):
             end.send()
         elif not self._settled_before(job, made):
             self._remove(made)
@@ -140,7 +146,7 @@ class GenerationWorker:
             self.quota_alerts.settled(job["org_id"], list(job["draws"]), now)
         return "succeeded"
 
-    def _fail(self, job: Item, refusal: GenerationRefused) -> str:
+    def _fail(self, job: Job, refusal: GenerationRefused) -> str:
         now = int(self.clock())
         release = release_actions(self.credits, job, now)
         end = announce_end(self.webhooks, job, "failed", now, error=refusal.code)
@@ -150,39 +156,39 @@ class GenerationWorker:
             self._remove_earlier(job)
         return "failed"
 
-    def _remove(self, assets: Sequence[Item]) -> None:
+    def _remove(self, assets: Sequence[AssetRecord]) -> None:
         for asset in assets:
             self.media.delete(asset["object_key"])
 
-    def _remove_earlier(self, job: Item) -> None:
-        """Remove what earlier attempts of this claim left when they died. Their settlement would be
-        refused by now, so whoever of them is still alive removes the same."""
+    def _remove_earlier(self, job: Job) -> None:
+        """Remove what earlier attempts under this lease left when they died. If one is still alive,
+        its settlement is refused by now, and it removes the same."""
         with suppress(StoreUnavailable):
             for attempt in range(1, job["attempts"]):
                 for index in range(job["n"]):
                     self.media.delete(_object_key(job, _asset_id(job, attempt, index)))
 
-    def _settled_before(self, job: Item, made: Sequence[Item]) -> bool:
+    def _settled_before(self, job: Job, made: Sequence[AssetRecord]) -> bool:
         """Whether it was this very attempt that settled, and the answer was lost."""
-        current = self.store.get(job["org_id"], job["id"]) or {}
-        return current.get("asset_ids") == [asset["id"] for asset in made]
+        current = self.store.get_generation(job["org_id"], job["id"])
+        return current is not None and current.get("asset_ids") == [asset["id"] for asset in made]
 
-    def _paint_all(self, job: Item, style: BrandStyle) -> list[Painted]:
+    def _generate_all(self, job: Job, style: BrandStyle) -> list[Made]:
         """A picture for each image of the job, or why there is none."""
-        model = self.models.models.get(job["model"])
-        if model is None or model.provider not in self.models.enabled:
+        model = self.registry.get(job["model"])
+        if model is None:
             # The operator took the model away while the job waited.
             raise GenerationRefused("model_unavailable")
         source = self._source(job)
-        orders = [self._order(job, style, model, source, index) for index in range(job["n"])]
+        requests = [self._request(job, style, model, source, index) for index in range(job["n"])]
         provider = self.providers[model.provider]()
-        if len(orders) == 1 or model.provider == "studio":
-            return [_painted(provider, request) for request in orders]
-        with ThreadPoolExecutor(len(orders)) as pool:
-            return list(pool.map(lambda request: _painted(provider, request), orders))
+        if len(requests) == 1 or model.provider == "studio":
+            return [_generate(provider, request) for request in requests]
+        with ThreadPoolExecutor(len(requests)) as pool:
+            return list(pool.map(lambda request: _generate(provider, request), requests))
 
-    def _order(
-        self, job: Item, style: BrandStyle, model: Model, source: bytes | None, index: int
+    def _request(
+        self, job: Job, style: BrandStyle, model: Model, source: bytes | None, index: int
     ) -> ImageRequest:
         return ImageRequest(
             model=model,
@@ -196,7 +202,7 @@ class GenerationWorker:
             source=source,
         )
 
-    def _source(self, job: Item) -> bytes | None:
+    def _source(self, job: Job) -> bytes | None:
         if not job.get("source_key"):
             return None
         source = self.media.get(job["source_key"])
@@ -204,7 +210,7 @@ class GenerationWorker:
             raise GenerationRefused("invalid_image")
         return source
 
-    def _brand(self, job: Item, style: BrandStyle, index: int, picture: Image.Image) -> Item:
+    def _brand(self, job: Job, style: BrandStyle, index: int, picture: Image.Image) -> AssetRecord:
         """Lay the brand on a picture and store it; returns the image's record."""
         try:
             branded = compose(
@@ -224,7 +230,7 @@ class GenerationWorker:
             raise GenerationRefused("text_does_not_fit") from None
         data = encode.encode(branded.image, job["output_format"], quality=job.get("quality"))
         # A message may be delivered twice at once: each attempt writes objects of its own, so that
-        # the one that does not settle cannot touch what the other was paid for.
+        # the one that does not settle cannot touch what the caller paid for.
         asset_id = _asset_id(job, job["attempts"], index)
         content_type = encode.CONTENT_TYPES[job["output_format"]]
         key = _object_key(job, asset_id)
@@ -245,13 +251,17 @@ class GenerationWorker:
             "format": job["output_format"],
             "content_type": content_type,
             "size_bytes": len(data),
-            "seed": _seed(job, index) if self.models.models[job["model"]].seeded else None,
+            "seed": _seed(job, index) if self._is_seeded(job) else None,
             "brand_report": branded.report.to_dict(),
             "created_at": int(self.clock()),
             "expires_at": job["expires_at"],
         }
 
-    def _style(self, job: Item) -> BrandStyle:
+    def _is_seeded(self, job: Job) -> bool:
+        model = self.registry.get(job["model"])
+        return model is not None and model.seeded
+
+    def _style(self, job: Job) -> BrandStyle:
         brand = job.get("brand")
         if not brand:
             return NO_STYLE
@@ -274,7 +284,7 @@ class GenerationWorker:
             raise GenerationRefused("brand_missing", "A logo of the brand was deleted meanwhile.")
         return Image.open(io.BytesIO(data), formats=("PNG",)).convert("RGBA")
 
-    def _settle(self, job: Item, images: int) -> list[Action]:
+    def _settle(self, job: Job, images: int) -> list[Action]:
         usage = Usage(
             key_id=job.get("key_id"),
             user_id=None if job.get("key_id") else job["actor"],
@@ -288,24 +298,24 @@ class GenerationWorker:
         return self.credits.settle(reservation(job), usage, int(self.clock()))
 
 
-def _painted(provider: ImageModel, request: ImageRequest) -> Painted:
+def _generate(provider: ImageModel, request: ImageRequest) -> Made:
     try:
         return provider.generate(request)
     except GenerationRefused as refusal:
         return refusal
 
 
-def _seed(job: Item, index: int) -> int:
+def _seed(job: Job, index: int) -> int:
     return int((job["seed"] + index) % 2**32)
 
 
-def _asset_id(job: Item, attempt: int, index: int) -> str:
-    """The id of an image, the same whenever it is asked for."""
+def _asset_id(job: Job, attempt: int, index: int) -> str:
+    """The id of an image, the same on every call."""
     digest = hashlib.sha256(f"{job['claim']}#{attempt}#{index}".encode()).digest()
     return new_id("ast", job["created_at"], lambda size: digest[:size])
 
 
-def _object_key(job: Item, asset_id: str) -> str:
+def _object_key(job: Job, asset_id: str) -> str:
     return f"{job['org_id']}/{job['id']}/{asset_id}.{job['output_format']}"
 
 

@@ -41,7 +41,7 @@ class ModelProbe:
     """The use case of the daily event. `vendors` tell the lifecycle of a model by its vendor's id,
     or raise LifecycleUnknown; `warn` and `count` reach the operator."""
 
-    models: Registry
+    registry: Registry
     vendors: Mapping[str, Callable[[str], Lifecycle]]
     warn: Callable[[str, Mapping[str, Any]], None]
     count: Callable[[str], None]
@@ -54,7 +54,7 @@ class ModelProbe:
         """
         today = datetime.fromtimestamp(now, UTC).date()
         asked = warned = unknown = 0
-        for model in self.models.models.values():
+        for model in self.registry.models.values():
             vendor = self.vendors.get(model.provider)
             if vendor is None or (model.shutdown_date and model.shutdown_date < today):
                 continue

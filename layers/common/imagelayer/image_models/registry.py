@@ -77,10 +77,20 @@ class Registry:
     models: Mapping[str, Model]
     enabled: frozenset[str]
 
+    @property
+    def built_in(self) -> Model:
+        """The model that needs no provider."""
+        return self.models[DEFAULT]
+
+    def get(self, model_id: str) -> Model | None:
+        """A model whose provider is set up, or None."""
+        model = self.models.get(model_id)
+        return model if model is not None and model.provider in self.enabled else None
+
     def find(self, model_id: str, today: date) -> Model:
         """A model that can be asked. Raises Problem 422."""
-        model = self.models.get(model_id)
-        if model is None or model.provider not in self.enabled:
+        model = self.get(model_id)
+        if model is None:
             raise invalid("body.model", "is not a known model")
         if model.is_shut_down(today):
             instead = f" Use {model.replacement}." if model.replacement else ""

@@ -1,4 +1,4 @@
-"""Builds what image models is made of."""
+"""Wires the image models domain."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class ImageModelsWiring(Part):
         self._one_at_a_time = Lock()
 
     @cached_property
-    def models(self) -> Registry:
-        """The image models that may be asked for."""
+    def registry(self) -> Registry:
+        """The image models of this deployment."""
         from imagelayer.image_models.registry import registry
 
         custom = self.platform.settings.environment.get("CUSTOM_MODELS", "")
@@ -121,7 +121,7 @@ class ImageModelsWiring(Part):
             ),
         }
         return ModelProbe(
-            self.models,
+            self.registry,
             {name: made[name]() for name in self.platform.settings.image_providers},
             lambda event, about: self.platform.log.warning(event, extra=dict(about)),
             self.platform.count,

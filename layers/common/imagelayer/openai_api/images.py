@@ -1,8 +1,9 @@
 """The images API of OpenAI, so that its clients work unmodified.
 
-A request is a job like any other. The answer waits for it: for as long as the gateway lets one
-request wait, and then through redirects to the same job, which every client of OpenAI's follows. A
-client that loses patience repeats its request and finds the job it already has (`idempotency`).
+A request creates a generation like any other. The response waits for it: for as long as the gateway
+lets one request wait, and then through redirects to the same job, which every OpenAI client
+follows. A client that times out repeats its request and finds the job it already has
+(`platform.idempotency`).
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from imagelayer.generations.generations import Generations
-from imagelayer.generations.jobs import DONE, GenerationRequest, size_of
-from imagelayer.image_models.registry import DEFAULT, Model
+from imagelayer.generations.assets import Assets
+from imagelayer.generations.jobs import DONE, GenerationRequest, brand_version, size_of
+from imagelayer.generations.service import Generations
+from imagelayer.image_models.registry import DEFAULT, Model, Registry
 from imagelayer.platform.errors import CATALOGUE, Problem, invalid, not_found
 from imagelayer.platform.idempotency import IdempotencyRecord
-from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.principals import Origin, Principal
-from imagelayer.platform.table import Item
 
 if TYPE_CHECKING:
+    from imagelayer.generations.records import AssetRecord, Job
     from imagelayer.openai_api.schemas import ImagesRequest
 
 HOLD_SECONDS = 22
@@ -37,7 +38,7 @@ _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 @dataclass(frozen=True)
 class Form:
-    """How the answer is wanted: links, bytes or (None) both, and whether as a stream."""
+    """The form of the response: links, bytes or (None) both, and whether as a stream."""
 
     images_as: str | None = None
     stream: bool = False
@@ -45,7 +46,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Redirect:
-    """The job is not done: ask again there."""
+    """The job is not done: wait on there."""
 
     location: str
 
@@ -55,10 +56,11 @@ class OpenAiImages:
     """The use cases of OpenAI's images and models."""
 
     generations: Generations
-    media: ObjectStore
+    assets: Assets
+    registry: Registry
     clock: Callable[[], float]
 
-    def create(
+    def create_image(
         self,
         principal: Principal,
         origin: Origin,
@@ -67,39 +69,40 @@ class OpenAiImages:
         idempotency: IdempotencyRecord | None,
     ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
         """Images, or where to wait for them. Raises Problem as `Generations.accept`, and with the
-        code of what a generation failed for."""
+        code of a failed generation."""
         if body.background == "transparent":
             raise invalid("body.background", "transparent backgrounds are not supported")
         form = Form(body.response_format, bool(body.stream))
         request = self._request(body)
-        job, _ = self.generations.accept(principal, origin, now, request, idempotency)
-        return self._answer(self.generations.wait(job, HOLD_SECONDS), form, hop=0)
+        accepted = self.generations.accept(principal, origin, now, request, idempotency)
+        job = self.generations.wait_for(accepted.job, HOLD_SECONDS)
+        return self._answer(job, form, hop=0)
 
-    def wait(
+    def await_image(
         self, principal: Principal, generation_id: str, now: float, form: Form, hop: int
     ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
-        """The images of a job, or where to wait on. Raises Problem as `create`."""
-        job = self.generations.need(principal, generation_id, now)
-        return self._answer(self.generations.wait(job, HOLD_SECONDS), form, hop)
+        """The images of a job, or where to wait on. Raises Problem as
+        `create_image`."""
+        job = self.generations.get_job(principal, generation_id, now)
+        return self._answer(self.generations.wait_for(job, HOLD_SECONDS), form, hop)
 
     def list_models(self, now: float) -> list[dict[str, Any]]:
-        """Every model that may be asked for."""
-        return [_model(model) for model in self.generations.models.offered(_day(now))]
+        """Every available model."""
+        return [_model(model) for model in self.registry.offered(_day(now))]
 
     def get_model(self, model_id: str, now: float) -> dict[str, Any]:
         """A model. Raises Problem 404."""
-        for model in self.generations.models.offered(_day(now)):
+        for model in self.registry.offered(_day(now)):
             if model.id == model_id:
                 return _model(model)
         raise not_found("model")
 
     def _request(self, body: ImagesRequest) -> GenerationRequest:
-        """What is asked for. Raises Problem 422."""
+        """The request in our terms. Raises Problem 422."""
         source = _source(body)
         size = None if body.size == "auto" else body.size
         if size is None and body.preset is None and source is not None:
-            models = self.generations.models.models
-            model = models.get(body.model or DEFAULT, models[DEFAULT])
+            model = self.registry.models.get(body.model or DEFAULT, self.registry.built_in)
             size = _size_of(source, model.min_side, model.max_side)
         request = _request(body, source, size)
         if body.response_format == "b64_json":
@@ -107,7 +110,7 @@ class OpenAiImages:
         return request
 
     def _answer(
-        self, job: Item, form: Form, hop: int
+        self, job: Job, form: Form, hop: int
     ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
         if job["status"] not in DONE:
             return self._onward(job, form, hop)
@@ -123,7 +126,7 @@ class OpenAiImages:
         answer = self._images(job, form)
         return _events(job, answer) if form.stream else answer
 
-    def _onward(self, job: Item, form: Form, hop: int) -> Redirect:
+    def _onward(self, job: Job, form: Form, hop: int) -> Redirect:
         if hop >= MAX_HOPS:
             raise Problem(
                 "timed_out",
@@ -136,19 +139,18 @@ class OpenAiImages:
             query["stream"] = "true"
         return Redirect(f"/v1/images/jobs/{job['id']}?{urlencode(query)}")
 
-    def _images(self, job: Item, form: Form) -> dict[str, Any]:
-        records = self.generations.store.assets(job["org_id"], job["asset_ids"])
+    def _images(self, job: Job, form: Form) -> dict[str, Any]:
         room = MAX_ANSWER_BYTES
         data = []
-        for record in records:
-            asset = self.generations.assets.view(record, self.clock())
+        for record in self.assets.of(job):
+            asset = self.assets.view(record, self.clock())
             size = record["size_bytes"] * 4 // 3 + 4
             bytes_fit = form.images_as != "url" and size <= room
             room -= size if bytes_fit else 0
             data.append(
                 {
                     "url": asset["url"] if form.images_as != "b64_json" or not bytes_fit else None,
-                    "b64_json": self._bytes(record) if bytes_fit else None,
+                    "b64_json": self._base64(record) if bytes_fit else None,
                     "revised_prompt": None,
                     "asset_id": asset["id"],
                     "seed": asset["seed"],
@@ -165,14 +167,11 @@ class OpenAiImages:
             "generation_id": job["id"],
             "credits": job["credits"],
             "brand_id": job.get("brand_id"),
-            "brand_version": (job.get("brand") or {}).get("version"),
+            "brand_version": brand_version(job),
         }
 
-    def _bytes(self, record: Item) -> str:
-        data = self.media.get(record["object_key"])
-        if data is None:
-            raise Problem("expired", "The image has expired. Generate it again.")
-        return base64.b64encode(data).decode()
+    def _base64(self, record: AssetRecord) -> str:
+        return base64.b64encode(self.assets.read(record)).decode()
 
 
 def _check_room(request: GenerationRequest) -> None:
@@ -244,7 +243,7 @@ def _size_of(source: bytes, smallest: int, largest: int) -> str:
     return "x".join(str(side) for side in sides)
 
 
-def _events(job: Item, answer: dict[str, Any]) -> list[dict[str, Any]]:
+def _events(job: Job, answer: dict[str, Any]) -> list[dict[str, Any]]:
     """The answer as the events of a stream: each image completed. Previews are never sent: nothing
     leaves before the brand is on it."""
     kind = "image_edit.completed" if job.get("source_key") else "image_generation.completed"

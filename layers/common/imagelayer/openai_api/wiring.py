@@ -1,4 +1,4 @@
-"""Builds what openai api is made of."""
+"""Wires the OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ if TYPE_CHECKING:
 
 
 class OpenAiWiring(Part):
-    """The images API as OpenAI's clients speak it."""
+    """The images API for OpenAI clients."""
 
     @cached_property
     def openai_images(self) -> OpenAiImages:
-        """Jobs and models, as OpenAI's clients ask for them."""
+        """The use cases of images and models."""
         from imagelayer.generations.wiring import GenerationsWiring
+        from imagelayer.image_models.wiring import ImageModelsWiring
         from imagelayer.openai_api.images import OpenAiImages
 
         return OpenAiImages(
-            self.part(GenerationsWiring).generations,
-            self.part(GenerationsWiring).media,
-            self.platform.clock,
+            generations=self.part(GenerationsWiring).generations,
+            assets=self.part(GenerationsWiring).assets,
+            registry=self.part(ImageModelsWiring).registry,
+            clock=self.platform.clock,
         )

@@ -33,7 +33,7 @@ class DeadLetters:
         named = message.body if isinstance(message.body, dict) else {}
         org_id, generation_id = str(named.get("org_id")), str(named.get("generation_id"))
         known = is_id("org", org_id) and is_id("gen", generation_id)
-        job = self.store.get(org_id, generation_id) if known else None
+        job = self.store.get_generation(org_id, generation_id) if known else None
         return {
             "message_id": message.id,
             "sent_at": rfc3339(message.sent_at),

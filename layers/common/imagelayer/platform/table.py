@@ -14,11 +14,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 Item = dict[str, Any]
+Outcome = tuple[bool, Item | None]  # whether an action's condition failed, and the current item
 _NAME = re.compile(r"#(\w+)")
 
 # What the sweep should look at is found in an index of a few partitions, by the moment it is due.
@@ -93,6 +95,12 @@ class TransactionRefused(Exception):
         super().__init__("transaction refused")
         self.refused = refused
         self.items = items
+
+    def by_part(self, parts: Mapping[str, Sequence[Action]]) -> dict[str, list[Outcome]]:
+        """The outcome of each action by the name of its part, where the transaction began with
+        these parts in this order."""
+        outcomes = zip(self.refused, self.items, strict=True)
+        return {name: list(islice(outcomes, len(actions))) for name, actions in parts.items()}
 
 
 def encode(value: Any) -> dict[str, Any]:
