@@ -295,7 +295,7 @@ def test_only_the_mail_function_reads_what_mail_is_asked_for(function: str) -> N
 
 @pytest.mark.promise("least-privilege", "assets-signed")
 def test_only_those_who_sign_links_read_media_and_only_who_makes_or_deletes_changes_it() -> None:
-    """On which key exactly is shown by `tests/local_cloud/test_roles.py`: `images` writes pictures to
+    """`tests/local_cloud/test_roles.py` shows on which key exactly: `images` writes pictures to
     start from, and the worker reads these alone."""
     by_action = {
         action: {name for name in FUNCTIONS if action in allowed_on(name, "MediaBucket")}

@@ -117,8 +117,8 @@ def test_the_record_has_neither_the_key_nor_the_prompt(product: Product, owner: 
 def test_a_request_that_is_sent_again_makes_up_for_a_lost_message(
     product: Product, owner: Account
 ) -> None:
-    """The process that accepted the job may have died before it sent the message: its client need not wait
-    for the sweep."""
+    """The function may have died before it sent the message of the job it accepted: its client
+    need not wait for the sweep."""
     with product.broken("sqs"):
         made = create(product, owner.headers, "abc").json["id"]
     assert create(product, owner.headers, "abc").status == 202

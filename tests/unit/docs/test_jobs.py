@@ -78,8 +78,8 @@ def test_the_codes_of_the_errors_have_the_status_they_are_listed_under() -> None
 @pytest.mark.parametrize(
     ("page", "said"),
     [
-        ("openai.md", f"not done after {openai_images.HOLD_SECONDS} seconds is answered"),
-        ("openai.md", f"{openai_images.MAX_HOPS} times at most, together about seven minutes"),
+        ("openai.md", f"not finished after {openai_images.HOLD_SECONDS} seconds is answered"),
+        ("openai.md", f"{openai_images.MAX_HOPS} times, about seven minutes in all"),
         ("openai.md", f"{STUDIO.max_prompt:,} characters for `studio`"),
         ("openai.md", f"from {STUDIO.min_side} to {STUDIO.max_side}: the image"),
         ("openai.md", f"within {STUDIO.min_side} to {STUDIO.max_side} pixels a side"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class ImageRequest:
     """One picture that is asked for.
 
-    `prompt` is what the caller wrote with the brand's suffix; `guidelines` what the brand prescribes
+    `prompt` is what the caller wrote with the brand's suffix; `guidelines` what the brand sets
     in words, `palette` in colours ("#RRGGBB"), both empty when the brand is not to shape the
     picture. `source` is a picture to start from, in PNG, JPEG or WebP, where the model takes one.
     `deadline` is the moment (of the provider's clock, in seconds) by which the answer must be here.
