@@ -11,6 +11,7 @@ import pytest
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.image_models.image_model import GenerationRefused, ImageModel, ImageRequest
 from imagelayer.image_models.registry import registry
+from imagelayer.image_models.schemas import read_models
 from imagelayer.image_models.studio import Studio
 from imagelayer.image_models.wiring import ImageModelsWiring
 from tests.support.product import Product
@@ -46,7 +47,9 @@ def employ(product: Product, model: ImageModel, provider: str = "studio") -> Non
 def offer(product: Product, providers: Iterable[str], custom: str = "") -> None:
     """Let these providers be set up, and these models be known beside ours."""
     for function in ("generation", "images", "generation_worker"):
-        vars(product.part(function, ImageModelsWiring))["registry"] = registry(providers, custom)
+        vars(product.part(function, ImageModelsWiring))["registry"] = registry(
+            providers, read_models(custom or "[]")
+        )
 
 
 def while_waiting(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from imagelayer.design.presets import PRESETS
-from imagelayer.image_models.registry import DEFAULT, registry
+from imagelayer.image_models import registry as registry_module
+from imagelayer.image_models.registry import DEFAULT, known, registry
+from imagelayer.image_models.schemas import read_models
 from imagelayer.platform.errors import Problem
 
 MODELS = registry(()).models
@@ -132,7 +135,7 @@ def test_every_model_says_what_it_costs_and_where_that_is_known_from(name: str) 
 def test_an_adopters_models_are_added_and_replace_ours_by_id() -> None:
     custom = '[{"id": "acme", "provider": "openai", "vendor_id": "acme-1", "credits_per_image": 2},'
     custom += '{"id": "studio", "provider": "studio", "vendor_id": "studio", "max_prompt": 9}]'
-    merged = registry(("openai",), custom)
+    merged = registry(("openai",), read_models(custom))
     assert merged.find("acme", TODAY).credits(512, 512, 3) == 6
     assert merged.find("studio", TODAY).max_prompt == 9
 
@@ -141,11 +144,18 @@ def test_no_vendors_model_takes_the_place_of_the_built_in_one() -> None:
     """Test keys' images are made by it, and cost nothing."""
     with pytest.raises(ValueError, match="built-in"):
         registry(
-            ("openai",), '[{"id": "studio", "provider": "openai", "vendor_id": "gpt-image-2"}]'
+            ("openai",),
+            read_models('[{"id": "studio", "provider": "openai", "vendor_id": "gpt-image-2"}]'),
         )
 
 
 @pytest.mark.parametrize("custom", ["{}", "[{}]", '[{"id": "x", "provider": "elsewhere"}]', "no"])
 def test_custom_models_of_another_shape_are_refused(custom: str) -> None:
     with pytest.raises(ValidationError):
-        registry((), custom)
+        registry((), read_models(custom))
+
+
+def test_the_models_we_ship_have_the_shape_that_an_adopters_must_have() -> None:
+    """A deployment reads its own file without validation, so that reads need no pydantic."""
+    shipped = Path(registry_module.__file__).with_name("models.json")
+    assert read_models(shipped.read_bytes()) == known()

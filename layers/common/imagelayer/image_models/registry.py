@@ -125,18 +125,12 @@ def _model(entry: Mapping[str, Any]) -> Model:
     return Model(**fields)
 
 
-def registry(providers: Iterable[str], custom: str = "") -> Registry:
+def registry(providers: Iterable[str], custom: Iterable[Model] = ()) -> Registry:
     """The registry of a deployment: what we know, then what the adopter says.
 
-    Raises pydantic.ValidationError for custom models of another shape, ValueError for one that
-    takes the built-in model's place.
+    Raises ValueError for a custom model that takes the built-in model's place.
     """
-    added: tuple[Model, ...] = ()
-    if custom:
-        from imagelayer.image_models.schemas import read_models
-
-        added = read_models(custom)
-    models = {model.id: model for model in (*known(), *added)}
+    models = {model.id: model for model in (*known(), *custom)}
     if models[DEFAULT].provider != "studio":
         # What costs nothing, such as the images of test keys, must not reach a provider.
         raise ValueError(f"{DEFAULT} is the built-in model")

@@ -28,8 +28,13 @@ class ImageModelsWiring(Part):
         """The image models of this deployment."""
         from imagelayer.image_models.registry import registry
 
-        custom = self.platform.settings.environment.get("CUSTOM_MODELS", "")
-        return registry(self.platform.settings.image_providers, custom)
+        providers = self.platform.settings.image_providers
+        custom = self.platform.settings.environment.get("CUSTOM_MODELS")
+        if not custom:  # the rule: a read imports no pydantic
+            return registry(providers)
+        from imagelayer.image_models.schemas import read_models
+
+        return registry(providers, read_models(custom))
 
     @cached_property
     def providers(self) -> Mapping[str, Callable[[], ImageModel]]:
