@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Run one stage of `make test` and note its time in .stages: dev/stage.sh NAME COMMAND…
+# Run one stage of `make test` and note its time in .stages.log: dev/stage.sh NAME COMMAND…
 set -uo pipefail
 
 name=$1
@@ -7,5 +7,5 @@ shift
 start=$SECONDS
 "$@"
 code=$?
-printf '  %-34s %5d s%s\n' "$name" $((SECONDS - start)) "$([ $code = 0 ] || echo '  failed')" | tee -a .stages
+printf '  %-34s %5d s%s\n' "$name" $((SECONDS - start)) "$([ $code = 0 ] || echo '  failed')" | tee -a .stages.log
 exit $code
