@@ -10,8 +10,8 @@ app = App("key_rotation", AccessWiring, ROUTES)
 
 
 @app.route("POST /v1/keys")
-def create(call: Call[AccessWiring]) -> Reply:
-    key = call.wiring.api_keys.create(
+def create_key(call: Call[AccessWiring]) -> Reply:
+    key = call.wiring.api_keys.create_key(
         call.principal,
         call.origin,
         call.now,
@@ -24,36 +24,36 @@ def create(call: Call[AccessWiring]) -> Reply:
 @app.route("GET /v1/keys")
 def list_keys(call: Call[AccessWiring]) -> Reply:
     limit, after = page_request(call.query, "key")
-    return Reply(page(*call.wiring.api_keys.page(call.principal, limit=limit, after=after)))
+    return Reply(page(*call.wiring.api_keys.list_keys(call.principal, limit=limit, after=after)))
 
 
 @app.route("GET /v1/keys/self")
-def get_own(call: Call[AccessWiring]) -> Reply:
-    return Reply(call.wiring.api_keys.own(call.principal))
+def get_own_key(call: Call[AccessWiring]) -> Reply:
+    return Reply(call.wiring.api_keys.get_own_key(call.principal))
 
 
 @app.route("GET /v1/keys/{key_id}")
-def get(call: Call[AccessWiring]) -> Reply:
-    return Reply(call.wiring.api_keys.get(call.principal, call.path["key_id"]))
+def get_key(call: Call[AccessWiring]) -> Reply:
+    return Reply(call.wiring.api_keys.get_key(call.principal, call.path["key_id"]))
 
 
 @app.route("PATCH /v1/keys/{key_id}")
-def change(call: Call[AccessWiring]) -> Reply:
-    changed = call.wiring.api_keys.change(
+def update_key(call: Call[AccessWiring]) -> Reply:
+    changed = call.wiring.api_keys.update_key(
         call.principal, call.origin, call.now, call.path["key_id"], given(call.body)
     )
     return Reply(changed)
 
 
 @app.route("DELETE /v1/keys/{key_id}")
-def revoke(call: Call[AccessWiring]) -> Reply:
-    call.wiring.api_keys.revoke(call.principal, call.origin, call.now, call.path["key_id"])
+def revoke_key(call: Call[AccessWiring]) -> Reply:
+    call.wiring.api_keys.revoke_key(call.principal, call.origin, call.now, call.path["key_id"])
     return Reply()
 
 
 @app.route("POST /v1/keys/{key_id}/rotate")
-def rotate(call: Call[AccessWiring]) -> Reply:
-    rotated = call.wiring.api_keys.rotate(
+def rotate_key(call: Call[AccessWiring]) -> Reply:
+    rotated = call.wiring.api_keys.rotate_key(
         call.principal,
         call.origin,
         call.now,

@@ -8,8 +8,10 @@ app = App("leaked_keys", AccessWiring, ROUTES)
 
 
 @app.route("POST /v1/leaked-keys")
-def report(call: Call[AccessWiring]) -> Reply:
-    verdicts = call.wiring.leaked_keys.report(call.origin, call.now, call.headers, call.body)
+def report_leaked_keys(call: Call[AccessWiring]) -> Reply:
+    verdicts = call.wiring.leaked_keys.report_leaked_keys(
+        call.origin, call.now, call.headers, call.body
+    )
     return Reply(verdicts)
 
 

@@ -8,8 +8,8 @@ app = App("session", AccessWiring, ROUTES)
 
 
 @app.route("POST /v1/auth/session")
-def mint(call: Call[AccessWiring]) -> Reply:
-    session = call.wiring.end_users.mint(
+def create_end_user_session(call: Call[AccessWiring]) -> Reply:
+    session = call.wiring.end_user_sessions.create_end_user_session(
         call.principal,
         call.origin,
         call.now,
@@ -24,8 +24,8 @@ def mint(call: Call[AccessWiring]) -> Reply:
 
 
 @app.route("POST /v1/auth/session/revoke")
-def revoke(call: Call[AccessWiring]) -> Reply:
-    revoked = call.wiring.end_users.revoke(
+def revoke_end_user_sessions(call: Call[AccessWiring]) -> Reply:
+    revoked = call.wiring.end_user_sessions.revoke_end_user_sessions(
         call.principal,
         call.origin,
         call.now,

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from dev.local_cloud import LocalCloud
-from imagelayer.access.api_keys import hash_secret
+from imagelayer.access.key_secrets import hash_secret
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform.times import utc_month
 from tests.support import cloud_accounts

@@ -13,9 +13,11 @@ from typing import Any, cast
 import httpx
 
 from dev.local_cloud import LocalCloud
-from imagelayer.access import api_keys
-from imagelayer.access.end_user_store import EndUserSessionStore
+from imagelayer.access import key_secrets
+from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
+from imagelayer.access.records import NewApiKey
+from imagelayer.access.scopes import Scope
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.brands.snapshots import BrandSnapshots
 from imagelayer.brands.store import BrandStore
@@ -126,7 +128,7 @@ class Shop:
             credits=self.credits,
             wallet=Wallet(self.credits, WalletMemory(), ALLOWANCE),
             counters=CounterStore(cloud_accounts.table(self.cloud, "CountersTable"), tats),
-            end_users=EndUserSessionStore(dynamodb, sessions, tats),
+            end_user_sessions=EndUserSessionStore(dynamodb, sessions, tats),
             quota_alerts=alerts,
             security=security,
         )
@@ -238,13 +240,13 @@ def new_key(
     """A key of an organization, and what its secret is."""
     now = time.time()
     key_id = new_id("key", now)
-    secret = api_keys.new_secret("secret", mode)
-    key: Item = {
+    secret = key_secrets.new_secret("secret", mode)
+    key: NewApiKey = {
         "id": key_id,
         "org_id": org_id,
         "name": "shop",
         "kind": "secret",
-        "scopes": sorted(scopes),
+        "scopes": cast("list[Scope]", sorted(scopes)),
         "mode": mode,
         "enabled": True,
         "created_at": int(now),
@@ -256,7 +258,7 @@ def new_key(
     store = KeyStore(
         cloud.client("dynamodb"), cloud_accounts.table(cloud, "KeysTable"), TatMemory()
     )
-    store.create(key, api_keys.hash_secret(secret))
+    store.create_key(key, key_secrets.hash_secret(secret))
     SHOP_KEYS.add(secret)
     return key_id, secret
 

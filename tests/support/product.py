@@ -21,7 +21,7 @@ from moto.ses.models import ses_backends
 from moto.sqs.models import sqs_backends
 
 from dev.secret_scanning import SecretScanner
-from imagelayer.access.api_keys import hash_secret
+from imagelayer.access.key_secrets import hash_secret
 from imagelayer.access.leaked_keys import known_keys
 from imagelayer.access.secret_scanning import ScannerKeys
 from imagelayer.identity.turnstile import Turnstile

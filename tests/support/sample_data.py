@@ -12,8 +12,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from dev.secret_scanning import SecretScanner
-from imagelayer.access import end_user_store as end_user_sessions
-from imagelayer.access.api_keys import checksum, hash_secret
+from imagelayer.access import end_user_session_store as end_user_sessions
+from imagelayer.access.key_secrets import checksum, hash_secret
 from imagelayer.identity.places import place_id
 from imagelayer.identity.tokens import (
     ACCESS_AUDIENCE,

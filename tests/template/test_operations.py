@@ -11,7 +11,7 @@ import pytest
 
 from dev.settings import ROOT
 from dev.template import Resolver
-from imagelayer.access.end_user_store import MAX_SECONDS
+from imagelayer.access.end_user_session_store import MAX_SECONDS
 from imagelayer.identity.secret_rotation import OVERLAP_SECONDS
 from imagelayer.identity.tokens import ACCESS_SECONDS
 from imagelayer.platform.secrets import KEEP_SECONDS

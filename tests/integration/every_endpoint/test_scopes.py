@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.access.end_users import END_USER_SCOPES
+from imagelayer.access.end_user_sessions import END_USER_SCOPES
 from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
 from imagelayer.platform.principals import Role
 from imagelayer.routes import ROUTES

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagelayer.access.api_keys import checksum
+from imagelayer.access.key_secrets import checksum
 from tests.support.endpoint_requests import WITH_CREDENTIALS, request
 from tests.support.product import Product
 

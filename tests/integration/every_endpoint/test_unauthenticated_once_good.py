@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from imagelayer.access.api_keys import checksum
+from imagelayer.access.key_secrets import checksum
 from tests.support import api_keys, leak_reports
 from tests.support.endpoint_requests import WITH_CREDENTIALS, request
 from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.access.end_user_store import hash_of
+from imagelayer.access.end_user_session_store import hash_of
 from imagelayer.limits.rate_limits import POLICIES, Policy
 from tests.support import end_users
 from tests.support.generations import cancel, create

@@ -120,7 +120,7 @@ def test_of_changes_that_read_the_same_key_the_second_is_refused_whole(
         assert first.status == 200
         return product.dump_of("KeysTable")
 
-    with accounts.meanwhile(store, "get", change_first) as came_to:
+    with accounts.meanwhile(store, "get_key", change_first) as came_to:
         answer = CHANGING[second](product, owner, key)
     assert (answer.status, answer.json["code"]) == (409, "conflict")
     assert [product.dump_of("KeysTable")] == came_to

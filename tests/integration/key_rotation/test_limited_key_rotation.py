@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.access.api_keys import checksum
+from imagelayer.access.key_secrets import checksum
 from imagelayer.access.key_store import MAX_KEYS
 from imagelayer.access.wiring import AccessWiring
 from imagelayer.limits.rate_limits import POLICIES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.access.api_keys import hash_secret, is_well_formed
+from imagelayer.access.key_secrets import hash_secret, is_well_formed
 from imagelayer.platform.times import parse_rfc3339, rfc3339
 from tests.support import accounts, end_users
 from tests.support.api_keys import (

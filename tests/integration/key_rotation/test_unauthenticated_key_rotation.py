@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.access.api_keys import checksum
+from imagelayer.access.key_secrets import checksum
 from tests.support import accounts, api_keys, end_users
 from tests.support.product import Account, Answer, Product, bearer, session_bearer
 

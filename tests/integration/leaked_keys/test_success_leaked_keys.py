@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.access.api_keys import checksum, hash_secret
+from imagelayer.access.key_secrets import checksum, hash_secret
 from imagelayer.access.wiring import AccessWiring
 from tests.support import accounts, api_keys, end_users, leak_reports, sent_mail
 from tests.support.events import http_event
@@ -169,7 +169,7 @@ def test_a_key_that_changes_in_between_is_revoked_as_it_is_by_then(
         return dict(api_keys.rotate(product, owner.headers, key, grace=3600).json)
 
     with accounts.meanwhile(
-        product.part("leaked_keys", AccessWiring).key_store, "get", rotate
+        product.part("leaked_keys", AccessWiring).key_store, "get_key", rotate
     ) as came_to:
         assert leak_reports.labels(leak_reports.report(product, key["key"])) == ["true_positive"]
     (rotated,) = came_to

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 
-from imagelayer.access.end_users import END_USER_SCOPES
+from imagelayer.access.end_user_sessions import END_USER_SCOPES
 from imagelayer.access.wiring import AccessWiring
 from imagelayer.platform.times import parse_rfc3339, rfc3339
 from tests.support import end_users
@@ -240,14 +240,14 @@ def test_a_session_that_is_minted_while_its_key_is_revoked_is_taken_back(
 ) -> None:
     """The revocation falls between the two writes of the minting."""
     key = end_users.key_of(product, owner)
-    store = product.part("session", AccessWiring).end_user_store
-    create = store.create
+    store = product.part("session", AccessWiring).end_user_session_store
+    create = store.create_session
 
     def create_and_revoke(*session: Any) -> None:
         product.call("DELETE", f"/v1/keys/{key['id']}", headers=owner.headers)
         create(*session)
 
-    monkeypatch.setattr(store, "create", create_and_revoke)
+    monkeypatch.setattr(store, "create_session", create_and_revoke)
     refused = end_users.mint(product, key)
     assert (refused.status, refused.json["code"]) == (401, "unauthenticated")
     assert end_users.records(product) == []
@@ -287,14 +287,14 @@ def test_a_session_that_is_minted_while_its_secret_is_rotated_away_is_taken_back
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = end_users.key_of(product, owner)
-    store = product.part("session", AccessWiring).end_user_store
-    create = store.create
+    store = product.part("session", AccessWiring).end_user_session_store
+    create = store.create_session
 
     def create_after_the_rotation(*session: Any) -> None:
         rotate(product, owner, key, grace=0)
         create(*session)
 
-    monkeypatch.setattr(store, "create", create_after_the_rotation)
+    monkeypatch.setattr(store, "create_session", create_after_the_rotation)
     assert end_users.mint(product, key).status == 401
     assert end_users.records(product) == []
 

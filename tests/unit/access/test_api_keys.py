@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.access.api_keys import (
-    allows,
+from imagelayer.access.key_networks import allows
+from imagelayer.access.key_secrets import (
     checksum,
     drawn_from,
     hash_secret,

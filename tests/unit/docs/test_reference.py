@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from dev.settings import ROOT
-from imagelayer.access import api_keys, leaked_keys
+from imagelayer.access import key_networks, key_secrets, leaked_keys
 from imagelayer.access import key_store as keys
 from imagelayer.access.schemas import Cidrs
 from imagelayer.access.scopes import Scope
@@ -112,8 +112,8 @@ def test_what_is_not_worth_a_retry_is_named() -> None:
 def test_the_pattern_for_scanners_finds_secret_keys_and_no_publishable_one(page: str) -> None:
     assert SCANNED in (DOCS / page).read_text("utf-8")
     for mode in ("live", "test"):
-        assert re.fullmatch(SCANNED, api_keys.new_secret("secret", mode))
-        assert not re.fullmatch(SCANNED, api_keys.new_secret("publishable", mode))
+        assert re.fullmatch(SCANNED, key_secrets.new_secret("secret", mode))
+        assert not re.fullmatch(SCANNED, key_secrets.new_secret("publishable", mode))
 
 
 def test_every_action_of_the_operator_is_shown_as_it_is_taken() -> None:
@@ -136,9 +136,9 @@ def length(shape: Any) -> int | None:
     "said",
     [
         f"| API keys | {keys.MAX_KEYS} | organization |",
-        f"| secrets of a key that work at once | {keys.LIVING_SECRETS}, the current one included |",
+        f"| secrets of a key that work at once | {keys.VALID_SECRETS}, the current one included |",
         f"| networks of a key (`allowed_cidrs`) | {length(Cidrs)}; of IPv6 a "
-        f"/{api_keys.LONGEST_IPV6_PREFIX} or wider |",
+        f"/{key_networks.LONGEST_IPV6_PREFIX} or wider |",
         f"| leaked keys in one report | {leaked_keys.MAX_REPORTED} |",
         f"| days in one usage report | {usage.MAX_DAYS} |",
         f"| rows behind one usage report | {usage.MAX_ROWS:,} |",

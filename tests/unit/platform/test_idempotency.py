@@ -31,7 +31,7 @@ BODY = CreateGenerationRequest(prompt="waves")
 
 def end_user(name: str, session: str = "eus_1") -> Principal:
     """A customer's own user, in one of their sessions."""
-    return replace(KEY, kind="end_user", actor=session, end_user=EndUser(name, "pk", "sk", None))
+    return replace(KEY, kind="end_user", actor=session, end_user=EndUser(name, session, 0))
 
 
 def made(

@@ -6,15 +6,16 @@ One write authenticates the credential and meters the call.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
-from imagelayer.access import api_keys
-from imagelayer.access import end_user_store as end_user_sessions
+from imagelayer.access import key_secrets
 from imagelayer.access.authorization import denial
-from imagelayer.access.end_user_store import EndUserSessionStore
-from imagelayer.access.key_store import KeyStore, is_living
+from imagelayer.access.end_user_session_store import EndUserSessionStore
+from imagelayer.access.key_networks import allows
+from imagelayer.access.key_store import KeyStore, is_valid
 from imagelayer.access.permissions import ROLE_SCOPES
+from imagelayer.access.records import KeySecret
 from imagelayer.api.route import Route
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.session_store import SessionStore
@@ -23,7 +24,6 @@ from imagelayer.limits.counters import CounterStore, GuardFailed
 from imagelayer.limits.rate_limits import POLICIES, Admission, Policy
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.principals import EndUser, Origin, Principal
-from imagelayer.platform.table import Item
 
 if TYPE_CHECKING:
     from imagelayer.identity.tokens import EndUserClaims
@@ -40,7 +40,7 @@ class Authenticator:
     keys: KeyStore
     sessions: SessionStore
     signing_keys: SigningKeyStore
-    end_users: EndUserSessionStore
+    end_user_sessions: EndUserSessionStore
     counters: CounterStore
     security: SecurityLog
     issuer: str
@@ -75,7 +75,7 @@ class Authenticator:
             else:
                 principal, admission = self._token(credential, headers, route, origin, now)
         except CredentialRefused as refused:
-            # Guessing is metered per address, on top of what the endpoint allows.
+            # Guessing is metered per address, on top of the route's own limit.
             self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
             self.security.record("auth.credential_refused", "denied", origin, reason=refused.reason)
             raise Problem(
@@ -88,11 +88,11 @@ class Authenticator:
     def _key(
         self, secret: str, route: Route, origin: Origin, now: float
     ) -> tuple[Principal, Admission]:
-        if not api_keys.is_well_formed(secret):
+        if not key_secrets.is_well_formed(secret):
             raise CredentialRefused("malformed key")
-        if secret.startswith(api_keys.PUBLISHABLE):
+        if secret.startswith(key_secrets.PUBLISHABLE):
             raise CredentialRefused("publishable key alone")
-        secret_hash = api_keys.hash_secret(secret)
+        secret_hash = key_secrets.hash_secret(secret)
         item, admission = self._admit(secret_hash, route.policy, origin, now)
         return (
             Principal(
@@ -109,21 +109,19 @@ class Authenticator:
 
     def _admit(
         self, secret_hash: str, policy: Policy, origin: Origin, now: float
-    ) -> tuple[Item, Admission]:
-        """Meter a call of a secret. Raises Refused, or Problem 403 for the wrong address."""
+    ) -> tuple[KeySecret, Admission]:
+        """Meter a call of a secret. Raises CredentialRefused, or Problem 403 for its address."""
         try:
-            return self.keys.admit(
-                secret_hash, policy, now, lambda terms: api_keys.allows(terms, origin.ip)
-            )
+            return self.keys.admit(secret_hash, policy, now, lambda terms: allows(terms, origin.ip))
         except GuardFailed as failure:
-            item = failure.item
+            item = cast("KeySecret | None", failure.item)
         if item is None:
             raise CredentialRefused("unknown key")
         if item.get("disabled"):
             raise CredentialRefused("disabled key")
-        if not is_living(item, int(now)):
+        if not is_valid(item, int(now)):
             raise CredentialRefused("expired key")
-        # Counted per address, like a wrong key: it is not the owner whose limit this uses up.
+        # Counted per address, like a wrong key: it must not use up the owner's limit.
         self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
         self.security.record(
             "authz.address_denied",
@@ -136,9 +134,11 @@ class Authenticator:
 
     def _check_publishable(self, key: str, org_id: str, origin: Origin, now: float) -> None:
         """x-imagelayer-key must be a valid publishable key of the same organization."""
-        if not (key.startswith(api_keys.PUBLISHABLE) and api_keys.is_well_formed(key)):
+        if not (key.startswith(key_secrets.PUBLISHABLE) and key_secrets.is_well_formed(key)):
             raise CredentialRefused("malformed publishable key")
-        item, _ = self._admit(api_keys.hash_secret(key), POLICIES["publishable-key"], origin, now)
+        item, _ = self._admit(
+            key_secrets.hash_secret(key), POLICIES["publishable-key"], origin, now
+        )
         if item["org_id"] != org_id:
             raise CredentialRefused("foreign publishable key")
 
@@ -150,7 +150,7 @@ class Authenticator:
         origin: Origin,
         now: float,
     ) -> tuple[Principal, Admission]:
-        """What a token claims to be chooses its verification, which then checks the claim."""
+        """The type that a token claims chooses its verification, which then checks the claim."""
         from imagelayer.identity import tokens
 
         try:
@@ -191,13 +191,13 @@ class Authenticator:
         origin: Origin,
         now: float,
     ) -> tuple[Principal, Admission]:
-        from imagelayer.access.end_users import is_allowed_origin
+        from imagelayer.access.end_user_sessions import is_allowed_origin
 
-        pk, sk = end_user_sessions.key(
-            claims.org_id, claims.end_user_id, claims.session_id, claims.expires_at
-        )
+        end_user = EndUser(claims.end_user_id, claims.session_id, claims.expires_at)
         try:
-            item, admission = self.end_users.admit(pk, sk, route.policy, now)
+            item, admission = self.end_user_sessions.admit(
+                claims.org_id, end_user, route.policy, now
+            )
         except GuardFailed:
             raise CredentialRefused("ended session") from None
         presented_origin = headers.get("origin")
@@ -220,8 +220,8 @@ class Authenticator:
                 actor=item["id"],
                 scopes=frozenset(item["scopes"]),
                 mode=item["mode"],
-                end_user=EndUser(
-                    item["end_user_id"], pk, sk, item.get("max_generations"), item["key_id"]
+                end_user=replace(
+                    end_user, max_generations=item.get("max_generations"), key_id=item["key_id"]
                 ),
             ),
             admission,

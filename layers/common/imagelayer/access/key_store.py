@@ -1,7 +1,7 @@
 """API keys at rest.
 
 Two kinds of item. The key, in its organization's partition, is what people read and manage. Each
-living secret has an item of its own under the secret's SHA-256, with everything a call needs: the
+valid secret has an item of its own under the secret's SHA-256, with everything a call needs: the
 one conditional write that meters a call also authenticates it, on the table's own key and so
 strongly consistent; there is no index to lag behind a revocation.
 
@@ -10,16 +10,17 @@ strongly consistent; there is no index to lag behind a revocation.
     SECRET#<hash>    SECRET         key_id, org_id, kind, scopes, mode, valid_until, disabled,
                                     terms: {cidrs, limits}, tat_*, last_used_at
 
-`rev` grows with every change of a key, its secrets included; whoever changes one names the `rev` it
-read, and of two such changes the second is refused. `terms` is absent on most secrets: what it
-holds decides how a call is checked, before the item can be read.
+`rev` grows with every change of a key, its secrets included. Every change names the `rev` it read,
+and of two changes the second is refused. `terms` is absent on most secrets: it decides how a call
+is checked, before the item can be read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
+from imagelayer.access.records import ApiKey, KeySecret, NewApiKey, ShownSecret, Terms
 from imagelayer.limits.counters import Guard, GuardFailed, Meter, TatMemory
 from imagelayer.limits.rate_limits import Admission, Policy
 from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
@@ -33,15 +34,15 @@ from imagelayer.platform.table import (
     try_transact,
 )
 
-# The current secret and those in their grace. A transaction may hold 100 actions (DynamoDB quotas).
-LIVING_SECRETS = 6
+# The current secret and those in their grace period. A transaction may hold 100 actions
+# (DynamoDB quotas).
+VALID_SECRETS = 6
 MAX_KEYS = 100  # of an organization
 # A call that finds other terms than this process knew tries again with what it found.
 TERMS_ATTEMPTS = 4
 FAN_OUT_ATTEMPTS = 8
 # Secrets with terms that one process remembers; forgetting one costs a write.
 REMEMBERED_SECRETS = 1024
-Terms = Mapping[str, Any]
 NO_TERMS: Terms = {}
 
 
@@ -65,24 +66,24 @@ class KeyStore:
         policy: Policy,
         now: float,
         allows: Callable[[Terms], bool] = lambda _terms: True,
-    ) -> tuple[Item, Admission]:
+    ) -> tuple[KeySecret, Admission]:
         """Authenticate and meter one call. Raises GuardFailed, Limited or StoreUnavailable.
 
-        The guard: the secret's item is there (revocation deletes it), is not disabled, has not run
-        out, and has the terms that the call was checked under. A call that races with a revocation
-        or a change of terms either wrote first and is served, or finds what came first.
+        The guard: the secret's item is there (revocation deletes it), is not disabled, has not
+        expired, and has the terms that the call was checked under. A call that races with a
+        revocation or a change of terms either wrote first and is served, or finds what came first.
 
-        `allows` tells whether terms let this caller in. One that they keep out is refused
-        (GuardFailed) without a write, so that whoever stole a key cannot use up its limit from
-        somewhere it may not be used.
+        `allows` says whether terms admit this caller. One they do not admit is refused
+        (GuardFailed) without a write, so that a thief cannot use up a key's limit from a network
+        where the key may not be used.
         """
         known = self._terms.get(secret_hash, NO_TERMS)
-        # Terms that keep the caller out may have changed; asking as if there were none costs
-        # nothing while there are some, and brings what stands there.
+        # Terms that do not admit the caller may have changed. A write that expects none fails
+        # while there are some, and returns the current ones.
         terms = known if allows(known) else NO_TERMS
         for _ in range(TERMS_ATTEMPTS):
             try:
-                return self._meter.admit(
+                item, admission = self._meter.admit(
                     f"SECRET#{secret_hash}",
                     "SECRET",
                     policy.under(terms),
@@ -90,8 +91,9 @@ class KeyStore:
                     guard=_usable(int(now), terms),
                     mark=("last_used_at", int(now)),
                 )
+                return cast("KeySecret", item), admission
             except GuardFailed as failure:
-                if failure.item is None or not is_living(failure.item, int(now)):
+                if failure.item is None or not is_valid(cast("KeySecret", failure.item), int(now)):
                     raise
                 terms = failure.item.get("terms", NO_TERMS)
                 if terms:
@@ -102,8 +104,8 @@ class KeyStore:
                     raise
         raise StoreUnavailable("update_item", "the terms keep changing")
 
-    def create(
-        self, key: Item, secret_hash: str, record: IdempotencyRecord | None = None
+    def create_key(
+        self, key: NewApiKey, secret_hash: str, record: IdempotencyRecord | None = None
     ) -> Ids | None:
         """Write the key and its first secret, both or neither.
 
@@ -116,7 +118,13 @@ class KeyStore:
         """
         for _ in range(FAN_OUT_ATTEMPTS):
             keys = self._table.get(f"ORG#{key['org_id']}", "KEYS") or {}
-            stored = {**key, "rev": 1, "limits": keys.get("limits")}
+            stored: ApiKey = {
+                **key,
+                "rev": 1,
+                "limits": keys.get("limits"),
+                "secrets": {secret_hash: key["valid_until"]},
+                "current_secret": secret_hash,
+            }
             if keys.get("count", 0) >= MAX_KEYS:
                 earlier = self.idempotency.find(record)
                 if earlier is None:
@@ -124,7 +132,7 @@ class KeyStore:
                 return earlier
             actions = [
                 self._table.put_action(
-                    _key_item(stored, {secret_hash: key["valid_until"]}),
+                    _key_item(stored),
                     condition="attribute_not_exists(#pk)",
                 ),
                 self._put_secret(stored, secret_hash, {}),
@@ -142,38 +150,37 @@ class KeyStore:
                 continue  # the counter moved its rev, or is full now
         raise StoreUnavailable("transact_write_items", "the organization's keys are too contended")
 
-    def get(self, org_id: str, key_id: str) -> Item | None:
+    def get_key(self, org_id: str, key_id: str) -> ApiKey | None:
         """A key with its last use, or None."""
         key = self._table.get(f"ORG#{org_id}", f"KEY#{key_id}")
-        return self._with_last_use([key])[0] if key else None
+        return self._with_last_use([cast("ApiKey", key)])[0] if key else None
 
-    def lives(self, secret_hash: str, now: int) -> bool:
-        """Whether a secret is good at this moment: neither revoked, rotated away, disabled nor run
-        out."""
+    def is_secret_valid(self, secret_hash: str, now: int) -> bool:
+        """Whether a secret is valid now: neither revoked, rotated away, disabled nor expired."""
         secret = self._table.get(f"SECRET#{secret_hash}", "SECRET")
-        return secret is not None and is_living(secret, now)
+        return secret is not None and is_valid(cast("KeySecret", secret), now)
 
     def owner_of(self, secret_hash: str) -> tuple[str, str] | None:
         """`(org_id, key_id)` of a secret that has not been revoked, or None."""
         secret = self._table.get(f"SECRET#{secret_hash}", "SECRET")
         return (secret["org_id"], secret["key_id"]) if secret else None
 
-    def exists(self, org_id: str, key_id: str) -> bool:
-        """Whether an organization has a key of that id, not revoked."""
+    def has_key(self, org_id: str, key_id: str) -> bool:
+        """Whether an organization has a key of that id that is not revoked."""
         return self._table.get(f"ORG#{org_id}", f"KEY#{key_id}") is not None
 
-    def page(self, org_id: str, *, limit: int, after: str | None) -> list[Item]:
+    def list_keys(self, org_id: str, *, limit: int, after: str | None) -> list[ApiKey]:
         """Keys in order of creation, past `after`."""
         keys = self._table.query(
             f"ORG#{org_id}", prefix="KEY#", limit=limit, after=f"KEY#{after}" if after else None
         )
-        return self._with_last_use(keys)
+        return self._with_last_use(cast("list[ApiKey]", keys))
 
-    def rotate(
+    def rotate_key(
         self,
-        key: Item,
+        key: ApiKey,
         secret_hash: str,
-        shown: Mapping[str, str],
+        shown: ShownSecret,
         *,
         previous_ends: int,
         now: int,
@@ -185,20 +192,21 @@ class KeyStore:
         The condition is the key's `rev` as it was read. Of two rotations that read the same the
         first changes it and the second is refused whole: no secret of the loser exists. The new
         secret takes the rate limits of the current one over as they stand, so that rotating
-        refills nothing. Secrets that have run out meanwhile are dropped, and so are the oldest
-        past the bound: revoking must always fit one transaction.
+        refills nothing. Expired secrets are dropped, and so are the oldest past the bound:
+        revoking must always fit one transaction.
         """
-        old: dict[str, int] = key["secrets"]
+        old = key["secrets"]
         current = key["current_secret"]
         others = {each: end for each, end in old.items() if each != current and end > now}
-        newest = sorted(others.items(), key=lambda secret: -secret[1])[: LIVING_SECRETS - 2]
+        newest = sorted(others.items(), key=lambda secret: -secret[1])[: VALID_SECRETS - 2]
         kept = dict(newest)
-        living = {**kept, secret_hash: key["valid_until"]}
+        valid = {**kept, secret_hash: key["valid_until"]}
         spent = self._table.get(f"SECRET#{current}", "SECRET") or {}
         tats = {name: tat for name, tat in spent.items() if name.startswith("tat_")}
-        actions = [self._put_secret({**key, **shown}, secret_hash, tats)]
+        changed = cast("ApiKey", {**key, **shown, "rev": key["rev"] + 1})
+        actions = [self._put_secret(changed, secret_hash, tats)]
         if previous_ends > now:
-            living[current] = previous_ends
+            valid[current] = previous_ends
             actions.append(
                 self._table.update_action(
                     f"SECRET#{current}",
@@ -208,47 +216,50 @@ class KeyStore:
                     ends=previous_ends,
                 )
             )
-        gone = [each for each in old if each not in living]
+        gone = [each for each in old if each not in valid]
         actions += [self._table.delete_action(f"SECRET#{each}", "SECRET") for each in gone]
         actions.append(
             self._table.put_action(
-                _key_item({**key, **shown, "rev": key["rev"] + 1}, living, current=secret_hash),
+                _key_item({**changed, "secrets": valid, "current_secret": secret_hash}),
                 condition="#rev = :rev",
                 rev=key["rev"],
             )
         )
         return self.idempotency.commit(actions, record)
 
-    def change(self, key: Item, changes: Mapping[str, Any]) -> bool:
+    def update_key(self, key: ApiKey, changes: Mapping[str, Any]) -> bool:
         """Set fields of a key and carry them to its secrets, all or nothing; False when another
         change came first. The condition is the key's `rev` as it was read."""
-        changed = {**key, **changes, "rev": key["rev"] + 1}
+        changed = cast("ApiKey", {**key, **changes, "rev": key["rev"] + 1})
         return try_transact(
             self._client,
             [
                 *(self._carry_action(changed, each) for each in key["secrets"]),
                 self._table.put_action(
-                    _key_item(changed, key["secrets"], current=key["current_secret"]),
+                    _key_item(changed),
                     condition="#rev = :rev",
                     rev=key["rev"],
                 ),
             ],
         )
 
-    def revoke(self, key: Item) -> bool:
+    def revoke_key(self, key: ApiKey) -> bool:
         """Delete the key and all its secrets; False when another change came in between.
 
-        The key's `rev` alone decides. The counter follows and cannot refuse: no number may stand
-        between a leaked key and its end.
+        The key's `rev` alone decides. The counter follows and cannot refuse: a wrong count must not
+        keep a leaked key alive.
         """
         return try_transact(
             self._client,
             [
                 *(self._table.delete_action(f"SECRET#{each}", "SECRET") for each in key["secrets"]),
                 self._table.delete_action(
-                    key["pk"], key["sk"], condition="#rev = :rev", rev=key["rev"]
+                    f"ORG#{key['org_id']}",
+                    f"KEY#{key['id']}",
+                    condition="#rev = :rev",
+                    rev=key["rev"],
                 ),
-                self._table.count_down_action(key["pk"], "KEYS"),
+                self._table.count_down_action(f"ORG#{key['org_id']}", "KEYS"),
             ],
         )
 
@@ -267,18 +278,18 @@ class KeyStore:
             none=0,
             one=1,
         )
-        keys = self._table.query(f"ORG#{org_id}", prefix="KEY#")
+        keys = cast("list[ApiKey]", self._table.query(f"ORG#{org_id}", prefix="KEY#"))
         for key in keys:
-            found: Item | None = key
+            found: ApiKey | None = key
             for _ in range(FAN_OUT_ATTEMPTS):
-                if found is None or self.change(found, {"limits": dict(limits)}):
+                if found is None or self.update_key(found, {"limits": dict(limits)}):
                     break
-                found = self._table.get(key["pk"], key["sk"])
+                found = self.get_key(org_id, key["id"])
             else:
                 raise StoreUnavailable("transact_write_items", "a key keeps changing")
         return len(keys)
 
-    def _put_secret(self, key: Item, secret_hash: str, tats: Mapping[str, int]) -> Action:
+    def _put_secret(self, key: ApiKey, secret_hash: str, tats: Mapping[str, int]) -> Action:
         return self._table.put_action(
             {
                 "pk": f"SECRET#{secret_hash}",
@@ -296,7 +307,7 @@ class KeyStore:
             condition="attribute_not_exists(#pk)",
         )
 
-    def _carry_action(self, key: Item, secret_hash: str) -> Action:
+    def _carry_action(self, key: ApiKey, secret_hash: str) -> Action:
         """Bring one secret up to its key."""
         sets, removes, values = [], [], {}
         terms = _terms_of(key)
@@ -319,7 +330,7 @@ class KeyStore:
             **values,
         )
 
-    def _with_last_use(self, keys: Sequence[Item]) -> list[Item]:
+    def _with_last_use(self, keys: Sequence[ApiKey]) -> list[ApiKey]:
         """Keys with the newest use of any of their secrets; one read for up to a hundred."""
         wanted = [(f"SECRET#{each}", "SECRET") for key in keys for each in key["secrets"]]
         used: dict[str, int] = {}
@@ -332,11 +343,9 @@ class KeyStore:
         ]
 
 
-def is_living(secret: Item, now: int) -> bool:
-    """Whether a secret's item is good: not disabled, not run out."""
-    return not secret.get("disabled") and (
-        not secret["valid_until"] or bool(secret["valid_until"] > now)
-    )
+def is_valid(secret: KeySecret, now: int) -> bool:
+    """Whether a secret is neither disabled nor expired."""
+    return not secret.get("disabled") and (not secret["valid_until"] or secret["valid_until"] > now)
 
 
 def _usable(now: int, terms: Terms) -> Guard:
@@ -344,21 +353,17 @@ def _usable(now: int, terms: Terms) -> Guard:
     return Guard(
         "attribute_exists(#pk) AND attribute_not_exists(#disabled) "
         f"AND (#valid_until = :never OR #valid_until > :now) AND {expected}",
-        lambda secret: is_living(secret, now) and secret.get("terms", NO_TERMS) == terms,
+        lambda secret: (
+            is_valid(cast("KeySecret", secret), now) and secret.get("terms", NO_TERMS) == terms
+        ),
         {"never": 0, "now": now, **({"terms": dict(terms)} if terms else {})},
     )
 
 
-def _terms_of(key: Item) -> dict[str, Any]:
+def _terms_of(key: ApiKey) -> Terms:
     terms = {"cidrs": key.get("allowed_cidrs"), "limits": key.get("limits")}
     return {name: value for name, value in terms.items() if value}
 
 
-def _key_item(key: Item, secrets: Mapping[str, int], current: str | None = None) -> Item:
-    return {
-        **key,
-        "pk": f"ORG#{key['org_id']}",
-        "sk": f"KEY#{key['id']}",
-        "secrets": dict(secrets),
-        "current_secret": current or next(iter(secrets)),
-    }
+def _key_item(key: ApiKey) -> Item:
+    return {**key, "pk": f"ORG#{key['org_id']}", "sk": f"KEY#{key['id']}"}

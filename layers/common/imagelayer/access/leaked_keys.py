@@ -2,8 +2,8 @@
 
 https://docs.github.com/en/code-security/secret-scanning/secret-scanning-partnership-program: a POST
 of `[{"token", "type", "url", "source"}]`, signed with ECDSA P-256 over SHA-256 of the raw body. A
-report that is not signed does nothing. A key that is reported is revoked, whoever is right about
-how it came there: whoever signs has seen it.
+report that is not signed does nothing. A reported key is revoked in any case: the signer has seen
+it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from imagelayer.access import api_keys
-from imagelayer.access.end_user_store import EndUserSessionStore
+from imagelayer.access import key_secrets
+from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
+from imagelayer.access.records import ApiKey
 from imagelayer.access.schemas import LeakedKey
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.errors import Problem, invalid
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin
-from imagelayer.platform.table import Item
 
 MAX_REPORTED = 100
 ATTEMPTS = 8
@@ -37,20 +37,20 @@ class LeakedKeys:
     """The use case of one report. `public_key` gives the PEM of a signer's key, or None."""
 
     store: KeyStore
-    end_users: EndUserSessionStore
+    end_user_sessions: EndUserSessionStore
     outbox: Outbox
     security: SecurityLog
     public_key: Callable[[str], str | None]
 
-    def report(
+    def report_leaked_keys(
         self, origin: Origin, now: float, headers: Mapping[str, str], body: bytes
     ) -> list[dict[str, str]]:
-        """Revoke what was found and say of each whether it was ours. Raises Problem 403 or 422,
-        or StoreUnavailable; a report that dies half way is finished when it is sent again."""
+        """Revoke what was found and return for each whether it was ours. Raises Problem 403 or 422,
+        or StoreUnavailable; sending the report again finishes one that died half way."""
         self._verify(origin, headers, body)
         return [
             {
-                "token_hash": api_keys.hash_secret(leak.token),
+                "token_hash": key_secrets.hash_secret(leak.token),
                 "token_type": leak.type,
                 "label": "true_positive" if self._revoke(origin, now, leak) else "false_positive",
             }
@@ -66,22 +66,22 @@ class LeakedKeys:
             raise Problem("signature_refused", "The report is not signed with a known key.")
 
     def _revoke(self, origin: Origin, now: float, leak: LeakedKey) -> bool:
-        """Whether it was a key of ours, which is revoked by now.
+        """Revoke a key if it is one of ours; returns whether it was.
 
-        Disabled first, so that nothing is admitted or minted any more; the secret goes last,
-        because by it a report that is sent again finds what is left to do.
+        It is disabled first, so that nothing is admitted or minted any more. The secret goes last:
+        a report that is sent again finds by it what is left to do.
         """
         token = leak.token
-        if not api_keys.is_well_formed(token) or token.startswith(api_keys.PUBLISHABLE):
+        if not key_secrets.is_well_formed(token) or token.startswith(key_secrets.PUBLISHABLE):
             return False
-        owner = self.store.owner_of(api_keys.hash_secret(token))
+        owner = self.store.owner_of(key_secrets.hash_secret(token))
         if owner is None:
             return False
         org_id, key_id = owner
         key = self._until_done(
-            org_id, key_id, lambda key: self.store.change(key, {"enabled": False})
+            org_id, key_id, lambda key: self.store.update_key(key, {"enabled": False})
         )
-        self.end_users.end_of_key(org_id, key_id, int(now))
+        self.end_user_sessions.end_sessions_of_key(org_id, key_id, int(now))
         if key is not None:
             self.security.record(
                 "key.leaked", "success", origin, org_id=org_id, actor="scanner", reason=key_id
@@ -95,13 +95,15 @@ class LeakedKeys:
                 hint=f"{key['prefix']}…{key['last_four']}",
                 place=_place(leak.url),
             )
-        self._until_done(org_id, key_id, self.store.revoke)
+        self._until_done(org_id, key_id, self.store.revoke_key)
         return True
 
-    def _until_done(self, org_id: str, key_id: str, change: Callable[[Item], bool]) -> Item | None:
-        """Change a key as it stands; returns it, or None when it is gone. Raises Problem 409."""
+    def _until_done(
+        self, org_id: str, key_id: str, change: Callable[[ApiKey], bool]
+    ) -> ApiKey | None:
+        """Change a key as it is now; returns it, or None when it is gone. Raises Problem 409."""
         for _ in range(ATTEMPTS):
-            key = self.store.get(org_id, key_id)
+            key = self.store.get_key(org_id, key_id)
             if key is None or change(key):
                 return key
         raise Problem(

@@ -10,8 +10,8 @@ from imagelayer.platform.wiring import Part
 if TYPE_CHECKING:
     from imagelayer.access.api_keys import ApiKeys
     from imagelayer.access.authentication import Authenticator
-    from imagelayer.access.end_user_store import EndUserSessionStore
-    from imagelayer.access.end_users import EndUsers
+    from imagelayer.access.end_user_session_store import EndUserSessionStore
+    from imagelayer.access.end_user_sessions import EndUserSessions
     from imagelayer.access.key_store import KeyStore
     from imagelayer.access.leaked_keys import LeakedKeys
 
@@ -20,8 +20,8 @@ class AccessWiring(Part):
     """Who may call: API keys, sessions of end users, authentication."""
 
     @cached_property
-    def end_user_store(self) -> EndUserSessionStore:
-        from imagelayer.access.end_user_store import EndUserSessionStore
+    def end_user_session_store(self) -> EndUserSessionStore:
+        from imagelayer.access.end_user_session_store import EndUserSessionStore
         from imagelayer.limits.wiring import LimitsWiring
 
         return EndUserSessionStore(
@@ -53,21 +53,21 @@ class AccessWiring(Part):
             self.key_store,
             self.part(IdentityWiring).session_store,
             self.part(IdentityWiring).signing_keys,
-            self.end_user_store,
+            self.end_user_session_store,
             self.part(LimitsWiring).counters,
             self.part(AuditWiring).security,
             self.platform.settings.base_url,
         )
 
     @cached_property
-    def end_users(self) -> EndUsers:
+    def end_user_sessions(self) -> EndUserSessions:
         """Sessions of the customers' own users."""
-        from imagelayer.access.end_users import EndUsers
+        from imagelayer.access.end_user_sessions import EndUserSessions
         from imagelayer.audit.wiring import AuditWiring
         from imagelayer.identity.wiring import IdentityWiring
 
-        return EndUsers(
-            store=self.end_user_store,
+        return EndUserSessions(
+            store=self.end_user_session_store,
             keys=self.key_store,
             signing_keys=self.part(IdentityWiring).signing_keys,
             security=self.part(AuditWiring).security,
@@ -83,7 +83,7 @@ class AccessWiring(Part):
 
         return ApiKeys(
             self.key_store,
-            self.end_user_store,
+            self.end_user_session_store,
             self.platform.outbox,
             self.part(AuditWiring).security,
             self._derivation_key,
@@ -111,7 +111,7 @@ class AccessWiring(Part):
         )
         return LeakedKeys(
             self.key_store,
-            self.end_user_store,
+            self.end_user_session_store,
             self.platform.outbox,
             self.part(AuditWiring).security,
             scanner.find,

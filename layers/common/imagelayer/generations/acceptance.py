@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from imagelayer.access.end_user_store import EndUserSessionStore, hash_of
+from imagelayer.access.end_user_session_store import EndUserSessionStore, hash_of
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.brands.snapshots import BrandSnapshots
 from imagelayer.credits.quota_alerts import QuotaAlerts
@@ -93,7 +93,7 @@ class Acceptance:
     credits: CreditStore
     wallet: Wallet
     counters: CounterStore
-    end_users: EndUserSessionStore
+    end_user_sessions: EndUserSessionStore
     quota_alerts: QuotaAlerts
     security: SecurityLog
 
@@ -212,7 +212,7 @@ class Acceptance:
         user = principal.end_user
         if user is None or user.max_generations is None:
             return []
-        return [self.end_users.count_action(user)]
+        return [self.end_user_sessions.count_generation_action(principal.org_id, user)]
 
     def _earlier(self, request: AcceptanceRequest, ids: Ids) -> Accepted | None:
         """The job an earlier request created; None when a client without a key may have another."""

@@ -90,7 +90,7 @@ class GenerationsWiring(Part):
             credits=self.part(CreditsWiring).credit_store,
             wallet=self.part(CreditsWiring).wallet,
             counters=self.part(LimitsWiring).counters,
-            end_users=self.part(AccessWiring).end_user_store,
+            end_user_sessions=self.part(AccessWiring).end_user_session_store,
             quota_alerts=self.part(CreditsWiring).quota_alerts,
             security=self.part(AuditWiring).security,
         )

@@ -47,10 +47,10 @@ class Principal:
 
 @dataclass(frozen=True)
 class EndUser:
-    """The customer's own user behind a session token: their id and where the session stands."""
+    """The customer's own user behind a session token, and the session's terms."""
 
     id: str
-    pk: str
-    sk: str
-    max_generations: int | None
+    session_id: str
+    session_ends: int  # seconds since the epoch
+    max_generations: int | None = None
     key_id: str = ""  # the key that minted the session

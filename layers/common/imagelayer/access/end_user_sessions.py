@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from imagelayer.access.end_user_store import EndUserSessionStore
+from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
+from imagelayer.access.records import EndUserSession
 from imagelayer.access.scopes import EndUserScope
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.signing_keys import SigningKeyStore
@@ -22,7 +23,6 @@ from imagelayer.platform.errors import FieldError, Problem, invalid, not_found
 from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.principals import Origin, Principal
-from imagelayer.platform.table import Item
 from imagelayer.platform.times import rfc3339
 
 END_USER_SCOPES: tuple[EndUserScope, ...] = get_args(EndUserScope.__value__)
@@ -33,7 +33,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True)
-class EndUsers:
+class EndUserSessions:
     """The use cases of end users' sessions."""
 
     store: EndUserSessionStore
@@ -43,14 +43,14 @@ class EndUsers:
     signing_key: Callable[[], SigningKey]
     issuer: str
 
-    def mint(
+    def create_end_user_session(
         self,
         principal: Principal,
         origin: Origin,
         now: float,
         *,
         end_user_id: str,
-        scopes: Sequence[str] | None,
+        scopes: Sequence[EndUserScope] | None,
         expires_in: int,
         allowed_origins: Sequence[str],
         max_generations: int | None,
@@ -58,10 +58,10 @@ class EndUsers:
     ) -> Created:
         """A token for one end user. Raises Problem 401, 404 or 422.
 
-        The session is written first and the secret that minted it is looked at after that. A key
-        that is revoked, or rotated without grace, loses the secret first and has its sessions
-        searched after that: whichever way the two meet, either the search finds the session, or
-        this finds the secret gone and takes the session back. No session outlives its key.
+        The session is written first, and the secret that minted it is read after that. A key that
+        is revoked, or rotated without a grace period, loses the secret first and has its sessions
+        searched after that: either the search finds the session, or this finds the secret gone and
+        takes the session back. No session outlives its key.
         """
         granted = _granted(principal, scopes)
         _check_origins(allowed_origins)
@@ -71,7 +71,7 @@ class EndUsers:
         key = self.signing_key()
         self.signing_keys.publish_key(key.jwk)
         token_id = secrets.token_urlsafe(16)
-        session: Item = {
+        session: EndUserSession = {
             "id": new_id("eus", now),
             "org_id": principal.org_id,
             "key_id": principal.actor,
@@ -88,9 +88,9 @@ class EndUsers:
         record = idempotency and idempotency.creating(
             session_id=session["id"], end_user_id=end_user_id, expires_at=expires_at
         )
-        earlier = self.store.create(session, record)
+        earlier = self.store.create_session(session, record)
         if earlier is not None:
-            found = self.store.get(
+            found = self.store.get_session(
                 principal.org_id,
                 earlier["end_user_id"],
                 earlier["session_id"],
@@ -99,20 +99,13 @@ class EndUsers:
             if found is None or found["expires_at"] <= now:
                 raise not_found("session")
             return Created(self._view(found, key), replayed=True)
-        if not self.keys.lives(principal.secret_hash, int(now)):
-            self.store.end(session)
+        if not self.keys.is_secret_valid(principal.secret_hash, int(now)):
+            self.store.end_session(session)
             raise Problem("unauthenticated", "The key was revoked.")
-        self.security.record(
-            "session.minted",
-            "success",
-            origin,
-            org_id=principal.org_id,
-            actor=principal.actor,
-            reason=session["id"],
-        )
+        self.security.by(principal, origin).record("session.minted", reason=session["id"])
         return Created(self._view(session, key))
 
-    def _view(self, session: Item, key: SigningKey) -> dict[str, Any]:
+    def _view(self, session: EndUserSession, key: SigningKey) -> dict[str, Any]:
         """A session with its token, which says the same whenever it is signed."""
         return {
             "id": session["id"],
@@ -133,7 +126,7 @@ class EndUsers:
             "expires_at": rfc3339(session["expires_at"]),
         }
 
-    def revoke(
+    def revoke_end_user_sessions(
         self,
         principal: Principal,
         origin: Origin,
@@ -143,36 +136,30 @@ class EndUsers:
         key_id: str | None,
         all_sessions: bool,
     ) -> dict[str, Any]:
-        """End the living sessions of an end user, of a key, or of the organization.
+        """End the unexpired sessions of an end user, of a key, or of the organization.
 
-        Raises Problem 404 or 422. A call that dies half way is finished by the next one.
+        Raises Problem 404 or 422. The next call finishes one that died half way.
         """
         if [end_user_id is not None, key_id is not None, all_sessions].count(True) != 1:
             raise invalid("body", "name exactly one of end_user_id, key_id and all")
         org_id = principal.org_id
         if end_user_id is not None:
-            revoked = self.store.end_of_end_user(org_id, end_user_id, int(now))
+            revoked = self.store.end_sessions_of_end_user(org_id, end_user_id, int(now))
             what = "end user"
         elif key_id is not None:
-            if not (is_id("key", key_id) and self.keys.exists(org_id, key_id)):
+            if not (is_id("key", key_id) and self.keys.has_key(org_id, key_id)):
                 raise not_found("key")
-            revoked = self.store.end_of_key(org_id, key_id, int(now))
+            revoked = self.store.end_sessions_of_key(org_id, key_id, int(now))
             what = key_id
         else:
-            revoked = self.store.end_all(org_id, int(now))
+            revoked = self.store.end_all_sessions(org_id, int(now))
             what = "all"
-        self.security.record(
-            "session.revoked",
-            "success",
-            origin,
-            org_id=org_id,
-            actor=principal.actor,
-            reason=f"{what}: {revoked}",
-        )
+        log = self.security.by(principal, origin)
+        log.record("session.revoked", reason=f"{what}: {revoked}")
         return {"revoked": revoked}
 
 
-def is_allowed_origin(session: Item, presented: str | None) -> bool:
+def is_allowed_origin(session: EndUserSession, presented: str | None) -> bool:
     """Whether a call that names `presented` as its origin may use a session.
 
     A session without a list may be used from anywhere. With one, a call must say where it comes
@@ -181,7 +168,7 @@ def is_allowed_origin(session: Item, presented: str | None) -> bool:
     return not session["allowed_origins"] or presented in session["allowed_origins"]
 
 
-def _granted(principal: Principal, asked: Sequence[str] | None) -> list[str]:
+def _granted(principal: Principal, asked: Sequence[EndUserScope] | None) -> list[EndUserScope]:
     """Scopes that the key itself has and that may be handed on."""
     may = [scope for scope in END_USER_SCOPES if scope in principal.scopes]
     if asked is None:
