@@ -85,7 +85,9 @@ def list_security_events(call: Call[IdentityWiring]) -> Reply:
 
 @app.route("GET /v1/organization/usage")
 def get_usage(call: Call[IdentityWiring]) -> Reply:
-    return Reply(call.wiring.part(CreditsWiring).usage.report(call.principal, call.now, call.query))
+    return Reply(
+        call.wiring.part(CreditsWiring).usage.get_usage(call.principal, call.now, call.query)
+    )
 
 
 handler = app.handler

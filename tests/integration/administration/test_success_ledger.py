@@ -92,12 +92,12 @@ class World:
             amount, hours = how
             end = rfc3339(self.now + hours * HOUR)
             key = secrets.token_hex(8)
-            self.plans.grant(
+            self.plans.grant_credits(
                 self.now, self.org_id, amount=amount, expires_at=end, idempotency_key=key
             )
         elif what == "plan":
             credits, shards = how
-            self.plans.change(
+            self.plans.set_plan(
                 self.now, self.org_id, monthly_credits=credits, shards=shards, limits={}
             )
         elif what == "pass":

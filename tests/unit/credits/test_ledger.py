@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -118,7 +119,7 @@ def test_a_balance_that_is_gone_is_a_fault_until_it_may_be_purged(
 
 
 def test_shards_are_shown_as_one_pool_and_pools_in_the_order_they_end() -> None:
-    balances = [
+    balances: Any = [
         {"name": balance_name(END, pool, shard), **dict.fromkeys(NUMBERS, shard + 1)}
         for pool, shard in (("2027-01", 0), ("2027-01", 1), ("crg_a", 0))
     ]

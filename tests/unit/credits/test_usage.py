@@ -60,11 +60,10 @@ class Rows:
             if by_end_user and each["end_user_id"] is None:
                 continue
             kind = tuple(each[name] for name in names)
-            key = f"X#{each['day']}#{abs(hash(kind))}#{each['shard']}"
             known = {name: each[name] for name in names if each[name] is not None}
             row = found.setdefault(
                 (each["day"], kind, each["shard"]),
-                {"sk": key, **known, **dict.fromkeys(NUMBERS, 0)},
+                {"day": each["day"], **known, **dict.fromkeys(NUMBERS, 0)},
             )
             for name in NUMBERS:
                 row[name] += each[name]
@@ -97,7 +96,7 @@ SUBSETS = [
 def test_every_grouping_is_the_sum_of_its_generations(
     generations: list[Item], groups: tuple[str, ...]
 ) -> None:
-    report = UsageReport(Rows(generations), 10).report(  # type: ignore[arg-type]
+    report = UsageReport(Rows(generations), 10).get_usage(  # type: ignore[arg-type]
         CALLER, NOW, {"group_by": ",".join(groups)}
     )
     shown = {

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagelayer.credits.records import Balance
 from imagelayer.credits.store import allowance_name, balance_name, pool_of, split, until_of
 from imagelayer.credits.wallet import (
     MAX_DRAWS,
@@ -32,16 +33,16 @@ def first(_: int) -> int:
     return 0
 
 
-def balance(name: str, available: int) -> Item:
+def balance(name: str, available: int) -> Balance:
     """A balance as the store reads it."""
-    return {"name": name, "available": available}
+    return {"name": name, "amount": available, "used": 0, "reserved": 0, "available": available}
 
 
 # ── Properties ───────────────────────────────────────────────────────────────────────────────────
 
 
 @st.composite
-def some_balances(draw: st.DrawFn) -> list[Item]:
+def some_balances(draw: st.DrawFn) -> list[Balance]:
     """Shards of some pools, in no order; each pool ends at a moment around now."""
     found = [
         balance(balance_name(int(NOW) + end, pool, shard), available)
@@ -52,7 +53,7 @@ def some_balances(draw: st.DrawFn) -> list[Item]:
     return draw(st.permutations(found))
 
 
-def pools(balances: list[Item]) -> list[tuple[tuple[int, str], list[Item]]]:
+def pools(balances: list[Balance]) -> list[tuple[tuple[int, str], list[Balance]]]:
     """The living pools in the order in which they end, by the numbers and not by their names."""
     living = [each for each in balances if until_of(each["name"]) > NOW and each["available"]]
     living.sort(key=lambda each: (until_of(each["name"]), pool_of(each["name"])))
@@ -64,7 +65,7 @@ def pools(balances: list[Item]) -> list[tuple[tuple[int, str], list[Item]]]:
 
 @given(balances=some_balances(), amount=st.integers(1, 60), choice=st.integers(0, 100))
 def test_draws_are_what_ends_first_to_the_credit_and_no_more_than_there_is(
-    balances: list[Item], amount: int, choice: int
+    balances: list[Balance], amount: int, choice: int
 ) -> None:
     stood = {each["name"]: each["available"] for each in balances}
     drawn = plan_draws(balances, amount, NOW, lambda n: choice % n)
@@ -145,14 +146,14 @@ def test_an_allowance_is_the_plans_also_when_that_is_nothing(
 class Shelf:
     """A store that counts how often it is read."""
 
-    there: list[Item] = field(default_factory=list)
+    there: list[Balance] = field(default_factory=list)
     terms: dict[str, Any] = field(default_factory=dict)
     reads: int = 0
     opened: list[tuple[str, int, int]] = field(default_factory=list)
 
-    def balances(self, org_id: str, now: int) -> list[Item]:
+    def balances(self, org_id: str, now: int) -> list[Balance]:
         self.reads += 1
-        return [dict(each) for each in self.there]
+        return [each.copy() for each in self.there]
 
     def plan(self, org_id: str) -> Item:
         return {"rev": 1, "terms": self.terms}

@@ -266,7 +266,7 @@ def test_limits_of_one_item_do_not_count_each_other() -> None:
 
 
 def turn(process: CounterStore, now_ms: int = START_MS) -> RateLimitAttempt:
-    return process.turn(ADDRESS, SLOW, now_ms)
+    return process.limit_attempt(ADDRESS, SLOW, now_ms)
 
 
 def test_a_transaction_that_is_refused_for_another_reason_counts_nothing() -> None:

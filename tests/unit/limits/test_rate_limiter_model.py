@@ -258,7 +258,7 @@ class Limiter(RuleBasedStateMachine):
     def _transact(self, process: Process, now_ms: int, *, others_hold: bool) -> Admission | None:
         """One turn in a transaction, tried again as an acceptance does."""
         for _ in range(8):
-            turn = process.credits.turn(ORG, 0, process.whole, now_ms, process.rev)
+            turn = process.credits.limit_attempt(ORG, 0, process.whole, now_ms, process.rev)
             try:
                 self.table.transact([turn.action()], others_hold=others_hold)
             except TransactionRefused as refusal:

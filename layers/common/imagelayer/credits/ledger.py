@@ -8,10 +8,10 @@ from imagelayer.credits.store import KEPT_SECONDS, CreditStore, until_of
 
 
 def audit(credits: CreditStore, org_id: str, now: float) -> list[str]:
-    """Names of balances whose ledger does not add up, or that break their own sum.
+    """Names of balances whose ledger does not add up, or whose own numbers do not.
 
-    A balance that may have been purged is left out: its movements stay as long as the last balance
-    that they name.
+    A balance that may have been purged is left out: its movements are kept as long as the last
+    balance they name.
     """
     summed: dict[str, Sums] = {}
     for movement in credits.movements(org_id):
@@ -21,7 +21,8 @@ def audit(credits: CreditStore, org_id: str, now: float) -> list[str]:
     wrong = []
     for balance in credits.all_balances(org_id):
         expected = summed.pop(balance["name"], Sums())
-        if expected.as_balance() != {name: balance[name] for name in expected.as_balance()}:
+        shown = Sums(balance["amount"], balance["used"], balance["reserved"])
+        if expected != shown or expected.available != balance["available"]:
             wrong.append(balance["name"])
     wrong += [name for name, left in summed.items() if left != Sums()]
     return [name for name in wrong if until_of(name) + KEPT_SECONDS > now]
@@ -29,14 +30,14 @@ def audit(credits: CreditStore, org_id: str, now: float) -> list[str]:
 
 @dataclass
 class Sums:
-    """What movements add up to."""
+    """The sums of movements."""
 
     amount: int = 0
     used: int = 0
     reserved: int = 0
 
     def add(self, kind: str, amount: int, returned: int = 0) -> None:
-        """Take a movement in; of a settlement `returned` was not used."""
+        """Add a movement; of a settlement `returned` was not used."""
         if kind in ("allowance", "grant", "adjust"):
             self.amount += amount
         elif kind == "reserve":
@@ -45,11 +46,7 @@ class Sums:
             self.reserved -= amount
             self.used += amount - returned if kind == "settle" else 0
 
-    def as_balance(self) -> dict[str, int]:
-        """The four numbers a balance should show."""
-        return {
-            "amount": self.amount,
-            "used": self.used,
-            "reserved": self.reserved,
-            "available": self.amount - self.used - self.reserved,
-        }
+    @property
+    def available(self) -> int:
+        """What is neither used nor reserved."""
+        return self.amount - self.used - self.reserved

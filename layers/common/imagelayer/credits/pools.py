@@ -1,12 +1,16 @@
-"""Balances by pool: an allowance or a grant, all its shards together."""
+"""Balances grouped by pool: an allowance or a grant, all its shards together."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from imagelayer.platform.table import Item
+from imagelayer.credits.store import pool_of, until_of
 from imagelayer.platform.times import rfc3339
+
+if TYPE_CHECKING:
+    from imagelayer.credits.records import Balance
 
 
 @dataclass
@@ -15,19 +19,20 @@ class Pool:
 
     id: str
     expires_at: str
-    numbers: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("amount", "used", "reserved", "available"), 0)
-    )
+    amount: int = 0
+    used: int = 0
+    reserved: int = 0
+    available: int = 0
 
 
-def pools_of(balances: list[Item]) -> list[dict[str, Any]]:
-    """Balances by pool, those that expire first first."""
+def pools_of(balances: Iterable[Balance]) -> list[dict[str, Any]]:
+    """Balances grouped by pool, in the order given."""
     pools: dict[str, Pool] = {}
     for balance in balances:
-        until, name, _ = balance["name"].split("#")
-        pool = pools.setdefault(name, Pool(name, rfc3339(int(until))))
-        for number in pool.numbers:
-            pool.numbers[number] += balance[number]
-    return [
-        {"id": pool.id, "expires_at": pool.expires_at, **pool.numbers} for pool in pools.values()
-    ]
+        name = pool_of(balance["name"])
+        pool = pools.setdefault(name, Pool(name, rfc3339(until_of(balance["name"]))))
+        pool.amount += balance["amount"]
+        pool.used += balance["used"]
+        pool.reserved += balance["reserved"]
+        pool.available += balance["available"]
+    return [asdict(pool) for pool in pools.values()]

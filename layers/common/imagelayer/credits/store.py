@@ -3,23 +3,22 @@
     ORG#<org_id>   PLAN#<shard>                      rev, terms: {monthly_credits, shards, limits},
                                                      tat_organization_generations
     ORG#<org_id>   BALANCE#<until>#<pool>#<shard>    amount, used, reserved, available
-    ORG#<org_id>   MOVE#<month>#<id>#<slot>          kind, at, amounts: {balance: credits}; of a
-                                                     grant `grants` stands for the month; of a
-                                                     settlement for less than was held `returned`
+    ORG#<org_id>   MOVE#<month>#<id>#<slot>          kind, at, amounts: {balance: credits}; a
+                                                     grant has `grants` as its month; a settlement
+                                                     for less than was held has `returned`
     ORG#<org_id>   USAGE#<day>#<hash>#<shard>        key_id, model, brand_id, …, images, credits
     ORG#<org_id>   ENDUSAGE#<day>#<hash>#<shard>     the same, by end user
 
-A pool is a month's allowance, named `2026-11`, or a grant, named by its id. `until` is the moment
-it expires, in seconds and of twelve digits, so that a query finds the living ones in the order in
-which they run out. An organization that is busier than one item has each pool split into shards.
+A pool is a month's allowance, named `2026-11`, or a grant, named by its id. `until` is when it
+expires, in seconds and with twelve digits, so that a query finds unexpired balances in order of
+expiry. For an organization with more traffic than one item can take each pool is split into shards.
 
 `available` is stored, because a condition cannot do sums; every transaction keeps
 `amount - used - reserved = available`. A generation reserves once and is then settled or released
-once: the two outcomes share one key, so whichever comes second is refused.
+once: both outcomes have one key, so the second is refused.
 
-`rev` grows with every change of the plan and every grant. An organization that nobody has ever
-touched has no plan, and its one living balance is this month's: whoever finds no `rev` knows what
-there is without reading it.
+`rev` grows with every change of the plan and every grant. An organization without a plan has one
+unexpired balance, this month's: a process that finds no `rev` knows it without reading it.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.limits.counters import Guard, Meter, RateLimitAttempt, TatMemory
 from imagelayer.limits.rate_limits import Policy
@@ -38,10 +37,14 @@ from imagelayer.platform.table import (
     Table,
     TransactionRefused,
     transact,
+    try_transact,
 )
 from imagelayer.platform.times import end_of_utc_month, utc_day, utc_month
 
-# How long balances, movements and usage stay after they can matter: thirteen months and a little.
+if TYPE_CHECKING:
+    from imagelayer.credits.records import Balance, Movement
+
+# How long balances, movements and usage are kept after they can matter: about thirteen months.
 KEPT_SECONDS = 400 * 86_400
 MAX_SHARDS = 32
 # How far a limit may move while the number of its shards is changed.
@@ -51,7 +54,7 @@ Terms = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Reservation:
-    """Credits held for one generation: from which balances, and under which month it is kept."""
+    """Credits held for one generation: from which balances, and the month it is recorded under."""
 
     org_id: str
     month: str
@@ -60,13 +63,13 @@ class Reservation:
 
     @property
     def amount(self) -> int:
-        """All of it."""
+        """The sum of its draws."""
         return sum(self.draws.values())
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a finished generation counts as."""
+    """What a finished generation adds to usage."""
 
     key_id: str | None
     user_id: str | None
@@ -99,22 +102,19 @@ def until_of(name: str) -> int:
 
 
 class CreditStore:
-    """Balances and movements; makes the actions that other stores put into their transactions."""
+    """Balances and movements; builds the actions that other stores add to their transactions."""
 
     def __init__(self, client: Any, table: Table, memory: TatMemory) -> None:
         self._client = client
         self._table = table
         self._meter = Meter(table, memory)
 
-    # ── Reading ─────────────────────────────────────────────────────────────────────────────────
-
     def plan(self, org_id: str) -> Item:
-        """The first shard of an organization's plan; empty for one that nobody has touched."""
+        """The first shard of an organization's plan; empty for an organization without one."""
         return self._table.get(f"ORG#{org_id}", "PLAN#0") or {}
 
     def plan_to_change(self, org_id: str) -> Item:
-        """The plan with its limits as they stand on the fullest shard, those of a plan that had
-        more shards included."""
+        """The plan with each limit's latest TAT of all shards, earlier plans' shards included."""
         shards = self._table.query(f"ORG#{org_id}", prefix="PLAN#")
         tats: dict[str, int] = {}
         for shard in shards:
@@ -123,59 +123,55 @@ class CreditStore:
                     tats[name] = max(shard[name], tats.get(name, 0))
         return {**next((each for each in shards if each["sk"] == "PLAN#0"), {}), **tats}
 
-    def balances(self, org_id: str, now: int) -> list[Item]:
-        """The living balances, those that run out first first."""
+    def balances(self, org_id: str, now: int) -> list[Balance]:
+        """Unexpired balances, soonest to expire first."""
         first = f"BALANCE#{now + 1:012d}"
         return _named(self._table.query_range(f"ORG#{org_id}", first, "BALANCE#~"))
 
-    def pool(self, org_id: str, name: str) -> list[Item]:
+    def pool(self, org_id: str, name: str) -> list[Balance]:
         """All shards of the pool that a balance belongs to."""
         prefix = f"BALANCE#{name.rpartition('#')[0]}#"
         return _named(self._table.query(f"ORG#{org_id}", prefix=prefix))
 
-    def all_balances(self, org_id: str) -> list[Item]:
-        """Every balance that is still kept."""
+    def all_balances(self, org_id: str) -> list[Balance]:
+        """Every balance that is kept, expired ones included."""
         return _named(self._table.query(f"ORG#{org_id}", prefix="BALANCE#"))
 
-    def movements(self, org_id: str, month: str = "") -> list[Item]:
-        """The ledger, of one month or all that is kept."""
-        return self._table.query(f"ORG#{org_id}", prefix=f"MOVE#{month}")
+    def movements(self, org_id: str, month: str = "") -> list[Movement]:
+        """The ledger of one month, or all of it that is kept."""
+        found = self._table.query(f"ORG#{org_id}", prefix=f"MOVE#{month}")
+        return cast("list[Movement]", found)
 
     def usage(
         self, org_id: str, first: str, last: str, *, by_end_user: bool, limit: int
     ) -> list[Item]:
-        """Rows of usage from the day `first` to the day `last`, at most `limit`."""
+        """Rows of usage from the day `first` to the day `last`, each with its `day`, at most
+        `limit`."""
         family = "ENDUSAGE" if by_end_user else "USAGE"
-        return self._table.query_range(
+        rows = self._table.query_range(
             f"ORG#{org_id}", f"{family}#{first}#", f"{family}#{last}#~", limit=limit
         )
+        return [{**row, "day": row["sk"].split("#")[1]} for row in rows]
 
-    # ── The organization's own limits ───────────────────────────────────────────────────────────
-
-    def turn(
+    def limit_attempt(
         self, org_id: str, shard: int, policy: Policy, now_ms: int, rev: int | None
     ) -> RateLimitAttempt:
-        """A turn at a limit of the organization, which holds while its plan has this `rev`."""
+        """An attempt at a limit of the organization; it needs the plan to have this `rev`."""
         expected = "attribute_not_exists(#rev)" if rev is None else "#rev = :rev"
         guard = Guard(
             expected,
             lambda plan: plan.get("rev") == rev,
             {} if rev is None else {"rev": rev},
         )
-        # Without a plan the item need not be there, so a missing one is as good as an empty one.
+        # Without a plan the item may be missing, which then counts as an empty one.
         return RateLimitAttempt(
             self._meter, f"ORG#{org_id}", f"PLAN#{shard}", policy, now_ms, guard
         )
 
-    # ── Making balances ─────────────────────────────────────────────────────────────────────────
-
     def open_month(self, org_id: str, month: str, now: int, allowance: int, shards: int) -> None:
-        """Make the month's balances on their first use. Of several racing callers one makes them,
-        whole: the ledger's entry is the condition."""
-        try:
-            transact(self._client, self._opening(org_id, month, now, allowance, shards))
-        except TransactionRefused:
-            return
+        """Create the month's balances on their first use. Of several racing callers one creates all
+        of them: the ledger's entry is the condition."""
+        try_transact(self._client, self._opening(org_id, month, now, allowance, shards))
 
     def _opening(
         self, org_id: str, month: str, now: int, allowance: int, shards: int
@@ -188,16 +184,16 @@ class CreditStore:
     def grant(
         self, org_id: str, grant_id: str, amount: int, until: int, now: int, plan: Item
     ) -> bool:
-        """Give credits that expire at `until`; False when this very grant was given before.
+        """Give credits that expire at `until`; False when this grant was given before.
 
-        Raises TransactionRefused when the plan was changed meanwhile.
+        Raises TransactionRefused when another change of the plan came first.
         """
         shards = (plan.get("terms") or {}).get("shards", 1)
         parts = split(amount, shards)
         amounts = {
             balance_name(until, grant_id, shard): part for shard, part in enumerate(parts) if part
         }
-        # Under no month: the same grant asked for in the next month must find this entry.
+        # Under no month: the same grant, repeated in the next month, must find this entry.
         actions = [self._movement(org_id, "grants", grant_id, "grant", amounts, now)]
         actions += [self._new_balance(org_id, name, part) for name, part in amounts.items()]
         actions += self._plan_actions(org_id, plan, plan.get("terms") or {})
@@ -215,7 +211,7 @@ class CreditStore:
         """Change the plan, and with it this month's balances by `moves`: what is taken from a
         balance must be available in it.
 
-        Raises TransactionRefused when the plan or a balance was changed meanwhile.
+        Raises TransactionRefused when another change of the plan or a balance came first.
         """
         month = utc_month(now)
         actions = self._plan_actions(org_id, plan, terms)
@@ -244,10 +240,10 @@ class CreditStore:
     def set_plan_and_open(
         self, org_id: str, plan: Item, terms: Terms, allowance: int, now: int
     ) -> None:
-        """Change the plan before anybody has used this month, and make the month's balances by it.
+        """Change the plan before this month's first use, and create the month's balances by it.
 
-        Left to the first request, they could be made by the plan that request has read before.
-        Raises TransactionRefused when the plan was changed or the month opened meanwhile.
+        The first request could create them by an older plan, which it read before. Raises
+        TransactionRefused when another change of the plan or that first request came first.
         """
         shards = terms.get("shards", 1)
         opening = self._opening(org_id, utc_month(now), now, allowance, shards)
@@ -256,9 +252,9 @@ class CreditStore:
     def _plan_actions(self, org_id: str, plan: Item, terms: Terms) -> list[Action]:
         """Raise the plan's `rev` on every shard it had or will have, all as they were read.
 
-        When the number of shards changes, each limit of each of them is set to where the fullest
-        stood, and a little further for the calls that are under way, so that neither splitting nor
-        joining refills anything. A call that moved one further still refuses this.
+        When the number of shards changes, each limit of each shard is set to the latest TAT of all
+        of them, and a little later for the calls in progress, so that neither splitting nor joining
+        frees any quota. A call that moved a TAT even later refuses this.
         """
         before = (plan.get("terms") or {}).get("shards", 1)
         after = terms.get("shards", 1)
@@ -299,17 +295,15 @@ class CreditStore:
             condition="attribute_not_exists(#pk)",
         )
 
-    # ── The life of a reservation ───────────────────────────────────────────────────────────────
-
     def reserve(self, held: Reservation, now: int) -> list[Action]:
-        """available -> reserved, one action a draw and then the movement. A draw is refused when
-        its balance is missing or has less available."""
+        """available -> reserved: one action per draw, then the movement. A draw is refused when its
+        balance is missing or has less available."""
         return [*self._draw(held, "available", "reserved"), self._outcome(held, "reserve", now)]
 
     def settle(self, held: Reservation, usage: Usage, now: int) -> list[Action]:
-        """reserved -> used, and the usage that it was for; what was held beyond `usage.credits`
-        goes back to available. Refused when the reservation was settled or released before. What
-        costs nothing is counted and moves nothing."""
+        """reserved -> used, and the usage it pays for; credits held beyond `usage.credits` go back
+        to available. Refused when the reservation was settled or released before. A generation
+        without cost is counted and moves nothing."""
         shard = int(next(iter(held.draws), "#0").rpartition("#")[2])
         counted = self._usage(held.org_id, usage, shard, now)
         if not held.draws:
@@ -335,7 +329,7 @@ class CreditStore:
         return [*self._draw(held, "reserved", "available"), self._outcome(held, "release", now)]
 
     def _draw(self, held: Reservation, source: str, target: str) -> list[Action]:
-        """Move what is held from one number of its balances to another, if it is there."""
+        """Move the held credits from one number of their balances to another, if they are there."""
         return [
             self._table.update_action(
                 f"ORG#{held.org_id}",
@@ -414,8 +408,8 @@ class CreditStore:
         return actions
 
     def mark_alerted(self, org_id: str, name: str, percent: int) -> bool:
-        """Note on a balance that the owners were told of a percentage; False when somebody did so
-        before. Of any number of racing charges that find it reached, one sets the mark."""
+        """Mark a balance as alerted at a percentage; False when it was marked before. Of any number
+        of racing charges that reach the percentage, one sets the mark."""
         try:
             self._table.update(
                 f"ORG#{org_id}",
@@ -430,8 +424,8 @@ class CreditStore:
 
 
 def _returned(held: Reservation, used: int) -> dict[str, int]:
-    """How much of each draw goes back when only `used` of all of it was spent: the balances that
-    run out last get theirs back first."""
+    """How much of each draw goes back when only `used` of the reservation was spent: the balances
+    that expire last get theirs back first."""
     left = held.amount - used
     returned = {}
     for name in sorted(held.draws, reverse=True):
@@ -442,11 +436,12 @@ def _returned(held: Reservation, used: int) -> dict[str, int]:
     return returned
 
 
-def _named(balances: list[Item]) -> list[Item]:
-    return [{**each, "name": each["sk"].removeprefix("BALANCE#")} for each in balances]
+def _named(items: list[Item]) -> list[Balance]:
+    named = [{**each, "name": each["sk"].removeprefix("BALANCE#")} for each in items]
+    return cast("list[Balance]", named)
 
 
 def split(amount: int, shards: int) -> list[int]:
-    """`amount` in `shards` whole parts that differ by one at most, the larger ones first."""
+    """`amount` in `shards` whole parts that differ by one at most, larger ones first."""
     part, rest = divmod(amount, shards)
     return [part + (shard < rest) for shard in range(shards)]

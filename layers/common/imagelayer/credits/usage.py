@@ -29,7 +29,7 @@ _KIND = ("key_id", "user_id", "model", "brand_id", "mode")
 _NUMBERS = ("generations", "images", "credits")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 MAX_DAYS = 92
-# Rows read for one answer: what one function can sum within its ten seconds, by a wide margin.
+# Rows read for one response: far fewer than a function can sum within its ten seconds.
 MAX_ROWS = 20_000
 
 
@@ -40,11 +40,13 @@ class UsageReport:
     credits: CreditStore
     monthly_credits: int
 
-    def report(self, principal: Principal, now: float, query: Mapping[str, str]) -> dict[str, Any]:
+    def get_usage(
+        self, principal: Principal, now: float, query: Mapping[str, str]
+    ) -> dict[str, Any]:
         """Usage from `start` to `end`, both days included, summed by `group_by`.
 
         Raises Problem 422. Rows are written by the transaction that charges, so they add up to
-        what the ledger says was settled.
+        the ledger's settlements.
         """
         today = utc_day(now)
         start = _day(query, "start", today[:8] + "01")
@@ -56,7 +58,7 @@ class UsageReport:
         rows = all_rows
         if "end_user" in groups:
             by_end_user = self._rows(principal.org_id, start, end, by_end_user=True)
-            rows = by_end_user + _of_nobody(all_rows, by_end_user)
+            rows = by_end_user + _without_end_user(all_rows, by_end_user)
         plan = self.credits.plan(principal.org_id).get("terms") or {}
         balances = pools_of(self.credits.balances(principal.org_id, int(now)))
         return {
@@ -85,14 +87,13 @@ class UsageReport:
         return rows
 
 
-def _of_nobody(
+def _without_end_user(
     rows: list[dict[str, Any]], by_end_user: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """What no end user asked for: all of a kind without that of its end users."""
+    """Usage without an end user: each kind's total minus that of its end users."""
     left: dict[tuple[Any, ...], dict[str, Any]] = {}
     for sign, each in [*((1, row) for row in rows), *((-1, row) for row in by_end_user)]:
-        day = each["sk"].split("#")[1]
-        kind = (day, *(each.get(name) for name in _KIND))
+        kind = (each["day"], *(each.get(name) for name in _KIND))
         found = left.setdefault(kind, {**each, "end_user_id": None, **dict.fromkeys(_NUMBERS, 0)})
         for name in _NUMBERS:
             found[name] += sign * each[name]
@@ -102,8 +103,7 @@ def _of_nobody(
 def _sum(rows: list[dict[str, Any]], groups: tuple[str, ...]) -> list[dict[str, Any]]:
     found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        named = {**row, "day": row["sk"].split("#")[1]}
-        values = tuple(str(named.get(_COLUMNS[group]) or "") for group in groups)
+        values = tuple(str(row.get(_COLUMNS[group]) or "") for group in groups)
         found.setdefault(values, []).append(row)
     return [
         {
@@ -119,7 +119,7 @@ def _numbers(rows: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def _standing(pools: list[dict[str, Any]], allowance: int, now: float) -> dict[str, Any]:
-    """This month's allowance, made or not yet, with the grants beside it."""
+    """This month's allowance, created or not yet, and the grants."""
     month = utc_month(now)
     unopened = {
         "id": month,

@@ -1,9 +1,9 @@
 """Which balances a request draws its credits from.
 
-Balances that run out first are used first: this month's allowance and every grant that has not
-expired. What a process knows of them is a guess that costs nothing; the transaction that takes the
-credits checks it, and a guess that no longer fits is replaced by a read. Nothing is ever taken that
-is not there, and nobody is refused before all balances were seen.
+Balances that expire first are used first: this month's allowance and every unexpired grant. A
+process uses what it remembers of them, which costs nothing; the transaction that takes the credits
+checks it, and outdated knowledge is replaced by a read. So no balance is overdrawn, and no request
+is refused before all balances were read.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.credits.store import CreditStore, allowance_name, pool_of, until_of
 from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import Item
 from imagelayer.platform.times import utc_month
 
+if TYPE_CHECKING:
+    from imagelayer.credits.records import Balance
+
 REMEMBERED_ORGANIZATIONS = 1024
 # Balances one request may draw from. A transaction holds 100 actions (DynamoDB quotas); those of a
 # charge beside its draws are eleven at most.
 MAX_DRAWS = 64
-# How long a process goes on with balances it has read, as long as they serve.
+# How long a process uses the balances it has read, as long as they suffice.
 REMEMBER_SECONDS = 30
 
 Terms = Mapping[str, Any]
@@ -31,11 +34,11 @@ NO_TERMS: Terms = {}
 
 @dataclass
 class Known:
-    """What this process saw last of an organization: its plan, and its balances if it read them."""
+    """What this process last saw of an organization: its plan, and its balances if it read them."""
 
     rev: int | None = None
     terms: Terms = field(default_factory=dict)
-    balances: list[Item] | None = None
+    balances: list[Balance] | None = None
     read_at: float = 0.0
 
     @property
@@ -46,7 +49,7 @@ class Known:
 
 @dataclass
 class WalletMemory:
-    """What is known of the organizations that called last; forgetting one costs a read."""
+    """What is known of the most recent organizations; forgetting one costs a read."""
 
     known: Recent[str, Known] = field(default_factory=lambda: Recent(REMEMBERED_ORGANIZATIONS))
 
@@ -71,19 +74,19 @@ class Wallet:
         return self.memory.of(org_id)
 
     def learn_plan(self, org_id: str, plan: Item | None) -> None:
-        """Take in a plan as it stands, because what was known of it is no longer so."""
+        """Remember the current plan, because the remembered one is outdated."""
         known = self.memory.of(org_id)
         known.rev = (plan or {}).get("rev")
         known.terms = (plan or {}).get("terms") or NO_TERMS
         known.balances = None
 
     def draws(self, org_id: str, amount: int, now: float) -> dict[str, int] | None:
-        """Balances and how much of each; None when all together have not enough."""
+        """Balances and how much of each; None when together they are insufficient."""
         known = self.memory.of(org_id)
         if known.rev is None:
-            # Nobody ever gave this organization anything but its allowance.
+            # Without a plan there is only the allowance.
             return {allowance_name(now, utc_month(now)): amount}
-        # What was read last month knows nothing of this month's allowance.
+        # Balances read last month do not include this month's allowance.
         this_month = utc_month(known.read_at) == utc_month(now)
         if known.balances is not None and this_month and now - known.read_at < REMEMBER_SECONDS:
             drawn = plan_draws(known.balances, amount, now, self.choose)
@@ -92,7 +95,7 @@ class Wallet:
         return self.read(org_id, amount, now)
 
     def read(self, org_id: str, amount: int, now: float) -> dict[str, int] | None:
-        """The same from the balances as they stand, opening the month if nobody has yet."""
+        """The same from the current balances, after opening the month if needed."""
         known = self.memory.of(org_id)
         balances = self.store.balances(org_id, int(now))
         if not any(pool_of(each["name"]) == utc_month(now) for each in balances):
@@ -102,7 +105,7 @@ class Wallet:
         return plan_draws(balances, amount, now, self.choose)
 
     def open_month(self, org_id: str, now: float) -> None:
-        """Make this month's allowance by the organization's plan."""
+        """Create this month's allowance by the organization's plan."""
         plan = self.store.plan(org_id)
         terms = plan.get("terms") or NO_TERMS
         self.store.open_month(
@@ -114,7 +117,7 @@ class Wallet:
         )
 
     def taken(self, org_id: str, draws: Mapping[str, int]) -> None:
-        """Note what was taken, so that the next guess does not try an empty balance."""
+        """Record what was taken, so that the next attempt does not try an empty balance."""
         for balance in self.memory.of(org_id).balances or []:
             balance["available"] -= draws.get(balance["name"], 0)
 
@@ -126,11 +129,11 @@ def allowance_of(terms: Terms, default: int) -> int:
 
 
 def plan_draws(
-    balances: Sequence[Item], amount: int, now: float, choose: Callable[[int], int]
+    balances: Sequence[Balance], amount: int, now: float, choose: Callable[[int], int]
 ) -> dict[str, int] | None:
-    """Take `amount` from what runs out first; within one pool from one balance if one has enough,
-    a random one, so that callers spread. None when there is not enough in all."""
-    pools: dict[str, list[Item]] = {}
+    """Take `amount` from the balances that expire first; within one pool from one balance if one
+    has enough, a random one, so that callers spread. None when all together are insufficient."""
+    pools: dict[str, list[Balance]] = {}
     for balance in sorted(balances, key=lambda each: str(each["name"])):
         if until_of(balance["name"]) > now and balance["available"] > 0:
             pools.setdefault(pool_of(balance["name"]), []).append(balance)

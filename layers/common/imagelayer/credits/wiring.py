@@ -1,4 +1,4 @@
-"""Builds what credits is made of."""
+"""Wires the credits domain."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class CreditsWiring(Part):
 
     @cached_property
     def usage(self) -> UsageReport:
-        """What an organization used."""
+        """The use case of the usage report."""
         from imagelayer.credits.usage import UsageReport
 
         return UsageReport(self.credit_store, self.monthly_credits)

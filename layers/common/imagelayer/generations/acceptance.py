@@ -195,7 +195,7 @@ class Acceptance:
         whole = POLICIES["organization-generations"].under(known.terms)
         now_ms = int(request.now * 1000)
         limits = [
-            self.credits.turn(
+            self.credits.limit_attempt(
                 request.org_id,
                 self.wallet.choose(whole.parts(known.shards)),
                 whole.share(known.shards),
@@ -205,7 +205,9 @@ class Acceptance:
         ]
         if principal.end_user is not None:
             subject = f"{request.org_id}#{hash_of(principal.end_user.id)}"
-            limits.append(self.counters.turn(subject, POLICIES["end-user-generations"], now_ms))
+            limits.append(
+                self.counters.limit_attempt(subject, POLICIES["end-user-generations"], now_ms)
+            )
         return limits
 
     def _cap(self, principal: Principal) -> list[Action]:

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """One picture that is asked for.
+    """One picture to generate.
 
-    `prompt` is what the caller wrote with the brand's suffix; `guidelines` what the brand sets
-    in words, `palette` in colours ("#RRGGBB"), both empty when the brand is not to shape the
-    picture. `source` is a picture to start from, in PNG, JPEG or WebP, where the model takes one.
-    `deadline` is the moment (of the provider's clock, in seconds) by which the answer must be here.
+    `prompt` is the caller's text with the brand's suffix; `guidelines` are the brand's words and
+    `palette` its colours ("#RRGGBB"), both empty when the brand does not shape the picture.
+    `source` is a picture to start from, in PNG, JPEG or WebP, where the model takes one. `deadline`
+    is when the answer must be here, in seconds of the provider's clock.
     """
 
     model: Model

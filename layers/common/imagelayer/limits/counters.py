@@ -232,8 +232,8 @@ class CounterStore:
         )
         return admission
 
-    def turn(self, subject: str, policy: Policy, now_ms: int) -> RateLimitAttempt:
-        """A turn at a limit inside someone's transaction."""
+    def limit_attempt(self, subject: str, policy: Policy, now_ms: int) -> RateLimitAttempt:
+        """An attempt at a limit inside another transaction."""
         return RateLimitAttempt(
             self._meter,
             f"LIMIT#{policy.name}#{subject}",

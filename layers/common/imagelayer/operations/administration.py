@@ -1,4 +1,4 @@
-"""The operator's actions as they are asked for, checked and carried out."""
+"""The operator's actions: checked and carried out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OperatorAction(BaseModel):
 
 
 class ShowDeadLetters(OperatorAction):
-    """The messages that nobody could work off, and how their jobs came out."""
+    """Messages that no worker could process, and the outcome of their jobs."""
 
     action: Literal["dead_letters"]
 
@@ -39,7 +39,7 @@ class GrantCredits(OperatorAction):
 
 
 class SetPlan(OperatorAction):
-    """The whole plan: what is left out is as it is for everybody."""
+    """The whole plan; omitted fields have their defaults."""
 
     action: Literal["set_plan"]
     org_id: OrgId
@@ -71,7 +71,7 @@ class Event(RootModel[Annotated[AnyAction, Field(discriminator="action")]]):
 
 @dataclass(frozen=True)
 class Operator:
-    """What the operator's actions are carried out by. `letters` are read for one action alone."""
+    """What carries out the operator's actions. `letters` are needed by one action only."""
 
     plans: Plans
     letters: Callable[[], DeadLetters]
@@ -85,7 +85,7 @@ def administer(operator: Operator, event: Mapping[str, Any], now: float) -> dict
         case ShowDeadLetters():
             return operator.letters().show()
         case GrantCredits():
-            return plans.grant(
+            return plans.grant_credits(
                 now,
                 action.org_id,
                 amount=action.amount,
@@ -93,7 +93,7 @@ def administer(operator: Operator, event: Mapping[str, Any], now: float) -> dict
                 idempotency_key=action.idempotency_key,
             )
         case SetPlan():
-            return plans.change(
+            return plans.set_plan(
                 now,
                 action.org_id,
                 monthly_credits=action.monthly_credits,
@@ -101,6 +101,6 @@ def administer(operator: Operator, event: Mapping[str, Any], now: float) -> dict
                 limits=action.limits,
             )
         case ShowPlan():
-            return plans.show(now, action.org_id)
+            return plans.show_plan(now, action.org_id)
         case _:
             return plans.audit(now, action.org_id)

@@ -1,7 +1,7 @@
-"""Messages of generations that could not be worked off: what the operator sees of them.
+"""Messages of generations that no worker could process, as the operator sees them.
 
 The jobs need nothing from here. One whose worker keeps dying is failed by its fourth attempt, or by
-the sweep once its deadline has passed, and its credits go back either way.
+the sweep after its deadline, and its credits go back either way.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ SHOWN = 100
 
 @dataclass(frozen=True)
 class DeadLetters:
-    """The use case of the operator's look at them."""
+    """The use case of listing them."""
 
     queue: Queue
     store: GenerationStore
 
     def show(self) -> dict[str, Any]:
-        """Up to 100 messages with the state of their jobs. They stay where they are, unseen by
-        another look for half a minute."""
+        """Up to 100 messages with the state of their jobs. They stay in the queue, hidden from
+        another listing for half a minute."""
         return {"data": [self._view(message) for message in self.queue.peek(SHOWN)]}
 
     def _view(self, message: QueueMessage) -> dict[str, Any]:

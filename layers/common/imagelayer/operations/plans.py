@@ -1,8 +1,8 @@
 """What the operator of a deployment decides about an organization: its allowance, its grants, its
 limits, how many shards its counters have, and whether its ledger adds up.
 
-There is no route to this. The function is invoked directly, by whoever has the right to in the AWS
-account (docs/operations.md).
+There is no route to this: an operator with access to the AWS account invokes the function directly
+(docs/operations.md).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.access.key_store import KeyStore
 from imagelayer.audit.security_log import SecurityLog
@@ -27,13 +27,16 @@ from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.limits.rate_limits import POLICIES, Policy
 from imagelayer.platform.errors import Problem, invalid, not_found
 from imagelayer.platform.ids import is_id, new_id
-from imagelayer.platform.table import Item, TransactionRefused
+from imagelayer.platform.table import TransactionRefused
 from imagelayer.platform.times import parse_rfc3339, utc_month
+
+if TYPE_CHECKING:
+    from imagelayer.credits.records import Balance
 
 ATTEMPTS = 8
 MAX_CREDITS = 1_000_000_000
 ACTOR = "operator"
-# Limits that an organization can have otherwise: those counted per API key, and its own.
+# Limits that a plan can override: those counted per API key, and the organization's own.
 OVERRIDABLE = frozenset(
     name
     for name in POLICIES
@@ -53,7 +56,7 @@ class Plans:
     security: SecurityLog
     monthly_credits: int
 
-    def grant(
+    def grant_credits(
         self, now: float, org_id: str, *, amount: int, expires_at: str, idempotency_key: str
     ) -> dict[str, Any]:
         """Give credits beside the allowance. The same `idempotency_key` gives them once.
@@ -67,7 +70,7 @@ class Plans:
         if not 0 < amount <= MAX_CREDITS:
             raise invalid("amount", f"must be 1 to {MAX_CREDITS}")
         digest = hashlib.sha256(f"{org_id}\x00{idempotency_key}".encode()).digest()
-        # No part of it is the time, so that a repeated call finds the grant it made.
+        # The id must not depend on the time, so that a repeated call finds the grant it made.
         grant_id = new_id("crg", 0, lambda size: digest[:size])
         for _ in range(ATTEMPTS):
             try:
@@ -86,7 +89,7 @@ class Plans:
             return {"id": grant_id, "granted": given}
         raise Problem("conflict", "The plan is being changed by other requests. Try again.")
 
-    def change(
+    def set_plan(
         self,
         now: float,
         org_id: str,
@@ -97,8 +100,8 @@ class Plans:
     ) -> dict[str, Any]:
         """Replace an organization's plan. Raises Problem 404, 409 or 422.
 
-        A new allowance counts from this month on: what is more is added now, what is less is taken
-        from what is available now and no further. Limits reach every key before this returns.
+        A new allowance counts from this month on: an increase is added now, a decrease is taken
+        from what is available now, and no further. Limits reach every key before this returns.
         """
         self._need(org_id)
         _check(monthly_credits, shards, limits)
@@ -126,8 +129,8 @@ class Plans:
             "conflict", "The plan or its balances are being changed by other requests. Try again."
         )
 
-    def show(self, now: float, org_id: str) -> dict[str, Any]:
-        """The plan and the living balances. Raises Problem 404."""
+    def show_plan(self, now: float, org_id: str) -> dict[str, Any]:
+        """The plan and the unexpired balances. Raises Problem 404."""
         self._need(org_id)
         plan = self.credits.plan(org_id)
         return {
@@ -139,8 +142,8 @@ class Plans:
     def audit(self, now: float, org_id: str) -> dict[str, Any]:
         """Compare every balance with the movements that made it. Raises Problem 404.
 
-        Requests that are under way move both in one transaction; read at different moments they
-        may differ, so what differs is looked at again.
+        Requests in progress move both in one transaction; read at different moments they may
+        differ, so a difference is checked again.
         """
         self._need(org_id)
         wrong = audit(self.credits, org_id, now)
@@ -156,10 +159,12 @@ class Plans:
         self.security.record(event, "success", org_id=org_id, actor=ACTOR, reason=reason)
 
 
-def _moves(balances: Mapping[str, Item], allowance: int, shards: int, now: float) -> dict[str, int]:
+def _moves(
+    balances: Mapping[str, Balance], allowance: int, shards: int, now: float
+) -> dict[str, int]:
     """How this month's balances change so that together they are the allowance, spread evenly.
 
-    What is used or reserved stays where it is, and so the sum cannot fall below it.
+    Used and reserved credits stay in their balances, so the sum cannot fall below them.
     """
     names = [allowance_name(now, utc_month(now), shard) for shard in range(shards)]
     names += [name for name in balances if name not in names]
@@ -167,7 +172,7 @@ def _moves(balances: Mapping[str, Item], allowance: int, shards: int, now: float
     parts = split(max(0, allowance - spent), shards)
     wanted = dict(zip(names, parts, strict=False))
     return {
-        name: wanted.get(name, 0) - balances.get(name, {"available": 0})["available"]
+        name: wanted.get(name, 0) - (balances[name]["available"] if name in balances else 0)
         for name in names
     }
 

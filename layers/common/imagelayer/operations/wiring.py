@@ -1,4 +1,4 @@
-"""Builds what operations is made of."""
+"""Wires the operations domain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OperationsWiring(Part):
 
     @cached_property
     def operator(self) -> Operator:
-        """What the operator's actions need."""
+        """The use case of the operator's actions."""
         from imagelayer.operations.administration import Operator
 
         return Operator(self.plans, self._dead_letters)
@@ -36,7 +36,7 @@ class OperationsWiring(Part):
 
     @cached_property
     def plans(self) -> Plans:
-        """What the operator decides."""
+        """The operator's decisions about organizations."""
         from imagelayer.access.wiring import AccessWiring
         from imagelayer.audit.wiring import AuditWiring
         from imagelayer.credits.wiring import CreditsWiring
