@@ -192,3 +192,21 @@ def test_an_expired_job_is_not_worked_off(product: Product, owner: Account) -> N
     product.edit("GenerationsTable", stored, expires_at=int(time.time()) - 1)
     assert work(product, naming(owner, job)) == []
     assert product.objects("MediaBucket") == []
+
+
+def test_a_failure_is_logged_by_its_type_and_message_alone(
+    product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = ask(product, owner)
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a prompt about otters")
+
+    monkeypatch.setattr("imagelayer.generations.worker.GenerationWorker.work", fail)
+    assert work(product, naming(owner, job)) == [{"itemIdentifier": "m-1"}]
+    (line,) = [
+        line for line in product.logs() if line.get("message") == "a generation was not worked off"
+    ]
+    assert (line["level"], line["cause"], line["message_id"]) == ("ERROR", "RuntimeError", "m-1")
+    assert "otters" not in product.output.getvalue()
+    assert "Traceback" not in product.output.getvalue()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
+from pydantic import BaseModel
 
 from imagelayer.credits.quota_alerts import QuotaAlerts
 from imagelayer.credits.store import CreditStore, Usage
@@ -39,6 +40,13 @@ LEASE_SECONDS = 300
 MAX_ATTEMPTS = 3
 
 type Made = Image.Image | GenerationRefused
+
+
+class GenerationTask(BaseModel):
+    """A message of the generation queue."""
+
+    org_id: str
+    generation_id: str
 
 
 class LeaseLost(Exception):
@@ -317,11 +325,3 @@ def _asset_id(job: Job, attempt: int, index: int) -> str:
 
 def _object_key(job: Job, asset_id: str) -> str:
     return f"{job['org_id']}/{job['id']}/{asset_id}.{job['output_format']}"
-
-
-def read_message(message: Mapping[str, Any]) -> tuple[str, str]:
-    """`(org_id, generation_id)` of a queue message. Raises ValueError for anything else."""
-    org_id, generation_id = message.get("org_id"), message.get("generation_id")
-    if not isinstance(org_id, str) or not isinstance(generation_id, str):
-        raise ValueError("not a generation message")
-    return org_id, generation_id

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.link_tokens import (
@@ -62,6 +64,15 @@ class DueMail:
     org_id: str = ""
     from_stranger: bool = False  # whether a caller who is not logged in can cause it
     done: Callable[[], None] = lambda: None
+
+
+class MailMessage(BaseModel):
+    """A message of the mail queue; what else it holds depends on its kind."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str
+    at: int
 
 
 @dataclass(frozen=True)
@@ -393,10 +404,8 @@ def _is_contested(seen: PendingSignUp | None, sign_up: SignUp | PendingSignUp, n
     return bool(seen["contested"] or seen["password_hash"] != sign_up["password_hash"])
 
 
-def read_message(record: Mapping[str, Any], body: Mapping[str, Any]) -> MailRequest:
-    """A queue record as a request. Raises ValueError for anything else."""
-    kind, at = body.get("kind"), body.get("at")
-    if not isinstance(kind, str) or not isinstance(at, int):
-        raise ValueError("not a mail message")
+def requested(message: MailMessage, record: Mapping[str, Any]) -> MailRequest:
+    """What a queue record asks for."""
     received = int((record.get("attributes") or {}).get("ApproximateReceiveCount", 1))
-    return MailRequest(kind, body, str(record["messageId"]), received <= 1, at)
+    about = message.model_extra or {}
+    return MailRequest(message.kind, about, str(record["messageId"]), received <= 1, message.at)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.ids import is_id, new_id
@@ -281,14 +281,3 @@ def _seconds_of(retry_after: str | None, now: float) -> int:
         return max(0, math.ceil(parsedate_to_datetime(retry_after).timestamp() - now))
     except (ValueError, TypeError, OverflowError):
         return 0
-
-
-def read_task(body: Mapping[str, Any]) -> DeliveryTask:
-    """A queue message. Raises ValueError for anything else."""
-    org_id, message_id = body.get("org_id"), body.get("message_id")
-    webhook_id, not_before = body.get("webhook_id", ""), body.get("not_before", 0)
-    if not (isinstance(org_id, str) and isinstance(message_id, str)):
-        raise ValueError("not a webhook message")
-    if not (isinstance(webhook_id, str) and isinstance(not_before, int)):
-        raise ValueError("not a webhook message")
-    return DeliveryTask(org_id, message_id, webhook_id, not_before)
