@@ -23,8 +23,8 @@ from imagelayer.identity import store as accounts
 from imagelayer.limits import counters
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.openai_api.routes import MAX_PICTURE_BYTES
-from imagelayer.operations.administration import AnyAction, Event
 from imagelayer.operations.plans import OVERRIDABLE
+from imagelayer.operations.schemas import AnyAction, Event
 from imagelayer.platform import idempotency
 from imagelayer.platform.errors import CATALOGUE, DO_NOT_RETRY
 from imagelayer.routes import ROUTES

@@ -14,13 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from imagelayer.access import key_secrets
 from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
 from imagelayer.access.records import ApiKey
-from imagelayer.access.schemas import LeakedKey
+from imagelayer.access.schemas import LeakedKey, read_reports
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.errors import Problem, invalid
 from imagelayer.platform.mail_outbox import Outbox
@@ -130,8 +128,8 @@ def is_signed(body: bytes, signature: str, public_key: str) -> bool:
 
 def _parse(body: bytes) -> list[LeakedKey]:
     try:
-        leaks = TypeAdapter(list[LeakedKey]).validate_json(body, strict=True)
-    except ValidationError:
+        leaks = read_reports(body)
+    except ValueError:
         raise invalid("body", "must be a list of objects with token, type and url") from None
     if not 0 < len(leaks) <= MAX_REPORTED:
         raise invalid("body", f"must contain 1 to {MAX_REPORTED} reports")

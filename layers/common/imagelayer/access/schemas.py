@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import MISSING, Field
+from pydantic import MISSING, Field, TypeAdapter
 
 from imagelayer.access.scopes import EndUserScope, KeyKind, Scope
 from imagelayer.api.schemas import WHOLE, Answer, Name, Request, Shape, Timestamp, form
@@ -170,6 +170,11 @@ class LeakedKey(Shape):
     """Where it was found."""
     source: Annotated[str, Field(max_length=200)] = ""
     """What kind of place that is."""
+
+
+def read_reports(body: bytes) -> list[LeakedKey]:
+    """Reports from a JSON list. Raises pydantic.ValidationError, which is a ValueError."""
+    return TypeAdapter(list[LeakedKey]).validate_json(body, strict=True)
 
 
 class LeakVerdict(Answer):

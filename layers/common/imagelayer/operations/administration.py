@@ -1,77 +1,20 @@
-"""The operator's actions: checked and carried out."""
+"""Carries out the operator's actions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
-
-from imagelayer.api.schemas import WHOLE
 from imagelayer.api.validation import validate
 from imagelayer.operations.dead_letters import DeadLetters
 from imagelayer.operations.plans import Plans
-
-OrgId = Annotated[str, Field(pattern=r"^org_[0-9a-z]{26}$")]
-
-
-class OperatorAction(BaseModel):
-    """One action."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class ShowDeadLetters(OperatorAction):
-    """Messages that no worker could process, and the outcome of their jobs."""
-
-    action: Literal["dead_letters"]
-
-
-class GrantCredits(OperatorAction):
-    """Credits beside the allowance, until `expires_at`; the same key gives them once."""
-
-    action: Literal["grant_credits"]
-    org_id: OrgId
-    amount: Annotated[int, WHOLE]
-    expires_at: str
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=255)]
-
-
-class SetPlan(OperatorAction):
-    """The whole plan; omitted fields have their defaults."""
-
-    action: Literal["set_plan"]
-    org_id: OrgId
-    monthly_credits: Annotated[int, WHOLE] | None = None
-    shards: Annotated[int, WHOLE] = 1
-    limits: dict[str, dict[str, Annotated[int, WHOLE]]] = {}
-
-
-class ShowPlan(OperatorAction):
-    """The plan and what is left."""
-
-    action: Literal["show_plan"]
-    org_id: OrgId
-
-
-class Audit(OperatorAction):
-    """Whether the ledger adds up to the balances."""
-
-    action: Literal["audit"]
-    org_id: OrgId
-
-
-AnyAction = GrantCredits | SetPlan | ShowPlan | Audit | ShowDeadLetters
-
-
-class Event(RootModel[Annotated[AnyAction, Field(discriminator="action")]]):
-    """What the function is invoked with."""
+from imagelayer.operations.schemas import Event, GrantCredits, SetPlan, ShowDeadLetters, ShowPlan
 
 
 @dataclass(frozen=True)
 class Operator:
-    """What carries out the operator's actions. `letters` are needed by one action only."""
+    """What carries out the operator's actions. `letters` are only read by one of them."""
 
     plans: Plans
     letters: Callable[[], DeadLetters]
