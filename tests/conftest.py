@@ -7,11 +7,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from dev.local_cloud import LocalCloud
 
 pytest_plugins = ["tests.promise_plugin"]
+
+# A busy machine fails no test: examples have no deadline, and CI tries the same ones each time.
+settings.register_profile("imagelayer", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("imagelayer")
 
 LOOPBACK = ["127.0.0.0/8", "::1", "localhost"]
 

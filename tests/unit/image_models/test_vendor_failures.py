@@ -121,12 +121,12 @@ def test_a_vendor_that_recovers_is_asked_until_it_does(
 def test_a_vendor_that_is_too_slow_is_left_at_the_deadline_and_not_asked_again(
     vendors: Vendors, vendor: str, failure: str
 ) -> None:
-    vendors.fail(failure, seconds=6)
+    vendors.fail(failure, seconds=12)
     began = time.time()
     with pytest.raises(GenerationRefused) as refused:
         vendors.provider(vendor).generate(order(LIVING[vendor], deadline=began + 0.6))
     assert refused.value.code == "provider_timeout"
-    assert time.time() - began < 3
+    assert time.time() - began < 9
     assert len(vendors.calls) == 1
 
 

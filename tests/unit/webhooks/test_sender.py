@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -198,16 +199,16 @@ def test_a_name_that_leads_nowhere_is_reported(fault: Exception | None) -> None:
 
 
 def test_a_look_up_that_takes_too_long_is_given_up() -> None:
-    done = threading.Event()
+    done, resolved = threading.Event(), []
 
     def resolve(host: str, port: int) -> Sequence[str]:
-        done.wait(5)
+        done.wait(60)
+        resolved.append(host)
         return [PUBLIC]
 
-    began = time.monotonic()
     sender = client(resolve=resolve, timeout=0.05)
     assert kind_of(sender, "https://hooks.example.com/") == "timeout"
-    assert time.monotonic() - began < 2
+    assert resolved == []
     done.set()
 
 
@@ -316,7 +317,11 @@ def drip(connection: Any) -> None:
 
 
 def silence(connection: Any) -> None:
-    time.sleep(1)
+    """Nothing, until the sender goes away."""
+    connection.settimeout(30)
+    with contextlib.suppress(OSError):
+        while connection.recv(1024):
+            pass
 
 
 @pytest.mark.parametrize("answer", [drip, silence])
@@ -328,22 +333,22 @@ def test_a_receiver_is_cut_off_at_its_deadline_however_it_spends_the_time(
         scheme = "https://hooks.example.com" if certificate else "http://127.0.0.1"
         began = time.monotonic()
         assert kind_of(client(timeout=0.4), f"{scheme}:{receiver.port}/") == "timeout"
-        assert time.monotonic() - began < 0.9
+        assert time.monotonic() - began < 15  # nobody here is done before 30 seconds
 
 
 def test_without_the_deadlines_own_watch_a_drip_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control: timeouts of single reads do not see it."""
 
     def slower(connection: Any) -> None:
-        for _ in range(20):
+        for _ in range(40):
             connection.sendall(b"H")
             time.sleep(0.05)
 
     monkeypatch.setattr(threading.Timer, "start", lambda _: None)
     with serving(slower) as receiver:
         began = time.monotonic()
-        kind_of(client(timeout=0.4), f"http://127.0.0.1:{receiver.port}/?token=hush")
-        assert time.monotonic() - began > 0.9
+        kind_of(client(timeout=1), f"http://127.0.0.1:{receiver.port}/?token=hush")
+        assert time.monotonic() - began > 1.5
 
 
 @pytest.mark.parametrize(
