@@ -225,7 +225,7 @@ class Acceptance:
             return Accepted(job, replayed=True)
         if job is not None and job["status"] not in ("failed", "canceled"):
             return Accepted(job, replayed=True)
-        # A failed or deleted job is no answer to a client that only says it is trying again.
+        # A failed or deleted job does not answer a client that only says it is trying again.
         return None
 
     def _learn_brand(self, request: AcceptanceRequest, refusal: Refusal) -> None:

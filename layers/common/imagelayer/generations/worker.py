@@ -289,7 +289,9 @@ class GenerationWorker:
     def _logo(self, key: str) -> Image.Image:
         data = self.brand_objects.get(key)
         if data is None:
-            raise GenerationRefused("brand_missing", "A logo of the brand was deleted meanwhile.")
+            raise GenerationRefused(
+                "brand_missing", "A logo of the brand was deleted before the image was made."
+            )
         return Image.open(io.BytesIO(data), formats=("PNG",)).convert("RGBA")
 
     def _settle(self, job: Job, images: int) -> list[Action]:

@@ -19,9 +19,9 @@ def canonical_address(address: str) -> str:
     casefolded. `+tags` stay, because they are different mailboxes to some hosts and OWASP advises
     against stripping them.
 
-    Raises Problem 422 for what is no address. Syntax is email-validator's; it looks nothing up.
+    Raises Problem 422 for what is not an address. Syntax is email-validator's; it looks nothing up.
     """
-    import email_validator  # dear to load, and only sign-ups need it
+    import email_validator  # slow to import, and only sign-ups need it
 
     local, at, domain = address.strip().rpartition("@")
     try:

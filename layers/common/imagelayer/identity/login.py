@@ -203,14 +203,14 @@ class Login:
     def _read_again(self, origin: Origin, user: User) -> User:
         found = self.accounts.get_user(user["id"])
         if found is None:
-            self._refuse(origin, None, "changed meanwhile")
+            self._refuse(origin, None, "changed during login")
             raise _wrong_credentials()
         return found
 
     def _verify_again(self, origin: Origin, user: User, password: str) -> str:
         stored = user.get("password_hash")
         if not stored or not self._matches(stored, password):
-            self._refuse(origin, user, "changed meanwhile")
+            self._refuse(origin, user, "changed during login")
             raise _wrong_credentials()
         return stored
 

@@ -55,7 +55,7 @@ def broken_rule(password: str, context: Iterable[str]) -> str | None:
 
 
 def context_words(address: str, *names: str) -> list[str]:
-    """What somebody would try first for this person: the address and its parts, each word of the
+    """What an attacker would try first for this person: the address and its parts, each word of the
     names, and each name written as one word."""
     local, _, domain = address.partition("@")
     words = [word for name in names for word in (*name.split(), "".join(name.split()))]

@@ -56,7 +56,7 @@ def pepper_of_sealed(sealed: str) -> str:
 
 
 def _cipher(pepper: bytes, purpose: str) -> AESGCM:
-    # Dear to load, and only accounts with a second factor need it.
+    # Slow to import, and only accounts with a second factor need it.
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF

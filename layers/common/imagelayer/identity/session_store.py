@@ -50,7 +50,7 @@ class SessionStore:
         )
 
     def end_session_action(self, user_id: str, session_id: str) -> Action:
-        """End a session inside a transaction; one that has ended already is no error."""
+        """End a session inside a transaction; one that has ended already is not an error."""
         return self._table.delete_action(**_key(user_id, session_id))
 
     def enrolled_action(self, user_id: str, session_id: str) -> Action:
@@ -89,7 +89,7 @@ class SessionStore:
         )
 
     def end_session(self, user_id: str, session_id: str) -> None:
-        """End a session; one that has ended already is no error."""
+        """End a session; one that has ended already is not an error."""
         self._table.delete(**_key(user_id, session_id))
 
 

@@ -199,7 +199,7 @@ class AccountStore:
 
         One conditional update consumes the token and verifies the address, so a link works once:
         of two confirmations the second finds `pending` gone. `sets` names the token, so the SDK's
-        repetition after a lost answer finds its own work and is no second use.
+        repetition after a lost answer finds its own work and does not count as a second use.
         """
         changes = "".join(f", #{name} = :{name}" for name in sets)
         try:

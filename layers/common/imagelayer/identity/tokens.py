@@ -75,7 +75,7 @@ def signing_key(seed_text: str) -> SigningKey:
     """Derive the Ed25519 key from a generated secret of at least 32 characters.
 
     Secrets Manager generates text, not keys; SHA-256 of 64 random characters (over 380 bits) is a
-    uniformly random 32-byte seed, which is what RFC 8032 §5.1.5 asks for.
+    uniformly random 32-byte seed, as RFC 8032 §5.1.5 requires.
     """
     if len(seed_text) < 32:
         raise ValueError("the signing seed is too short")
@@ -150,7 +150,7 @@ def mint_end_user(
 def token_type(token: str) -> str:
     """The `typ` that a token claims, to choose the one function that may verify it.
 
-    Raises TokenRefused for what is no compact JWT.
+    Raises TokenRefused for what is not a compact JWT.
     """
     return str(_header(token).get("typ"))
 

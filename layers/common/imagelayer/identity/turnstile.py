@@ -57,7 +57,7 @@ class Turnstile:
         Every verification of one token carries the same idempotency key, so that a request whose
         answer was lost can be sent again as it was. The token is not thereby good for more: the
         caller binds it to what it was first used for. Only `internal-error` and transport faults
-        are tried again; a misconfiguration alarms, because nobody can register until it is mended.
+        are tried again; a misconfiguration alarms, because no sign-up works then.
         A verdict counts only for our own hostname and for the sign-up form's action: a token
         solved elsewhere with a shared sitekey is refused.
         """

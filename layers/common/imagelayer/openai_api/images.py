@@ -265,7 +265,7 @@ def _model(model: Model) -> dict[str, Any]:
     shown = ("id", "credits_per_image", "credits_per_megapixel", "max_prompt")
     return {
         "object": "model",
-        "created": 0,  # the vendors tell, but nobody decides by it
+        "created": 0,  # providers report it, but no client needs it
         "owned_by": model.provider,
         **{name: getattr(model, name) for name in (*shown, "min_side", "max_side", "edits")},
         "shutdown_date": model.shutdown_date.isoformat() if model.shutdown_date else None,

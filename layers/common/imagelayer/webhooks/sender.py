@@ -1,4 +1,4 @@
-"""Sends one webhook to one receiver, and tells what became of it.
+"""Sends one webhook to one receiver, and reports the outcome.
 
 The name is resolved here, every address it resolves to is checked, and the connection goes to one
 of those very addresses, while TLS and the Host header still speak of the name. Redirects are
@@ -43,7 +43,7 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 
 class Undeliverable(Exception):
-    """No answer was had. `kind` is one of `KINDS`."""
+    """The receiver did not respond. `kind` is one of `KINDS`."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -190,7 +190,7 @@ def _kind(fault: Exception) -> str:
 
 
 def _within(seconds: float, work: Callable[[], list[str]]) -> list[str]:
-    """What a look-up gives in time; the system's resolver cannot be told how long it may take.
+    """What a look-up gives in time; the system's resolver takes no time limit.
 
     Raises Undeliverable.
     """

@@ -1,7 +1,7 @@
 """Signatures of webhooks (Standard Webhooks 1.0) and the secrets that make them.
 
 An endpoint's secret is drawn from a root key of ours, the endpoint and the secret's version, so it
-can be shown, sign, and be shown again without lying anywhere (docs/decisions/0024).
+can be shown, sign, and be shown again without being stored anywhere (docs/decisions/0024).
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 

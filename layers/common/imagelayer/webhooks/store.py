@@ -132,7 +132,7 @@ class WebhookStore:
     def delete_webhook(self, webhook: Webhook) -> bool:
         """Remove a webhook; False when it was gone.
 
-        Its `rev` is no condition: a concurrent change must not keep it alive. The counter follows
+        Its `rev` is not checked: a concurrent change must not keep it alive. The counter follows
         and cannot refuse.
         """
         key = _webhook_key(webhook["org_id"], webhook["id"])

@@ -1,6 +1,6 @@
 """Where webhooks may go: https to public addresses, and nowhere else.
 
-Whoever makes an endpoint chooses what our network talks to, so every part of the choice is checked:
+An endpoint's creator chooses what our network talks to, so all of the choice is checked:
 the URL when the endpoint is made, and the addresses its name resolves to each time something is
 sent (OWASP SSRF prevention cheat sheet). The connection then goes to the very address that was
 checked, so a name that resolves otherwise a moment later gains nothing.
@@ -108,7 +108,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 def _check_host(host: str) -> None:
-    """Names are told apart from addresses as a browser does: one that ends in a number is an
+    """Names are distinguished from addresses as a browser does: one that ends in a number is an
     address, in whatever old form (WHATWG URL, "ends in a number")."""
     if ":" in host:
         if not is_public(host):
