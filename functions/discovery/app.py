@@ -1,4 +1,4 @@
-"""What anybody may read: health, the API's description, signing keys, how to report."""
+"""What everyone may read: health, the API description, signing keys, security.txt."""
 
 from imagelayer.discovery import discovery
 from imagelayer.discovery.routes import ROUTES

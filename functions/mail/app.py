@@ -1,4 +1,4 @@
-"""Queue messages that ask for a mail."""
+"""Queue messages that request a mail."""
 
 import time
 from collections.abc import Mapping

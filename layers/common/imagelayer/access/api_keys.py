@@ -143,7 +143,7 @@ class ApiKeys:
         if principal.kind == "key" and principal.actor != key_id:
             raise not_found("key")  # a key may rotate itself and no other
         key = self._need(principal.org_id, key_id)
-        earlier = self.store.idempotency.find(idempotency)
+        earlier = self.store.find_earlier(idempotency)
         if earlier is not None:
             return self._replay(principal.org_id, idempotency, earlier, now)
         if principal.kind == "key" and principal.secret_hash != key["current_secret"]:

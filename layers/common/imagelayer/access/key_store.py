@@ -58,7 +58,7 @@ class KeyStore:
         self._table = table
         self._meter = Meter(table, memory)
         self._terms: Recent[str, Terms] = Recent(REMEMBERED_SECRETS)
-        self.idempotency = IdempotencyStore(client, table)
+        self._idempotency = IdempotencyStore(client, table)
 
     def admit(
         self,
@@ -126,7 +126,7 @@ class KeyStore:
                 "current_secret": secret_hash,
             }
             if keys.get("count", 0) >= MAX_KEYS:
-                earlier = self.idempotency.find(record)
+                earlier = self._idempotency.find(record)
                 if earlier is None:
                     raise TooManyKeys
                 return earlier
@@ -145,10 +145,14 @@ class KeyStore:
                 ),
             ]
             try:
-                return self.idempotency.commit(actions, record)
+                return self._idempotency.commit(actions, record)
             except TransactionRefused:
                 continue  # the counter moved its rev, or is full now
         raise StoreUnavailable("transact_write_items", "the organization's keys are too contended")
+
+    def find_earlier(self, record: IdempotencyRecord | None) -> Ids | None:
+        """The ids an earlier request with the same idempotency key created, or None."""
+        return self._idempotency.find(record)
 
     def get_key(self, org_id: str, key_id: str) -> ApiKey | None:
         """A key with its last use, or None."""
@@ -225,7 +229,7 @@ class KeyStore:
                 rev=key["rev"],
             )
         )
-        return self.idempotency.commit(actions, record)
+        return self._idempotency.commit(actions, record)
 
     def update_key(self, key: ApiKey, changes: Mapping[str, Any]) -> bool:
         """Set fields of a key and carry them to its secrets, all or nothing; False when another

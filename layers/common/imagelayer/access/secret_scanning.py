@@ -14,8 +14,8 @@ import urllib3
 from imagelayer.access.leaked_keys import known_keys
 from imagelayer.platform.table import StoreUnavailable
 
-# pypi/warehouse keeps them for as long. A key that is not among the kept ones is asked for anew,
-# but not more often than this allows, or strangers could have us ask GitHub as often as they like.
+# pypi/warehouse keeps them for as long. A key that is not kept is requested from GitHub, but not
+# more often than this allows, or strangers could make us send GitHub any number of requests.
 KEEP_SECONDS = 1800
 ASK_AGAIN_SECONDS = 60
 PAUSE_SECONDS = 5  # after GitHub did not answer

@@ -1,4 +1,4 @@
-"""What anybody may read: the description, the security page and how to report a vulnerability."""
+"""What everyone may read: the API description, the security page and security.txt."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def openapi_text() -> str:
 
 @cache
 def security_page() -> str:
-    """The security page, generated from the promise registry by `make security-page`."""
+    """The security page, generated from the promise registry by `python -m dev.promises page`."""
     return _static("security.html")
 
 

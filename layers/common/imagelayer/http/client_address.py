@@ -17,7 +17,8 @@ from imagelayer.platform.errors import Problem
 
 
 def client_address(event: Mapping[str, Any], edge_secret_sha256: str) -> str:
-    """The caller's IPv4 address or IPv6 /64. Raises Problem 403 for a way round the edge."""
+    """The caller's IPv4 address or IPv6 /64. Raises Problem 403 for a request that bypassed the
+    edge."""
     headers: Mapping[str, str] = event.get("headers") or {}
     if not edge_secret_sha256:
         return canonical(str(event["requestContext"]["http"]["sourceIp"]))
@@ -31,7 +32,7 @@ def client_address(event: Mapping[str, Any], edge_secret_sha256: str) -> str:
 def canonical(address: str) -> str:
     """IPv4 as it is, IPv6 as its /64, because one subscriber owns a whole /64 (RFC 6177).
 
-    Anything that is no address counts in one shared bucket rather than in none.
+    Anything that is not an address counts together as one caller.
     """
     try:
         parsed = ipaddress.ip_address(address)

@@ -10,7 +10,7 @@ from imagelayer.platform.errors import Problem, invalid
 
 
 def address_hash(canonical: str) -> str:
-    """What names an address in keys, queues and counters, where the address itself has no place."""
+    """What names an address in keys, queues and counters, which must not contain the address."""
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -19,7 +19,8 @@ def canonical_address(address: str) -> str:
     casefolded. `+tags` stay, because they are different mailboxes to some hosts and OWASP advises
     against stripping them.
 
-    Raises Problem 422 for what is not an address. Syntax is email-validator's; it looks nothing up.
+    Raises Problem 422 for text that is not an address. Syntax is email-validator's; it looks
+    nothing up.
     """
     import email_validator  # slow to import, and only sign-ups need it
 
@@ -57,7 +58,7 @@ def lookup_address(address: str) -> str:
 
 @dataclass(frozen=True)
 class DomainLists:
-    """The operator's word on domains, each with everything under it, before the kept list's."""
+    """Domains the operator allows or denies, each with its subdomains, before the kept list."""
 
     allowed: frozenset[str] = frozenset()
     denied: frozenset[str] = frozenset()
@@ -69,11 +70,11 @@ class DomainLists:
 
 
 def refuse_disposable(canonical: str, lists: DomainLists) -> None:
-    """Raise Problem 422 when the domain, or one it is under, hands out throw-away addresses.
+    """Raise Problem 422 when the domain, or a parent of it, offers throw-away addresses.
 
-    The name that is nearest to the address decides: an operator may allow one domain under a
-    denied one. Of two lists that hold the same name the operator's refusal comes first, then the
-    operator's permission, then the kept list.
+    The longest matching name decides: an operator may allow one domain under a denied one. For a
+    name on several lists the operator's denial comes first, then the operator's permission, then
+    the kept list.
     """
     labels = canonical.rpartition("@")[2].split(".")
     for start in range(len(labels)):

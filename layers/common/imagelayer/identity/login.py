@@ -283,10 +283,10 @@ class Login:
         """Ids of the sessions that make room, in order: the oldest past the bound, and those that
         have expired."""
         sessions = self.sessions.list_sessions(user["id"])
-        living = [each["id"] for each in sessions if is_alive(each, now)]
-        dead = [each["id"] for each in sessions if not is_alive(each, now)]
-        oldest = living[: max(0, len(living) - MAX_SESSIONS + 1)]
-        return dict.fromkeys([*oldest, *dead][:MAX_SESSIONS])
+        current = [each["id"] for each in sessions if is_alive(each, now)]
+        expired = [each["id"] for each in sessions if not is_alive(each, now)]
+        oldest = current[: max(0, len(current) - MAX_SESSIONS + 1)]
+        return dict.fromkeys([*oldest, *expired][:MAX_SESSIONS])
 
     def _note_place(self, origin: Origin, now: float, user: User, known: Place | None) -> None:
         """Mail the user about a login from a network that is new to them, then remember it.

@@ -1,8 +1,8 @@
 """The pages that mailed links open.
 
 Scanners and previews open links too, so opening one consumes nothing: the token is in the fragment
-of the address, which no server sees, and the page posts it when a person says so. All pages are one
-shell, which holds the style and what their scripts share, around a fragment of their own.
+of the address, which no server sees, and the page posts it when the user confirms. All pages share
+one shell, with the style and common scripts, around a fragment of their own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TITLES: Mapping[str, str] = {
 def page(name: str) -> tuple[str, dict[str, str]]:
     """A page and its headers. Raises KeyError when there is no such page.
 
-    Its scripts and its style are allowed by their hashes, and it may speak to this origin alone.
+    Its scripts and its style are allowed by their hashes, and it may connect to this origin alone.
     """
     text = _part("shell")
     for slot, content in (

@@ -1,4 +1,4 @@
-"""Passwords: their rules, and the only form in which they are kept.
+"""Passwords: their rules, and the only form in which they are stored.
 
 bcrypt stops at 72 bytes and bcrypt 5 raises past them, so what is hashed is a keyed digest:
 base64(HMAC-SHA-256(pepper, NFC(password))), 44 bytes without NULs (OWASP Password Storage cheat
@@ -63,7 +63,7 @@ def context_words(address: str, *names: str) -> list[str]:
 
 
 def common_digest(password: str) -> bytes:
-    """What the list of common passwords holds of one; case does not make it another."""
+    """What the list of common passwords holds of a password; case is ignored."""
     return hashlib.sha256(password.casefold().encode("utf-8", "surrogatepass")).digest()[:8]
 
 
@@ -98,11 +98,11 @@ def hash_password(
 
 
 def salt_of_address(canonical: str, peppers: Peppers) -> Callable[[int], bytes]:
-    """A salt that is unique to an address and secret with the pepper, for sign-ups that wait.
+    """A salt that is unique to an address and secret with the pepper, for pending sign-ups.
 
     Two sign-ups of one address then have equal hashes exactly when they have equal passwords, which
-    tells a sign-up that was sent twice from a stranger's (docs/decisions/0006). Once the address
-    is confirmed, every new hash has a random salt.
+    distinguishes a sign-up that was sent twice from a stranger's (docs/decisions/0006). Once the
+    address is confirmed, every new hash has a random salt.
     """
     pepper = peppers.keys[peppers.current]
     return lambda size: hmac.new(
@@ -111,7 +111,7 @@ def salt_of_address(canonical: str, peppers: Peppers) -> Callable[[int], bytes]:
 
 
 def is_outdated(stored: str, peppers: Peppers, *, cost: int) -> bool:
-    """Whether a hash should be made anew at the next login: an old pepper, or a lower cost."""
+    """Whether the next login should renew a hash: it has an old pepper or a lower cost."""
     pepper_id, _, rest = stored.partition("$")
     return pepper_id != peppers.current or int(rest.split("$")[1]) < cost
 
@@ -119,8 +119,8 @@ def is_outdated(stored: str, peppers: Peppers, *, cost: int) -> bool:
 def verify_password(password: str, stored: str | None, peppers: Peppers, *, cost: int) -> bool:
     """Whether `password` is the stored one.
 
-    Without a stored hash (no such account), or without its pepper, the same work is done against
-    a throw-away salt, so that the time does not tell.
+    Without a stored hash (no such account), or without its pepper, the same work is done with a
+    throw-away salt, so that the time shows nothing.
     """
     pepper_id, _, rest = (stored or "").partition("$")
     pepper = peppers.keys.get(pepper_id)

@@ -1,4 +1,4 @@
-"""The networks that a user is known at, in the form in which we remember them."""
+"""The networks that a user is known at, and the form in which we store them."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def network(ip: str) -> str:
 
 
 def place_id(user_id: str, ip: str) -> str:
-    """What we keep of a place: enough to know it again, too little to read it."""
+    """What is stored of a place: enough to recognize it, too little to read it."""
     return hashlib.sha256(f"{user_id}\x00{network(ip)}".encode()).hexdigest()[:32]

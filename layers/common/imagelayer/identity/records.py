@@ -151,5 +151,5 @@ class DashboardSession(TypedDict):
 
 
 def is_alive(session: DashboardSession, now: float) -> bool:
-    """Whether neither lifetime of a session has run out."""
+    """Whether a session has neither expired nor been idle for too long."""
     return min(session["expires_at"], session["idle_until"]) > now

@@ -1,8 +1,8 @@
 """Encrypts what must be read again, such as the secret an authenticator shares with us.
 
-AES-256-GCM under a key drawn from the pepper with HKDF (RFC 5869), so that a table alone opens
-nothing. What a text is for, and whose it is, is authenticated with it: a sealed text that is moved
-to another user's record does not open.
+AES-256-GCM under a key derived from the pepper with HKDF (RFC 5869), so that a copy of the table
+reveals nothing. The purpose of a text and its owner are authenticated with it: a sealed text that
+is moved to another user's record does not open.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def unseal(sealed: str, purpose: str, owner: str, peppers: Peppers) -> str:
         plain = _cipher(pepper, purpose).decrypt(
             data[:NONCE_BYTES], data[NONCE_BYTES:], owner.encode()
         )
-    except (InvalidTag, ValueError):  # ValueError: no base64, or too short for a nonce
+    except (InvalidTag, ValueError):  # ValueError: not base64, or too short for a nonce
         raise Unreadable from None
     return plain.decode()
 

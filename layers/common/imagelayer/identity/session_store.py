@@ -73,7 +73,7 @@ class SessionStore:
 
         Raises ConditionFailed with the session as it is now. Of two callers with the same token the
         first swaps the hash and the second's condition fails: it holds a spent token, and the
-        session tells how long since and from where. A retry of our own after a lost answer looks
+        session shows how long ago and from where. A retry of our own after a lost answer looks
         the same and fails here too: the caller decides on both.
         """
         settings = "".join(f", #{name} = :{name}" for name in changes)

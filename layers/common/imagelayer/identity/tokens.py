@@ -1,13 +1,12 @@
-"""Two kinds of token, both EdDSA JWTs: access tokens of the dashboard, which live ten minutes, and
-session tokens of end users, which live an hour at most (RFC 8725, RFC 9068).
+"""Two kinds of token, both EdDSA JWTs: access tokens of the dashboard, valid for ten minutes, and
+session tokens of end users, valid for an hour at most (RFC 8725, RFC 9068).
 
 A kind is a type, an audience and a set of claims of its own, and each is verified by its own
 function: a token of one kind is never accepted as another (RFC 8725 §3.11, §3.12).
 
 Only functions that mint can read a private key. The rest verify with public keys found by `kid` in
 the sessions table, where the minting function puts each key before its first token. `jku`, `jwk`
-and `x5u` headers are never looked at, and the list of algorithms is this module's, not the
-token's.
+and `x5u` headers are ignored, and the list of algorithms is this module's, not the token's.
 """
 
 from __future__ import annotations
@@ -150,7 +149,7 @@ def mint_end_user(
 def token_type(token: str) -> str:
     """The `typ` that a token claims, to choose the one function that may verify it.
 
-    Raises TokenRefused for what is not a compact JWT.
+    Raises TokenRefused for text that is not a compact JWT.
     """
     return str(_header(token).get("typ"))
 

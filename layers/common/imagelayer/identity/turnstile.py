@@ -31,7 +31,7 @@ class CaptchaRefused(Exception):
 
 
 class CaptchaUnavailable(Exception):
-    """No verdict could be had; the caller must deny."""
+    """There is no verdict; the caller must deny."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -55,9 +55,9 @@ class Turnstile:
         """Accept `token` or raise CaptchaRefused or CaptchaUnavailable.
 
         Every verification of one token carries the same idempotency key, so that a request whose
-        answer was lost can be sent again as it was. The token is not thereby good for more: the
-        caller binds it to what it was first used for. Only `internal-error` and transport faults
-        are tried again; a misconfiguration alarms, because no sign-up works then.
+        answer was lost can be sent again unchanged. That does not make the token reusable: the
+        caller binds it to its first use. Only `internal-error` and transport faults
+        are tried again; a misconfiguration raises an alarm, because no one can register until then.
         A verdict counts only for our own hostname and for the sign-up form's action: a token
         solved elsewhere with a shared sitekey is refused.
         """
@@ -88,7 +88,7 @@ class Turnstile:
         raise CaptchaUnavailable(reason)
 
     def is_reusable(self, token: str) -> bool:
-        """Whether this is the dummy token of Turnstile's test widgets, which never runs out; only
+        """Whether this is the dummy token of Turnstile's test widgets, which never expires; only
         where test secrets are allowed, that is, on a developer's machine."""
         return self.allow_test_secrets and token == _DUMMY_TOKEN
 

@@ -30,8 +30,8 @@ class GuardFailed(Exception):
 
 @dataclass(frozen=True)
 class Guard:
-    """A condition on the item that carries the limit: `holds` says of an item what `expression`
-    says to DynamoDB, to tell afterwards which of the two conditions it was that failed."""
+    """A condition on the item that carries the limit. `holds` checks an item as `expression` does
+    in DynamoDB, to find out afterwards which of the two conditions failed."""
 
     expression: str
     holds: Callable[[Item], bool]
@@ -42,9 +42,9 @@ class Guard:
 class TatMemory:
     """The newest TAT this process has seen of each subject, and when it saw it.
 
-    A TAT only ever moves forward. So a remembered one that denies goes on denying until the moment
-    it names, and a flood is answered without a write; one that lies ahead of now tells that the
-    subject is in a burst, and the first write tried is the one that fits. A subject is an item and
+    A TAT only moves forward. So a remembered one that denies goes on denying until its time, and a
+    flood is answered without a write; one ahead of now shows that the subject is in a burst, and
+    the first write tried is the one that fits. A subject is an item and
     one limit of it; items that share a partition, such as a user's sessions, share no limit.
     """
 
@@ -133,7 +133,7 @@ class Write:
 
 @dataclass
 class RateLimitAttempt:
-    """One call's turn at a limit, on its own or inside a transaction with what it is about."""
+    """One call's attempt at a limit, on its own or inside the transaction it limits."""
 
     meter: Meter
     pk: str
@@ -145,7 +145,7 @@ class RateLimitAttempt:
 
     @property
     def attribute(self) -> str:
-        """Where the limit's TAT stands on its item."""
+        """The attribute of the item that holds the limit's TAT."""
         return f"tat_{self.policy.name.replace('-', '_')}"
 
     @property
@@ -244,11 +244,11 @@ class CounterStore:
         )
 
     def record_attempt(self, subject: str, policy: Policy, now_ms: int) -> None:
-        """Count one attempt that may turn out right. Raises Limited or StoreUnavailable.
+        """Count one attempt that may succeed. Raises Limited or StoreUnavailable.
 
         Counted before it is known to be wrong, so that racing guesses cannot outrun the limit;
-        `forgive` takes the attempts back once one was right. That breaks the rule that a TAT only
-        moves forward, so no process remembers these and each is decided by the table.
+        `reset_attempts` takes the attempts back once one succeeded. That breaks the rule that a TAT
+        only moves forward, so no process remembers these and each is decided by the table.
         """
         Meter(self._table, TatMemory()).admit(
             f"LIMIT#{policy.name}#{subject}",
@@ -259,8 +259,8 @@ class CounterStore:
         )
 
     def reset_attempts(self, subject: str, policy: Policy) -> None:
-        """Forget the attempts of a subject after a right one."""
-        with suppress(ConditionFailed):  # they ran out in between
+        """Forget the attempts of a subject after a successful one."""
+        with suppress(ConditionFailed):  # they have expired
             self._table.update(
                 f"LIMIT#{policy.name}#{subject}",
                 "TAT",

@@ -34,8 +34,6 @@ class Policy:
             raise ValueError(f"{self.name}: burst must lie between 0 and quota")
         if self.window < 1:
             raise ValueError(f"{self.name}: window must be at least a second")
-        if self.window <= 0:
-            raise ValueError(f"{self.name}: window must be longer than nothing")
 
     @property
     def interval_ms(self) -> int:

@@ -1,4 +1,4 @@
-"""Builds what limits is made of."""
+"""Builds the objects of the limits domain."""
 
 from __future__ import annotations
 

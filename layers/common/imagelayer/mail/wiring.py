@@ -35,7 +35,7 @@ class MailWiring(Part):
 
     @cached_property
     def mail_worker(self) -> MailWorker:
-        """Mails that were asked for."""
+        """Mails that requests put into the outbox."""
         from imagelayer.audit.wiring import AuditWiring
         from imagelayer.identity.wiring import IdentityWiring
         from imagelayer.limits.wiring import LimitsWiring
@@ -53,7 +53,7 @@ class MailWiring(Part):
 
     @cached_property
     def mail_feedback(self) -> MailFeedback:
-        """Mails that were not wanted."""
+        """Bounces and complaints."""
         from imagelayer.audit.wiring import AuditWiring
         from imagelayer.identity.wiring import IdentityWiring
         from imagelayer.mail.feedback import MailFeedback
