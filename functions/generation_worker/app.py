@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from imagelayer.generations.messages import GenerationTask
 from imagelayer.generations.wiring import GenerationsWiring
-from imagelayer.generations.worker import GenerationTask
 from imagelayer.platform.consumer import consume
 from imagelayer.platform.wiring import current
 

@@ -4,8 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from imagelayer.mail.messages import MailMessage
 from imagelayer.mail.wiring import MailWiring
-from imagelayer.mail.worker import MailMessage, requested
+from imagelayer.mail.worker import requested
 from imagelayer.platform.consumer import consume
 from imagelayer.platform.wiring import current
 

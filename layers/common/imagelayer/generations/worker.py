@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
-from pydantic import BaseModel
 
 from imagelayer.credits.quota_alerts import QuotaAlerts
 from imagelayer.credits.store import CreditStore, Usage
@@ -40,13 +39,6 @@ LEASE_SECONDS = 300
 MAX_ATTEMPTS = 3
 
 type Made = Image.Image | GenerationRefused
-
-
-class GenerationTask(BaseModel):
-    """A message of the generation queue."""
-
-    org_id: str
-    generation_id: str
 
 
 class LeaseLost(Exception):

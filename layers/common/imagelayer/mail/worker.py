@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.link_tokens import (
@@ -30,6 +28,7 @@ from imagelayer.limits.rate_limits import POLICIES, Limited
 from imagelayer.mail import letters
 from imagelayer.mail.letters import Mail, Occasion
 from imagelayer.mail.mailer import Mailer
+from imagelayer.mail.messages import MailMessage
 from imagelayer.mail.suppressions import SuppressionStore
 from imagelayer.platform.principals import Origin
 from imagelayer.platform.table import StoreUnavailable
@@ -64,15 +63,6 @@ class DueMail:
     org_id: str = ""
     from_stranger: bool = False  # whether a caller who is not logged in can cause it
     done: Callable[[], None] = lambda: None
-
-
-class MailMessage(BaseModel):
-    """A message of the mail queue; what else it holds depends on its kind."""
-
-    model_config = ConfigDict(extra="allow")
-
-    kind: str
-    at: int
 
 
 @dataclass(frozen=True)
