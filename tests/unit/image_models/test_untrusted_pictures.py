@@ -11,7 +11,7 @@ import urllib3
 from PIL import Image
 
 from imagelayer.image_models import pictures
-from imagelayer.image_models.calls import MAX_ANSWER_BYTES, Answer
+from imagelayer.image_models.calls import MAX_ANSWER_BYTES, ProviderResponse
 from imagelayer.image_models.image_model import GenerationRefused
 from imagelayer.image_models.pictures import MAX_BYTES, from_base64, from_bytes, source_png
 from tests.support.vendors import Vendors, order
@@ -100,7 +100,7 @@ def test_a_picture_to_start_from_is_turned_upright_and_stripped() -> None:
 def test_an_answer_that_is_no_json_object_has_no_members() -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
     for body in (b"", b"null", b"[]", b'"text"', b"{", b"\xff\xfe", deep, json.dumps([1]).encode()):
-        assert Answer(200, {}, body).json() == {}
+        assert ProviderResponse(200, {}, body).json() == {}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_no_address_but_the_servers_own_is_fetched(vendors: Vendors, url: object
             raise AssertionError(url)
 
     openai = vendors.provider("openai", http=Pool())
-    answer = Answer(200, {}, json.dumps({"data": [{"url": url}]}).encode())
+    answer = ProviderResponse(200, {}, json.dumps({"data": [{"url": url}]}).encode())
     with pytest.raises(GenerationRefused, match="provider_bad_image"):
         openai._picture(answer, order("gpt-image-2"))  # type: ignore[attr-defined]
     assert fetched == []

@@ -54,7 +54,7 @@ _NOTHING_DONE = {
 }
 # A picture to start from: sides and pixels that Stability's models take.
 _SOURCE = Bounds(step=64, max_ratio=2, min_side=640, max_side=1536)
-# How far a picture may lead away from the one it starts from, 0 to 1.
+# How far a picture may differ from the one it starts from, 0 to 1.
 _STRENGTH = 0.7
 
 
@@ -67,7 +67,7 @@ class Bedrock:
     attempts: Attempts
 
     def generate(self, request: ImageRequest) -> Image.Image:
-        """One RGB picture of exactly the size asked for. Raises GenerationRefused."""
+        """One RGB picture of exactly the requested size. Raises GenerationRefused."""
         is_amazon = request.model.vendor_id.rpartition("amazon.")[1] != ""
         fields = _amazon_request(request) if is_amazon else _stability_request(request)
         body = json.dumps(fields).encode()
@@ -116,7 +116,7 @@ def _read(answer: AWSResponse, limit: Limit) -> bytes:
     except (urllib3.exceptions.HTTPError, OSError):
         code = "provider_timeout" if limit.passed else "provider_unavailable"
         raise GenerationRefused(code) from None
-    # botocore's connections leave it to its own stream to miss what was promised.
+    # botocore does not check that the body is as long as it was announced.
     if len(body) < int(answer.headers.get("content-length", 0)):
         raise GenerationRefused("provider_unavailable")
     return body
@@ -150,14 +150,14 @@ def _stability_request(request: ImageRequest) -> dict[str, Any]:
 
 
 def _output_format(request: ImageRequest) -> str:
-    """PNG, so that nothing is lost before our own encoder; Stable Diffusion's page names it in
-    small letters, those of Core and Ultra in capitals."""
+    """PNG, so that nothing is lost before our own encoder; documented in lower case for Stable
+    Diffusion and in upper case for Core and Ultra."""
     chosen = "png" if "png" in request.model.formats else request.model.formats[0]
     return chosen if "stability.sd3" in request.model.vendor_id else chosen.upper()
 
 
 def _stability_picture(body: Mapping[str, Any]) -> object:
-    """A filter answers 200 too, with a reason and perhaps no pictures."""
+    """A filter responds with 200 too, with a reason and perhaps no pictures."""
     reasons, images = body.get("finish_reasons"), body.get("images")
     reason = reasons[0] if isinstance(reasons, list) and reasons else None
     if isinstance(reason, str):
@@ -196,7 +196,7 @@ def _amazon_request(request: ImageRequest) -> dict[str, Any]:
 
 
 def _amazon_picture(body: Mapping[str, Any]) -> object:
-    """What the filter holds back is missing from the pictures, and `error` says so."""
+    """Filtered pictures are missing from the list, and `error` says so."""
     images = body.get("images")
     if isinstance(images, list) and images:
         return images[0]
@@ -210,7 +210,7 @@ def _failure(response: Mapping[str, Any]) -> Exception:
         return NothingDone(_NOTHING_DONE[code])
     if code == "ValidationException":
         return GenerationRefused(_invalid(str(error.get("Message", "")).lower()))
-    # What stands before the service answers without a code of its own.
+    # A proxy in front of the service responds without a code of its own.
     kind = "provider_unavailable" if status >= 500 else "provider_rejected"
     return GenerationRefused(_REFUSED.get(code, "provider_timeout" if status == 504 else kind))
 
@@ -220,7 +220,7 @@ def _status(response: Mapping[str, Any]) -> int:
 
 
 def _invalid(message: str) -> str:
-    """Only words tell the reasons for this error apart."""
+    """Only the message tells the reasons for this error apart."""
     if "content filter" in message:
         return "content_filtered"
     if "model identifier is invalid" in message or "end of its life" in message:

@@ -1,7 +1,7 @@
-"""What every vendor's adapter shares: one HTTP exchange within a deadline, and when to repeat it.
+"""What the providers' adapters share: one HTTP exchange within a deadline, and when to repeat it.
 
-A vendor bills for what it worked on, and none of them takes an idempotency key for pictures. So a
-request is sent again only where the vendor has said that it did nothing, or was never reached.
+A provider bills for what it worked on, and none accepts an idempotency key for pictures. So a
+request is sent again only where the provider said that it did nothing, or was never reached.
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ import urllib3
 from imagelayer.image_models.image_model import GenerationRefused, ImageRequest
 
 RETRIES = 2
-# Room for 32 MB of picture in base64, and what is said beside it.
+# Room for 32 MB of picture in base64 and the rest of the response.
 MAX_ANSWER_BYTES = 44 * 1024 * 1024
 CONNECT_SECONDS = 5.0
 _CHUNK = 256 * 1024
 _FIRST_PAUSE_SECONDS = 1.0
-# A picture takes longer than this, so there is no use in asking with less time left.
+# A picture takes longer than this, so with less time left a retry is pointless.
 _LEAST_SECONDS = 5.0
 
-Watch = Callable[[Mapping[str, Any]], None]
+OnFailure = Callable[[Mapping[str, Any]], None]
 
 
 class NothingDone(Exception):
-    """The vendor did not work on the request, which may be sent again.
+    """The provider did not work on the request, so it may be sent again.
 
-    `code` is the failure if it is not; `retry_after` seconds are what the vendor asked to wait.
+    `code` is the failure if it is not; `retry_after` is how long the provider asks to wait, in
+    seconds.
     """
 
     def __init__(self, code: str, retry_after: float | None = None) -> None:
@@ -43,8 +44,8 @@ class NothingDone(Exception):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A vendor's answer, whole. Header names are in small letters."""
+class ProviderResponse:
+    """A provider's whole response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -61,22 +62,22 @@ class Answer:
 
 @dataclass(frozen=True)
 class Attempts:
-    """When a request is sent again. `clock` is in seconds since the epoch, as an order's deadline;
-    `random` is in [0, 1). `watch` receives each failure, without a word of the vendor's or the
-    caller's."""
+    """When a request is sent again. `clock` is in seconds since the epoch, as a request's deadline;
+    `random` is in [0, 1). `on_failure` receives each failure, without any text of the provider or
+    the caller."""
 
     clock: Callable[[], float]
     sleep: Callable[[float], None]
     random: Callable[[], float]
-    watch: Watch = lambda _: None
+    on_failure: OnFailure = lambda _: None
 
     def make[T](self, request: ImageRequest, ask: Callable[[float], T]) -> T:
-        """What `ask` returns, which is given the seconds left. Raises GenerationRefused."""
+        """What `ask`, called with the seconds left, returns. Raises GenerationRefused."""
         try:
             return self._make(request, ask)
         except GenerationRefused as refusal:
             model = request.model
-            self.watch({"code": refusal.code, "model": model.id, "provider": model.provider})
+            self.on_failure({"code": refusal.code, "model": model.id, "provider": model.provider})
             raise
 
     def _make[T](self, request: ImageRequest, ask: Callable[[float], T]) -> T:
@@ -109,17 +110,17 @@ def exchange(
     headers: Mapping[str, str],
     seconds: float,
     body: bytes | None = None,
-) -> Answer:
-    """One request and its whole answer. Raises NothingDone and GenerationRefused.
+) -> ProviderResponse:
+    """One request and its whole response. Raises NothingDone and GenerationRefused.
 
-    No redirect is followed: it would carry key and prompt to another place. The answer is taken
-    uncompressed, and no more of it than a picture can need.
+    Redirects are not followed: they would carry key and prompt elsewhere. The response is accepted
+    uncompressed, up to the size that a picture can need.
     """
     sent = {
         "Accept": "application/json",
         "Accept-Encoding": "identity",
-        # One call takes seconds, so a kept connection saves little, and one that died in between
-        # looks the same as a vendor that died over our request.
+        # One call takes seconds, so keeping a connection saves little, and one that was closed in
+        # between looks like a provider that failed on our request.
         "Connection": "close",
         "User-Agent": "imagelayer",
         **headers,
@@ -138,7 +139,7 @@ def exchange(
                 decode_content=False,
             )
             found = {name.lower(): value for name, value in answer.headers.items()}
-            return Answer(answer.status, found, read(answer, limit))
+            return ProviderResponse(answer.status, found, read(answer, limit))
         except (
             urllib3.exceptions.NewConnectionError,
             urllib3.exceptions.ConnectTimeoutError,
@@ -153,8 +154,8 @@ def exchange(
 
 
 class Limit:
-    """Cuts an answer off when its seconds are over. A socket's own timeout starts anew with every
-    byte, so a vendor that sends one now and then would never meet it."""
+    """Cuts a response off when its time is over. A socket's own timeout restarts with every byte,
+    so a provider that sends one now and then would never reach it."""
 
     def __init__(self, seconds: float) -> None:
         self.answer: urllib3.BaseHTTPResponse | None = None
@@ -194,7 +195,7 @@ def read(answer: urllib3.BaseHTTPResponse, limit: Limit) -> bytes:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that a vendor asks to wait: OpenAI's milliseconds, or RFC 9110 §10.2.3."""
+    """Seconds that a provider asks to wait: OpenAI's milliseconds, or RFC 9110 §10.2.3."""
     with suppress(KeyError, ValueError):
         return max(0.0, float(headers["retry-after-ms"]) / 1000)
     with suppress(KeyError, ValueError):

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from imagelayer.image_models.calls import Answer, Attempts, NothingDone, exchange, retry_after
+from imagelayer.image_models.calls import (
+    Attempts,
+    NothingDone,
+    ProviderResponse,
+    exchange,
+    retry_after,
+)
 from imagelayer.image_models.image_model import GenerationRefused, ImageRequest
 from imagelayer.image_models.pictures import from_base64, source_png
 from imagelayer.image_models.prompting import words
@@ -56,7 +62,7 @@ class Google:
     attempts: Attempts
 
     def generate(self, request: ImageRequest) -> Image.Image:
-        """One RGB picture of exactly the size asked for. Raises GenerationRefused."""
+        """One RGB picture of exactly the requested size. Raises GenerationRefused."""
         body = json.dumps(_request(request)).encode()
 
         def ask(seconds: float) -> Image.Image:
@@ -98,7 +104,7 @@ def _image_config(request: ImageRequest) -> dict[str, str]:
         return {}
     ratio = nearest_ratio(request.model.ratios, (request.width, request.height))
     size = _tier(request, ratio)
-    # 1K is what a request without a size gets, also from models that know no other.
+    # A request without a size gets 1K, also from models that have no other.
     return {"aspectRatio": ratio} | ({} if size == "1K" else {"imageSize": size})
 
 
@@ -112,9 +118,9 @@ def _tier(request: ImageRequest, ratio: str) -> str:
     return "1K" if side <= 1024 else "2K" if side <= 2048 else "4K"
 
 
-def _picture(answer: Answer) -> str:
-    """The base64 of the picture. Raises GenerationRefused: an answer of 200 without one is how
-    this API refuses."""
+def _picture(answer: ProviderResponse) -> str:
+    """The base64 of the picture. Raises GenerationRefused: this API refuses with a 200 without a
+    picture."""
     body = answer.json()
     if not body:
         raise GenerationRefused("provider_bad_image")
@@ -131,7 +137,7 @@ def _picture(answer: Answer) -> str:
     pictures = list(_inline_data(first))
     if pictures:
         return pictures[-1]
-    # STOP with words alone is a model that declines; every other reason is not judgement.
+    # STOP with text only means that the model declined; other reasons are not refusals.
     raise GenerationRefused("content_filtered" if reason == "STOP" else "provider_rejected")
 
 
@@ -147,8 +153,8 @@ def _inline_data(candidate: Mapping[str, Any]) -> Iterator[str]:
             yield inline["data"]
 
 
-def _failure(answer: Answer, now: float) -> Exception:
-    """What an error means: https://ai.google.dev/gemini-api/docs/troubleshooting"""
+def _failure(answer: ProviderResponse, now: float) -> Exception:
+    """The failure that an error means: https://ai.google.dev/gemini-api/docs/troubleshooting"""
     error = answer.json().get("error")
     known = error if isinstance(error, Mapping) else {}
     listed = known.get("details")
@@ -176,14 +182,14 @@ def _bad_request(error: Mapping[str, Any], details: list[Mapping[str, Any]]) -> 
 
 
 def _is_daily(detail: Mapping[str, Any]) -> bool:
-    """Whether it is a day's quota that is used up, which no pause mends."""
+    """Whether a daily quota is used up, which no pause helps."""
     violations = detail.get("violations")
     return isinstance(violations, list) and any(
         isinstance(each, Mapping) and "PerDay" in str(each.get("quotaId")) for each in violations
     )
 
 
-def _delay(details: list[Mapping[str, Any]], answer: Answer, now: float) -> float | None:
+def _delay(details: list[Mapping[str, Any]], answer: ProviderResponse, now: float) -> float | None:
     """Seconds to wait: google.rpc.RetryInfo's "37s", or the header's."""
     for detail in details:
         delay = str(detail.get("retryDelay", ""))

@@ -43,7 +43,7 @@ class ImageModel(Protocol):
 class GenerationRefused(Exception):
     """There will be no picture, and the caller pays nothing.
 
-    `code` is one of `FAILURES`; `message` is public text and never the vendor's.
+    `code` is one of `FAILURES`; `message` is public text and never the provider's.
     """
 
     def __init__(self, code: str, message: str = "") -> None:

@@ -1,4 +1,4 @@
-"""What vendors say, machine-readably, of the end of their models."""
+"""What providers publish, machine-readably, about the end of their models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import quote
 import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagelayer.image_models.calls import Answer, NothingDone, exchange
+from imagelayer.image_models.calls import NothingDone, ProviderResponse, exchange
 from imagelayer.image_models.image_model import GenerationRefused
 from imagelayer.image_models.probe import Lifecycle, LifecycleUnknown
 
@@ -74,7 +74,7 @@ class BedrockLifecycles:
         return Lifecycle(_day(ends))
 
 
-def _get(http: urllib3.PoolManager, url: str, headers: dict[str, str]) -> Answer:
+def _get(http: urllib3.PoolManager, url: str, headers: dict[str, str]) -> ProviderResponse:
     try:
         answer = exchange(http, "GET", url, headers=headers, seconds=TIMEOUT_SECONDS)
     except (NothingDone, GenerationRefused) as fault:
@@ -84,7 +84,7 @@ def _get(http: urllib3.PoolManager, url: str, headers: dict[str, str]) -> Answer
     return answer
 
 
-def _is_missing(answer: Answer) -> bool:
+def _is_missing(answer: ProviderResponse) -> bool:
     """A 404 of the API's own; a page that says so is a server without this route."""
     return answer.status == 404 and isinstance(answer.json().get("error"), dict)
 

@@ -15,7 +15,13 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.filepost import encode_multipart_formdata
 
-from imagelayer.image_models.calls import Answer, Attempts, NothingDone, exchange, retry_after
+from imagelayer.image_models.calls import (
+    Attempts,
+    NothingDone,
+    ProviderResponse,
+    exchange,
+    retry_after,
+)
 from imagelayer.image_models.image_model import GenerationRefused, ImageRequest
 from imagelayer.image_models.pictures import from_base64, from_bytes, source_png
 from imagelayer.image_models.prompting import words
@@ -24,7 +30,7 @@ from imagelayer.image_models.sizes import Bounds, covering, nearest_ratio, neare
 if TYPE_CHECKING:
     from PIL import Image
 
-# What GPT image models make where their sizes are free: the size constraints in
+# The sizes of GPT image models that are not limited to a list: the size constraints in
 # developers.openai.com/api/docs/guides/image-generation.
 _GPT_IMAGE = {"min_pixels": 655_360, "max_pixels": 8_294_400, "max_side": 3840}
 
@@ -59,10 +65,10 @@ class OpenAi:
     attempts: Attempts
 
     def generate(self, request: ImageRequest) -> Image.Image:
-        """One RGB picture of exactly the size asked for. Raises GenerationRefused."""
+        """One RGB picture of exactly the requested size. Raises GenerationRefused."""
         path, content_type, body = _edit(request) if request.source else _generation(request)
 
-        def ask(seconds: float) -> Answer:
+        def ask(seconds: float) -> ProviderResponse:
             answer = exchange(
                 self.http,
                 "POST",
@@ -83,7 +89,7 @@ class OpenAi:
     def _authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key()}"}
 
-    def _picture(self, answer: Answer, request: ImageRequest) -> Image.Image:
+    def _picture(self, answer: ProviderResponse, request: ImageRequest) -> Image.Image:
         data = answer.json().get("data")
         if not isinstance(data, list) or not data or not isinstance(data[0], dict):
             raise GenerationRefused("provider_bad_image")
@@ -94,8 +100,8 @@ class OpenAi:
         return from_bytes(found, request.width, request.height)
 
     def _fetch(self, url: object, seconds: float) -> bytes:
-        """A picture that the server names instead of sending it, from that server alone: whatever
-        else it names could be an address inside our own network."""
+        """A picture that the server links to instead of sending it, from that server only: another
+        link could be an address inside our own network."""
         if not isinstance(url, str) or _origin(url) != _origin(self.base_url) or seconds <= 0:
             raise GenerationRefused("provider_bad_image")
         try:
@@ -129,23 +135,23 @@ def _edit(request: ImageRequest) -> tuple[str, str, bytes]:
 def _fields(request: ImageRequest) -> dict[str, Any]:
     """No `user` and no `safety_identifier`: we never identify the end user."""
     fields: dict[str, Any] = {
-        # Always: the API's default model is one that is shut down.
+        # Always: the API's default model has been shut down.
         "model": request.model.vendor_id,
         "prompt": words(request),
         "n": 1,
         "size": _size(request),
     }
     if not _is_gpt_image(request):
-        # Others answer with links unless told, which GPT image models refuse to be.
+        # Other models return URLs by default; GPT image models reject this parameter.
         return {**fields, "response_format": "b64_json"}
     formats = request.model.formats
-    # OpenAI calls JPEG the faster one.
+    # OpenAI documents JPEG as faster.
     output_format = "jpeg" if "jpeg" in formats else "png"
     return {**fields, "output_format": output_format, "moderation": "auto"}
 
 
 def _is_gpt_image(request: ImageRequest) -> bool:
-    """Also behind a gateway that puts the vendor before the name, as "openai/gpt-image-2"."""
+    """Also behind a gateway that prefixes the name with its provider, as "openai/gpt-image-2"."""
     name = request.model.vendor_id.rpartition("/")[2]
     return name.startswith(("gpt-image-", "chatgpt-image-"))
 
@@ -166,8 +172,8 @@ def _size(request: ImageRequest) -> str:
     return f"{width}x{height}"
 
 
-def _failure(answer: Answer, now: float) -> Exception:
-    """What an answer without a picture means."""
+def _failure(answer: ProviderResponse, now: float) -> Exception:
+    """The failure that a response without a picture means."""
     error = answer.json().get("error")
     known = error if isinstance(error, Mapping) else {}
     said = {str(known.get("code")), str(known.get("type"))}
@@ -186,5 +192,5 @@ def _failure(answer: Answer, now: float) -> Exception:
 def _by_kind(status: int) -> str:
     if status >= 500:
         return "provider_unavailable"
-    # A page instead of an API, or a redirect, is an address that is not the API's.
+    # A web page or a redirect means that the address is not the API's.
     return "provider_rejected" if status >= 400 else "provider_bad_image"

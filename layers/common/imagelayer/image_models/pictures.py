@@ -1,7 +1,7 @@
-"""Pictures that come from a vendor and go to one; neither is trusted.
+"""Pictures from providers and from callers; neither is trusted.
 
-A vendor's bytes are held to a size, a format and a number of pixels before they are decoded, and
-leave here as fresh RGB pixels. A caller's picture loses what a camera wrote into it before a vendor
+A provider's bytes are checked for size, format and number of pixels before they are decoded, and
+leave here as fresh RGB pixels. A caller's picture loses its camera's metadata before a provider
 sees it.
 """
 
@@ -21,7 +21,7 @@ MAX_BYTES = 32 * 1024 * 1024
 
 
 def from_base64(text: object, width: int, height: int) -> Image.Image:
-    """One RGB picture of exactly that size out of a vendor's base64. Raises GenerationRefused."""
+    """One RGB picture of exactly that size out of a provider's base64. Raises GenerationRefused."""
     if not isinstance(text, str) or len(text) > MAX_BYTES * 4 // 3 + 4:
         raise GenerationRefused("provider_bad_image")
     try:
@@ -32,7 +32,7 @@ def from_base64(text: object, width: int, height: int) -> Image.Image:
 
 
 def from_bytes(data: bytes, width: int, height: int) -> Image.Image:
-    """One RGB picture of exactly that size out of a vendor's PNG, JPEG or WebP: scaled until it
+    """One RGB picture of exactly that size out of a provider's PNG, JPEG or WebP: scaled until it
     covers the size, cut evenly, transparency over white. Raises GenerationRefused."""
     if len(data) > MAX_BYTES:
         raise GenerationRefused("provider_bad_image")

@@ -1,7 +1,7 @@
-"""Warns before a vendor shuts down a model that is offered.
+"""Warns before a provider shuts down a model that is offered.
 
-Vendors end image models every few months, some with a month's notice. Each day the registry's
-dates and what the vendors say themselves are held against the calendar.
+Providers end image models every few months, some with a month's notice. Each day the registry's
+dates and what the providers publish are compared with the calendar.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from imagelayer.image_models.registry import Model, Registry
 # Days before the end on which a warning is given; in between an alarm has time to clear.
 NOTICE_DAYS = (30, 7, 1, 0)
 
+# In logs `vendor` is the provider itself.
 type Source = Literal["registry", "vendor"]
 
 
 @dataclass(frozen=True)
 class Lifecycle:
-    """What a vendor says of a model: the day from which it does not answer, as far as it is known,
-    and whether it is there at all."""
+    """What a provider says of a model: the day of its shutdown, if known, and whether it exists."""
 
     shutdown_date: date | None = None
     exists: bool = True
 
 
 class LifecycleUnknown(Exception):
-    """The vendor did not say; `reason` is for the log and never the vendor's text."""
+    """The provider did not say; `reason` is for the log and never the provider's text."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -38,46 +38,47 @@ class LifecycleUnknown(Exception):
 
 @dataclass(frozen=True)
 class ModelProbe:
-    """The use case of the daily event. `vendors` tell the lifecycle of a model by its vendor's id,
-    or raise LifecycleUnknown; `warn` and `count` reach the operator."""
+    """The use case of the daily event. `lifecycles` give the lifecycle of a provider's model by the
+    provider's id of it, or raise LifecycleUnknown; `warn` and `count` reach the operator."""
 
     registry: Registry
-    vendors: Mapping[str, Callable[[str], Lifecycle]]
+    lifecycles: Mapping[str, Callable[[str], Lifecycle]]
     warn: Callable[[str, Mapping[str, Any]], None]
     count: Callable[[str], None]
 
     def probe(self, now: float) -> dict[str, int]:
-        """Look at every model that is offered; how many were looked at, warned of, and could not
-        be asked about.
+        """Check every model that is offered; returns how many were checked, warned of, and unknown
+        to their provider.
 
-        A model that the registry itself counts as shut down is not offered any more, and no news.
+        A model that the registry itself lists as shut down is no longer offered, so it is not
+        reported.
         """
         today = datetime.fromtimestamp(now, UTC).date()
         asked = warned = unknown = 0
         for model in self.registry.models.values():
-            vendor = self.vendors.get(model.provider)
-            if vendor is None or (model.shutdown_date and model.shutdown_date < today):
+            lifecycle_of = self.lifecycles.get(model.provider)
+            if lifecycle_of is None or (model.shutdown_date and model.shutdown_date < today):
                 continue
             asked += 1
             try:
-                said = vendor(model.vendor_id)
+                said = lifecycle_of(model.vendor_id)
             except LifecycleUnknown as fault:
                 unknown += 1
-                self._tell("model_lifecycle_unknown", model, {"reason": fault.reason})
+                self._warn("model_lifecycle_unknown", model, {"reason": fault.reason})
                 said = Lifecycle()
             for event, more in _news(model, said, today):
                 warned += 1
-                self._tell(event, model, more)
+                self._warn(event, model, more)
         return {"models": asked, "warnings": warned, "unknown": unknown}
 
-    def _tell(self, event: str, model: Model, more: Mapping[str, Any]) -> None:
+    def _warn(self, event: str, model: Model, more: Mapping[str, Any]) -> None:
         about = {"model": model.id, "provider": model.provider, "replacement": model.replacement}
         self.warn(event, {**about, **more})
         self.count("ModelShutdownNear")
 
 
 def _news(model: Model, said: Lifecycle, today: date) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What the operator is to know today."""
+    """What the operator should know today."""
     if not said.exists:
         yield "model_is_gone", {"source": "vendor"}
         return

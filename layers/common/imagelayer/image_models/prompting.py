@@ -1,4 +1,4 @@
-"""The words a vendor's model is given: the caller's first, then the brand's.
+"""The prompt for a provider's model: the caller's words first, then the brand's.
 
 No word of a brand stands before the caller's, so a model that weighs its beginning most makes what
 was asked for, in the brand's manner.
@@ -10,7 +10,7 @@ import colorsys
 
 from imagelayer.image_models.image_model import ImageRequest
 
-# The compositor lays exact text and logos on; a model's own are misspelt or someone else's.
+# The compositor adds exact text and logos; a model's own are misspelt or of another brand.
 CLOSING = "Add no text, letters, logos or watermarks that are not described above."
 
 _HUES = (
@@ -27,10 +27,10 @@ _HUES = (
 
 
 def words(request: ImageRequest) -> str:
-    """The whole prompt of an order, at most `model.max_prompt` characters.
+    """The whole prompt of a request, at most `model.max_prompt` characters.
 
-    What does not fit is left out from the end: first of the brand's guidelines, then its colours,
-    then the closing sentence, and the caller's words last of all.
+    What does not fit is dropped in this order: the brand's guidelines, its colours, the closing
+    sentence, and last the caller's words.
     """
     limit = request.model.max_prompt
     prompt = _cut(request.prompt, limit)

@@ -29,11 +29,11 @@ class Model:
 
     What each field may hold is in `image_models.schemas.ModelEntry`.
 
-    `min_side` and `max_side` bound what a caller may ask for. What the vendor makes is one of
-    `sizes`, or of `ratios`, or any size of sides that are multiples of `multiple_of` and at most
-    `max_ratio` apart; the picture is cropped to what was asked. `edits`: it can start from a
-    picture. `seeded`: the same seed gives the same picture. From `shutdown_date` on the vendor
-    answers no more.
+    `min_side` and `max_side` bound what a caller may request. The provider makes one of `sizes`, or
+    of `ratios`, or any size whose sides are multiples of `multiple_of` and at most `max_ratio`
+    apart; the picture is cropped to the request. `vendor_id` is the provider's id of the model.
+    `edits`: it can start from a picture. `seeded`: the same seed gives the same picture. From
+    `shutdown_date` on the provider no longer serves it.
     """
 
     id: str
@@ -66,7 +66,7 @@ class Model:
             raise invalid("body.size", f"sides must be {self.min_side} to {self.max_side} pixels")
 
     def is_shut_down(self, today: date) -> bool:
-        """Whether the vendor has stopped answering."""
+        """Whether the provider has stopped answering."""
         return self.shutdown_date is not None and today >= self.shutdown_date
 
 

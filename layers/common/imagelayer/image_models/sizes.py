@@ -1,8 +1,8 @@
-"""What to ask a vendor for, so that the size a caller wants can be cut from it with the least loss.
+"""Which size to request from a provider, so that the caller's size is cut from it with least loss.
 
-Vendors make few sizes: a list of them, a list of ratios, or any within bounds. A cut is measured by
-its aspect error: how many times longer one side of the vendor's picture is, against the other, than
-the caller wants; 1 means that nothing is cut.
+Providers make few sizes: a list of sizes, a list of ratios, or any size within bounds. A cut is
+measured by its aspect error: the provider's ratio of sides over the caller's, or the inverse, so
+that it is at least 1; 1 means that nothing is cut.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def covering(ratio: str, wanted: Size) -> Size:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a vendor of free sizes allows: sides that are multiples of `step` within a range, at
+    """What a provider of free sizes allows: sides that are multiples of `step` within a range, at
     most `max_ratio` times as long as one another, and pixels in a range."""
 
     step: int = 1
@@ -63,7 +63,7 @@ class Bounds:
     max_side: int = 4096
 
     def allow(self, size: Size) -> bool:
-        """Whether the vendor makes this size."""
+        """Whether the provider makes this size."""
         short, long = sorted(size)
         return (
             all(side % self.step == 0 for side in size)
@@ -78,7 +78,7 @@ class Bounds:
         else a smaller one of nearly its shape."""
         width, height = (float(side) for side in wanted)
         if self.max_ratio is not None:
-            # The shorter side grows until the vendor takes the shape.
+            # The shorter side grows until the provider takes the shape.
             width, height = (
                 max(width, height / self.max_ratio),
                 max(height, width / self.max_ratio),
@@ -97,7 +97,7 @@ class Bounds:
         return self._rounded(width * shrunk, height * shrunk, self._down)
 
     def _up(self, side: float) -> int:
-        # A hair less than the side, or what floating point adds would cost a whole step.
+        # Slightly less than the side, or a rounding error would cost a whole step.
         return max(1, math.ceil(side / self.step - 1e-9)) * self.step
 
     def _down(self, side: float) -> int:

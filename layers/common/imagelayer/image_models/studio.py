@@ -19,7 +19,7 @@ class Studio:
     """Paints from the prompt, the guidelines, the palette and the seed."""
 
     def generate(self, request: ImageRequest) -> Image.Image:
-        """One RGB picture of exactly the size asked for; same order, same pixels."""
+        """One RGB picture of exactly the requested size; equal requests give equal pixels."""
         if request.source is not None:
             return from_source(request.source, request.width, request.height)
         return studio.paint(

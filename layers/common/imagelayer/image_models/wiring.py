@@ -109,7 +109,7 @@ class ImageModelsWiring(Part):
 
     @cached_property
     def model_probe(self) -> ModelProbe:
-        """Models that will be shut down."""
+        """The use case of the daily probe."""
         from imagelayer.image_models.lifecycles import (
             TIMEOUT_SECONDS,
             BedrockLifecycles,
