@@ -395,7 +395,7 @@ def _is_contested(seen: PendingSignUp | None, sign_up: SignUp | PendingSignUp, n
 
 
 def requested(message: MailMessage, record: Mapping[str, Any]) -> MailRequest:
-    """What a queue record asks for."""
+    """The mail that a queue record requests."""
     received = int((record.get("attributes") or {}).get("ApproximateReceiveCount", 1))
     about = message.model_extra or {}
     return MailRequest(message.kind, about, str(record["messageId"]), received <= 1, message.at)

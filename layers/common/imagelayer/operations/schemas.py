@@ -12,7 +12,7 @@ OrgId = Annotated[str, Field(pattern=r"^org_[0-9a-z]{26}$")]
 
 
 class ShowDeadLetters(Request):
-    """The messages that no function could process, and what became of their jobs."""
+    """The messages that no function could process, and the outcomes of their jobs."""
 
     action: Literal["dead_letters"]
 
