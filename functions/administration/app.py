@@ -7,9 +7,11 @@ from typing import Any
 from imagelayer.operations.administration import administer
 from imagelayer.operations.wiring import OperationsWiring
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import current
 
 
+@traced
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """The action's result, or `{"error": {"code", "message"}}`."""
     try:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagelayer.brands.wiring import BrandsWiring
+from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import current
 
 
+@traced
 def handler(event: Mapping[str, Any], context: object) -> None:
     for record in event["Records"]:
         outcome = (

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagelayer.operations.wiring import OperationsWiring
+from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import current
 
 
+@traced
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     platform = current()
     swept = platform.part(OperationsWiring).sweep.sweep(time.time())

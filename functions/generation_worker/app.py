@@ -6,9 +6,11 @@ from typing import Any
 from imagelayer.generations.messages import GenerationTask
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.consumer import consume
+from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import current
 
 
+@traced
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Work each message off; returns those that failed, which SQS delivers again."""
     platform = current()

@@ -8,9 +8,11 @@ from imagelayer.mail.messages import MailMessage
 from imagelayer.mail.wiring import MailWiring
 from imagelayer.mail.worker import requested
 from imagelayer.platform.consumer import consume
+from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import current
 
 
+@traced
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Work each message off; returns those that failed, which SQS delivers again."""
     platform = current()

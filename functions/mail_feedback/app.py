@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagelayer.mail.wiring import MailWiring
+from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import current
 
 
+@traced
 def handler(event: Mapping[str, Any], context: object) -> None:
     platform = current()
     for record in event["Records"]:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagelayer.identity.wiring import IdentityWiring
+from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import current
 
 
+@traced
 def handler(event: Mapping[str, Any], context: object) -> None:
     current().part(IdentityWiring).signing_rotation.step(
         event["Step"], event["SecretId"], event["ClientRequestToken"], time.time()

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagelayer.platform.consumer import consume
+from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import current
 from imagelayer.webhooks.outbox import DeliveryTask
 from imagelayer.webhooks.wiring import WebhooksWiring
 
 
+@traced
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Work each message off; returns those that failed, which SQS delivers again. An event
     without messages is the schedule's."""

@@ -62,9 +62,24 @@ def test_every_log_group_forgets_in_every_stage() -> None:
 
 
 @EVERY_FUNCTION
-def test_a_function_traces_and_answers_before_the_gateway_gives_up(function: str) -> None:
+def test_a_function_traces_as_the_parameter_says_and_is_told(function: str) -> None:
     shared, own = aws.DOCUMENT["Globals"]["Function"], RESOURCES[function]["Properties"]
-    assert own.get("Tracing", shared["Tracing"]) == "Active"
+    assert own.get("Tracing", shared["Tracing"]) == {"Ref": "Tracing"}
+    variables = {**shared["Environment"]["Variables"], **own["Environment"]["Variables"]}
+    assert variables["TRACING"] == {"Ref": "Tracing"}
+
+
+def test_tracing_is_off_unless_it_is_asked_for() -> None:
+    parameter = aws.DOCUMENT["Parameters"]["Tracing"]
+    assert (parameter["Default"], parameter["AllowedValues"]) == (
+        "Disabled",
+        ["Disabled", "Active"],
+    )
+
+
+@EVERY_FUNCTION
+def test_a_function_answers_before_the_gateway_gives_up(function: str) -> None:
+    shared, own = aws.DOCUMENT["Globals"]["Function"], RESOURCES[function]["Properties"]
     if any(event["Type"] == "HttpApi" for event in own.get("Events", {}).values()):
         assert own.get("Timeout", shared["Timeout"]) < 30
 

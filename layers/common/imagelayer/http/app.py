@@ -24,6 +24,7 @@ from imagelayer.platform.errors import Problem
 from imagelayer.platform.idempotency import REPLAYED, Created, IdempotencyRecord, record_of
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import StoreUnavailable
+from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import Part, Platform, current
 
 # On every answer. The API serves no page that needs scripts, so nothing may load anything
@@ -112,6 +113,9 @@ class App[W: Part]:
 
     def handler(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         """Answer one API Gateway HTTP API event (payload format 2.0)."""
+        return traced(self._serve)(event, context)
+
+    def _serve(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         platform = current()
         request_id = str(event["requestContext"]["requestId"])
         headers = {"x-request-id": request_id}
