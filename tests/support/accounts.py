@@ -204,16 +204,17 @@ def meanwhile(target: object, reading: str, act: Callable[[], Any]) -> Iterator[
 
 @contextlib.contextmanager
 def calls(product: Product, function: str) -> Iterator[list[str]]:
-    """What takes a function's time within it: its AWS calls and bcrypts, by name and in order."""
+    """What takes a function's time within it: its AWS calls by name and its bcrypts by their cost,
+    in order."""
     made: list[str] = []
 
     def note(model: Any, **_: object) -> None:
         made.append(model.name)
 
     def slow(work: Callable[..., Any]) -> Callable[..., Any]:
-        def noted(*about: bytes) -> Any:
-            made.append("bcrypt")
-            return work(*about)
+        def noted(password: bytes, salt_or_hash: bytes) -> Any:
+            made.append(f"bcrypt {int(salt_or_hash.split(b'$')[2])}")
+            return work(password, salt_or_hash)
 
         return noted
 
