@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import vendors as support
-from tests.support.vendors import Vendors
+from tests.support import provider_stubs as support
+from tests.support.provider_stubs import Vendors
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from imagelayer.image_models.lifecycles import (
     _day,
 )
 from imagelayer.image_models.probe import Lifecycle, LifecycleUnknown
-from tests.support.vendors import LIVING, MODELS, Vendors
+from tests.support.provider_stubs import LIVING, MODELS, Vendors
 
 ENDS = {
     "openai": {"shutdown_date": "2026-12-01"},

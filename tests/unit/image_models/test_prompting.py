@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagelayer.image_models.prompting import CLOSING, colour_name, words
-from tests.support.vendors import MODELS, order
+from tests.support.provider_stubs import MODELS, order
 
 MODEL = MODELS["stable-image-core"]
 BRANDED = order(

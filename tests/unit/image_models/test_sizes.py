@@ -19,7 +19,7 @@ from imagelayer.image_models.sizes import (
     nearest_size,
     ratio_of,
 )
-from tests.support.vendors import MODELS
+from tests.support.provider_stubs import MODELS
 
 SIDES = st.integers(256, 2048)
 WANTED = st.tuples(SIDES, SIDES)

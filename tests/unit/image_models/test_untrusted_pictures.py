@@ -14,7 +14,7 @@ from imagelayer.image_models import pictures
 from imagelayer.image_models.calls import MAX_ANSWER_BYTES, ProviderResponse
 from imagelayer.image_models.image_model import GenerationRefused
 from imagelayer.image_models.pictures import MAX_BYTES, from_base64, from_bytes, source_png
-from tests.support.vendors import Vendors, order
+from tests.support.provider_stubs import Vendors, order
 
 
 def saved(picture: Image.Image, kind: str, **options: object) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from dev.model_servers import GOOGLE_KEY, OPENAI_KEY
 from tests.support.ledger import held
 from tests.support.product import Account, Product
-from tests.support.vendors import LIVING, MODELS, Vendors, set_keys
+from tests.support.provider_stubs import LIVING, MODELS, Vendors, set_keys
 
 EVERY_VENDOR = pytest.mark.parametrize("vendor", LIVING)
 

@@ -13,7 +13,7 @@ import pytest
 from dev.model_servers import FAILURES as SCRIPTED
 from imagelayer.image_models.calls import RETRIES, Attempts, NothingDone, retry_after
 from imagelayer.image_models.image_model import FAILURES, GenerationRefused
-from tests.support.vendors import LIVING, Vendors, order
+from tests.support.provider_stubs import LIVING, Vendors, order
 
 AGAIN = RETRIES + 1
 # What the vendor does -> our code, and how often it is asked.

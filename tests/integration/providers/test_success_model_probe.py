@@ -13,7 +13,7 @@ import pytest
 from imagelayer.image_models.probe import Lifecycle, LifecycleUnknown, ModelProbe
 from imagelayer.image_models.registry import Model, Registry, known
 from tests.support.product import Product
-from tests.support.vendors import Vendors, set_keys
+from tests.support.provider_stubs import Vendors, set_keys
 
 METRIC = "ModelShutdownNear"
 QUIET = date(2026, 6, 1)  # nothing we know of ends within a month of it

@@ -11,7 +11,7 @@ from PIL import Image
 
 from imagelayer.image_models.image_model import GenerationRefused
 from imagelayer.image_models.registry import Model
-from tests.support.vendors import LIVING, MODELS, Vendors, order
+from tests.support.provider_stubs import LIVING, MODELS, Vendors, order
 
 TODAY = date(2026, 11, 25)
 OFFERED = [
