@@ -19,7 +19,8 @@ from imagelayer.design.designs import Treatment
 from imagelayer.design.fonts import FAMILIES
 from imagelayer.design.presets import PRESETS, SAFE_INSETS
 from imagelayer.render import studio
-from imagelayer.render.compositor import Composition, Corner, compose
+from imagelayer.render.compositor import Composition, compose
+from imagelayer.render.logos import Corner
 from imagelayer.render.pango import Face, draw
 
 DOCS = ROOT / "docs"

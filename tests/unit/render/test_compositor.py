@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw
 
 from imagelayer.render import studio
 from imagelayer.render.colour import contrast_ratio, relative_luminance
-from imagelayer.render.compositor import Corner, compose, palette_distance
+from imagelayer.render.compositor import compose, palette_distance
+from imagelayer.render.logos import Corner
 
 PALETTE = ("#14213D", "#E63946", "#F4A261", "#FAF3E3")
 SIZES = [(1024, 1024), (1200, 630), (1080, 1920)]

@@ -18,14 +18,14 @@ from imagelayer.render import layouts, studio, words
 from imagelayer.render.colour import contrast_ratio, relative_luminance
 from imagelayer.render.compositor import (
     BrandReport,
-    Corner,
     TextDoesNotFit,
-    TextReport,
     compose,
     palette_distance,
 )
+from imagelayer.render.logos import Corner
 from imagelayer.render.pango import Raster, draw
 from imagelayer.render.tones import theme
+from imagelayer.render.words import TextReport
 
 # Twenty, hostile ones among them: nothing to choose from, nothing that stands out, all that glares.
 PALETTES: dict[str, tuple[str, ...]] = {

@@ -208,8 +208,8 @@ class CreditStore:
     def set_plan(
         self, org_id: str, plan: Item, terms: Terms, moves: Mapping[str, int], now: int
     ) -> None:
-        """Change the plan, and with it this month's balances by `moves`: what is taken from a
-        balance must be available in it.
+        """Change the plan, and with it this month's balances by `moves`: a decrease must be
+        available in its balance.
 
         Raises TransactionRefused when another change of the plan or a balance came first.
         """

@@ -16,22 +16,10 @@ from typing import Final
 
 from imagelayer.platform.errors import invalid
 
-__all__ = [
-    "BODY",
-    "FALLBACKS",
-    "FAMILIES",
-    "HEADING",
-    "STAND_IN",
-    "belongs",
-    "check_text",
-    "covers",
-    "find_family",
-]
-
-# What a brand is set in that says nothing else.
+# The default typography of brands.
 HEADING: Final = ("Inter", 800)
 BODY: Final = ("Inter", 500)
-# What a caller may name, and in which weights (OpenType's usWeightClass).
+# The available families with their weights (OpenType's usWeightClass).
 FAMILIES: Final[Mapping[str, tuple[int, ...]]] = {
     "Bebas Neue": (400,),
     "DM Sans": (400, 500, 700),
@@ -76,7 +64,7 @@ _MOST_MARKS: Final = 5
 
 
 def find_family(location: str, family: str, weight: int) -> tuple[str, int]:
-    """Return the family and weight asked for. Raises Problem 422 for one that is not bundled."""
+    """Return the requested family and weight. Raises Problem 422 for one that is not bundled."""
     weights = FAMILIES.get(family)
     if weights is None:
         raise invalid(f"{location}.family", f"must be one of {', '.join(FAMILIES)}")
@@ -131,7 +119,7 @@ def _within(ranges: Sequence[int], point: int) -> bool:
 
 @cache
 def _coverage() -> tuple[list[int], dict[str, list[int]]]:
-    """Read once per process, and only where text is asked for."""
+    """Read once per process, and only for designs with text."""
     data = (Path(__file__).parents[1] / "static/font_coverage.json").read_bytes()
     read = json.loads(data)
     return read["fallback"], read["families"]

@@ -244,7 +244,7 @@ def _fitting(jobs: Sequence[Job]) -> int:
     """How many of the jobs fit a response, one at least."""
     room = MAX_PAGE_BYTES
     for count, job in enumerate(jobs):
-        room -= len(json.dumps(job["prompt"]))  # what is not ASCII is longer here than on the wire
+        room -= len(json.dumps(job["prompt"]))  # non-ASCII text is longer here than on the wire
         if room < 0:
             return max(1, count)
     return len(jobs)

@@ -1,4 +1,4 @@
-"""The sweep's part for jobs: frees what is stuck and removes what has expired."""
+"""The sweep's part for jobs: retries or fails stuck jobs and removes expired ones."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from imagelayer.image_models.sizes import nearest_ratio, ratio_of
 if TYPE_CHECKING:
     from PIL import Image
 
-# FinishReason and BlockedReason of the API that speak of what was asked for or made.
+# FinishReason and BlockedReason of the API that concern the prompt or the picture.
 _FILTERED = frozenset(
     {
         "BLOCKLIST",

@@ -107,7 +107,7 @@ class OpenAi:
         try:
             answer = exchange(self.http, "GET", url, headers=self._authorization(), seconds=seconds)
         except NothingDone:
-            # Not to be asked for again: the picture is made and billed.
+            # No retry: the picture is made and billed.
             raise GenerationRefused("provider_bad_image") from None
         if answer.status != 200:
             raise GenerationRefused("provider_bad_image")

@@ -1,7 +1,7 @@
 """The prompt for a provider's model: the caller's words first, then the brand's.
 
-No word of a brand stands before the caller's, so a model that weighs its beginning most makes what
-was asked for, in the brand's manner.
+The brand's words follow the caller's, so a model that gives most weight to the beginning makes what
+the caller describes, in the brand's style.
 """
 
 from __future__ import annotations

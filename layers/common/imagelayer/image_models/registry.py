@@ -1,6 +1,6 @@
-"""The registry of image models: what may be asked for, what it costs, and until when.
+"""The registry of image models: which models there are, their prices and shutdown dates.
 
-`models.json` holds the models we know, each with the source of what is said of it. An adopter adds
+`models.json` holds the models we know, each with a source for its data. An adopter adds
 models of their own, or other terms for these, in the template's `CustomModels`: a JSON list of the
 same shape, merged by id. A model is offered when its provider is set up.
 """

@@ -1,1 +1,1 @@
-"""What every domain stands on: settings, errors, ids, times and AWS. It knows no domain."""
+"""The foundation of every domain: settings, errors, ids, times and AWS. It knows no domain."""

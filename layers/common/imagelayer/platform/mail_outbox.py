@@ -39,7 +39,7 @@ class Outbox:
 
     def notify(self, kind: str, origin: Origin | None, now: float, **about: Any) -> None:
         """Ask for a mail that reports something that has happened and cannot be undone: when the
-        queue does not answer, that is counted, and what happened stands."""
+        queue does not answer, that is counted, and the event is not undone."""
         try:
             self.ask(kind, origin, now, **about)
         except StoreUnavailable as fault:

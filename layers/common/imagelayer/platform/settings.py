@@ -1,6 +1,6 @@
 """Configuration of one function: read from the environment once, checked, frozen.
 
-There is no insecure default: what is missing raises, and stand-ins are refused outside the local
+There is no insecure default: a missing setting raises, and stand-ins are refused outside the local
 stage.
 """
 

@@ -1,7 +1,7 @@
 """One DynamoDB table as Python values in and out, with its failures named.
 
-Expressions are written by hand where the decision is: `#name` stands for the attribute `name` and
-`:name` for the value passed under that name. Everything that is not a clean answer becomes
+Expressions are written by hand where the decision is made: `#name` is the attribute `name` and
+`:name` the value passed under that name. Everything that is not a clean answer becomes
 `StoreUnavailable`, and callers let it rise: the request is denied, never waved through.
 """
 
@@ -180,8 +180,8 @@ class Table:
     def get_many(self, keys: Sequence[tuple[str, str]]) -> list[Item]:
         """Read items by their keys, strongly consistent, in no order; missing ones are left out.
 
-        What DynamoDB leaves unprocessed is asked for again, and fails like a throttled read when
-        that does not help.
+        Keys that DynamoDB leaves unprocessed are requested again; if that
+        does not help, this fails like a throttled read.
         """
         found: list[Item] = []
         for start in range(0, len(keys), BATCH_READ_ITEMS):

@@ -47,19 +47,7 @@ from imagelayer.render.tones import MIN_TEXT_CONTRAST
 from imagelayer.render.treatment import TINT_STRENGTHS, duotone, tint
 from imagelayer.render.words import TextReport
 
-__all__ = [
-    "MAX_PALETTE_DISTANCE",
-    "MIN_CONTRAST",
-    "MIN_LOGO_SHARE",
-    "BrandReport",
-    "Composition",
-    "Corner",
-    "LogoReport",
-    "TextDoesNotFit",
-    "TextReport",
-    "compose",
-    "palette_distance",
-]
+__all__ = ["TextDoesNotFit", "compose"]
 
 # Mean OKLab distance x100. About 2 is just noticeable; the studio stays under 4.
 MAX_PALETTE_DISTANCE: Final = 8.0

@@ -92,7 +92,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Layout:
-    """The zone a design may use and how it stands in it."""
+    """The zone a design may use and its alignment in it."""
 
     zone: Box
     anchor: Literal["top", "middle", "bottom"]

@@ -48,7 +48,7 @@ _NAME_PLATE_PAD: Final = 0.7
 
 @dataclass(frozen=True)
 class LogoReport:
-    """Where the logo stands and how it reads; lengths in pixels, `scale` 1.0 is original size.
+    """Where the logo is and how legible; lengths in pixels, `scale` 1.0 is original size.
 
     `contrast` is the WCAG 2.2 ratio between the logo's mean visible luminance and the picture
     behind it, taken at whichever of the picture's 10th and 90th luminance percentiles is worse.

@@ -281,7 +281,7 @@ def _ink_width(text: str, face: Face) -> int:
 def capitals(text: str, face: Face, leading: float) -> tuple[float, float]:
     """Top of a text's capitals and its baseline below the start of a line's box, in ems.
 
-    Where a family lacks Greek or Cyrillic another draws them, and stands elsewhere in the box.
+    Where a family lacks Greek or Cyrillic another draws them, at another height in the box.
     """
     if _CYRILLIC.search(text):
         return _capital("\u041d", face, leading)
@@ -360,6 +360,6 @@ def _font(text: str, face: Face, size: float) -> str:
 
 
 def heaviness(face: Face) -> int:
-    """The weight of what stands in for a face: a display face that comes in one weight looks bold
+    """The weight of a face's substitute: a display face that comes in one weight looks bold
     whatever its file says."""
     return 700 if len(FAMILIES[face.family]) == 1 else face.weight

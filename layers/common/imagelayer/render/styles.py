@@ -9,7 +9,7 @@ arrays see only arithmetic that IEEE 754 fixes to the bit.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import cast
 
 import numpy as np
@@ -56,10 +56,6 @@ class Scene:
         x = ((np.arange(columns) + 0.5) / columns - 0.5) * (self.width / self.short)
         y = ((np.arange(rows) + 0.5) / rows - 0.5) * (self.height / self.short)
         return np.broadcast_to(x, (rows, columns)), np.broadcast_to(y[:, None], (rows, columns))
-
-    @cached_property
-    def centre(self) -> tuple[float, float]:
-        return self.width / 2, self.height / 2
 
 
 class Swell:

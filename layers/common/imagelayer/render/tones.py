@@ -29,7 +29,7 @@ _LABEL_CONTRAST: Final = 4.8
 
 @dataclass(frozen=True)
 class Theme:
-    """One ground and what stands on it. `pill` is a filled shape, `label` the text on it."""
+    """One ground and the elements on it. `pill` is a filled shape, `label` the text on it."""
 
     dark: bool
     ground: Rgb

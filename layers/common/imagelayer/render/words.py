@@ -73,7 +73,7 @@ def write(
 ) -> tuple[list[_Ink], Theme]:
     """Veil the picture behind the words; returns what `imprint` then draws.
 
-    The logo is laid between the two: it stands on the veil and chooses its variant by it.
+    The logo is laid between the two: it is placed on the veil and chooses its variant by it.
     """
     chosen, strength, frosted = _weigh(canvas, palette, placed)
     inks = [_ink(block, chosen, layout) for block in placed if block.block.kind != "rule"]

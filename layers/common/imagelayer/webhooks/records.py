@@ -74,7 +74,7 @@ class Delivery(TypedDict):
 
 
 class Attempt(TypedDict):
-    """An attempt that was made, for the log. The store sets `expires_at` and omits what is None."""
+    """A finished attempt, for the log. The store sets `expires_at` and omits what is None."""
 
     id: str
     message_id: str

@@ -1,8 +1,8 @@
 """Sends one webhook to one receiver, and reports the outcome.
 
 The name is resolved here, every address it resolves to is checked, and the connection goes to one
-of those very addresses, while TLS and the Host header still speak of the name. Redirects are
-answers like any other. The answer's body is not read: what it says is the receiver's own business.
+of those addresses, while TLS and the Host header still use the name. Redirects are not followed,
+and the response's body is not read.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Undeliverable(Exception):
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a receiver answered."""
+    """A receiver's response."""
 
     status: int
     retry_after: str | None
@@ -71,7 +71,7 @@ def _default_context() -> ssl.SSLContext:
 
 @dataclass(frozen=True)
 class WebhookHttp:
-    """A client that reaches public addresses alone; with `loopback`, this machine as well."""
+    """A client for public addresses only; with `loopback`, also for this machine."""
 
     loopback: bool = False
     resolve: Resolve = system_resolve
@@ -80,7 +80,7 @@ class WebhookHttp:
     timeout: float = TIMEOUT_SECONDS
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Receipt:
-        """Send one request and return its answer, whatever the status. Raises Undeliverable."""
+        """Send one request and return its response of any status. Raises Undeliverable."""
         deadline = self.clock() + self.timeout
         try:
             target = parse(url, loopback=self.loopback)
@@ -92,15 +92,15 @@ class WebhookHttp:
                 return self._exchange(target, address, deadline, body, headers)
             except Undeliverable as failure:
                 fault = failure
-                # Only where nothing can have been received may it be sent once more.
+                # Send again only if the receiver cannot have received anything.
                 if failure.kind != "connection_failed":
                     break
         raise fault
 
     def _addresses(self, target: Target, deadline: float) -> list[str]:
-        """Every address of the host, IPv4 first, because many networks still have nothing else.
+        """Every address of the host, IPv4 first, because many networks have nothing else.
 
-        One address that must not be reached refuses them all: such a name is a trap or a mistake.
+        One forbidden address refuses them all: such a name is an attack or a mistake.
         """
         found = _within(
             deadline - self.clock(), lambda: list(self.resolve(target.host, target.port))
@@ -121,7 +121,7 @@ class WebhookHttp:
     ) -> Receipt:
         sent = {**headers, "Host": target.authority, "User-Agent": USER_AGENT}
         connected = self._connect(target, address, deadline)
-        with _told(lambda: self.clock() >= deadline), self._cut_off(connected, deadline):
+        with _named_errors(lambda: self.clock() >= deadline), self._cut_off(connected, deadline):
             with connected, self._secured(target, connected) as secured:
                 connection = http.client.HTTPConnection(target.host, target.port)
                 connection.sock = secured
@@ -129,7 +129,7 @@ class WebhookHttp:
                 with contextlib.closing(connection.getresponse()) as answer:
                     receipt = Receipt(answer.status, answer.headers.get("Retry-After"))
             if self.clock() >= deadline:
-                raise TimeoutError  # a head that was cut off reads like one that has ended
+                raise TimeoutError  # a truncated head looks like a complete one
             return receipt
 
     def _connect(self, target: Target, address: str, deadline: float) -> socket.socket:
@@ -150,9 +150,9 @@ class WebhookHttp:
 
     @contextlib.contextmanager
     def _cut_off(self, connected: socket.socket, deadline: float) -> Iterator[None]:
-        """End the connection at the deadline: a receiver that sends a byte now and then keeps every
-        single read short."""
-        # TLS takes the descriptor over; a second one of the same connection can still end it.
+        """Close the connection at the deadline: a receiver that sends a byte now and then never
+        exceeds a read timeout."""
+        # TLS takes over the descriptor; a duplicate of it can still shut the connection down.
         twin = connected.dup()
 
         def cut() -> None:
@@ -170,8 +170,8 @@ class WebhookHttp:
 
 
 @contextlib.contextmanager
-def _told(is_late: Callable[[], bool]) -> Iterator[None]:
-    """Name what can go wrong; whatever it looks like, past the deadline it was the time."""
+def _named_errors(is_late: Callable[[], bool]) -> Iterator[None]:
+    """Turn errors into Undeliverable; past the deadline every error is a timeout."""
     try:
         yield
     except (OSError, http.client.HTTPException, ValueError) as fault:

@@ -1,9 +1,9 @@
 """Where webhooks may go: https to public addresses, and nowhere else.
 
-An endpoint's creator chooses what our network talks to, so all of the choice is checked:
-the URL when the endpoint is made, and the addresses its name resolves to each time something is
-sent (OWASP SSRF prevention cheat sheet). The connection then goes to the very address that was
-checked, so a name that resolves otherwise a moment later gains nothing.
+The creator of a webhook chooses what our network connects to, so every part of that choice is
+checked: the URL when the webhook is created, and the addresses its name resolves to each time
+something is sent (OWASP SSRF prevention cheat sheet). The connection then goes to the address that
+was checked, so a name that resolves differently a moment later gains nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
 MAX_URL = 2048
-# Below 1024 are services that have nothing to do with webhooks.
+# Ports below 1024 belong to services other than webhook receivers.
 FIRST_HIGH_PORT = 1024
 _PORTS = {"https": 443, "http": 80}
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -60,7 +60,7 @@ class Target:
 
 
 def parse(url: str, *, loopback: bool = False) -> Target:
-    """The target of a URL. Raises Refused.
+    """The target of a URL. Raises TargetRefused.
 
     `loopback` lets plain http reach this machine itself, for the local stage.
     """
@@ -86,10 +86,10 @@ def parse(url: str, *, loopback: bool = False) -> Target:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is reachable by everybody, which is all that a webhook may reach."""
+    """Whether an address is public; webhooks reach no others."""
     try:
         found = ipaddress.ip_address(address)
-    except ValueError:  # an IPv6 zone of this host is none that everybody has
+    except ValueError:  # not an address, or one with an IPv6 zone of this host
         return False
     return _is_public(found)
 
