@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from imagelayer.mail.messages import MailMessage
+from imagelayer.mail.requests import requested
 from imagelayer.mail.wiring import MailWiring
-from imagelayer.mail.worker import requested
 from imagelayer.platform.consumer import consume
 from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import current

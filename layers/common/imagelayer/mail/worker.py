@@ -26,13 +26,11 @@ from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES, Limited
 from imagelayer.mail import letters
-from imagelayer.mail.letters import Mail, Occasion
+from imagelayer.mail.letters import Mail
 from imagelayer.mail.mailer import Mailer
-from imagelayer.mail.messages import MailMessage
+from imagelayer.mail.requests import MailRequest
 from imagelayer.mail.suppressions import SuppressionStore
-from imagelayer.platform.principals import Origin
 from imagelayer.platform.table import StoreUnavailable
-from imagelayer.platform.times import rfc3339
 
 NOTICE_SECONDS = 70 * 86_400  # longer than the month that a notice is about
 ATTEMPTS = 5
@@ -66,33 +64,8 @@ class DueMail:
 
 
 @dataclass(frozen=True)
-class MailRequest:
-    """One queue message: the kind of mail, and whom or what it is about."""
-
-    kind: str
-    about: Mapping[str, Any]
-    id: str
-    first: bool  # not a repeated delivery
-    at: int
-
-    @property
-    def origin(self) -> Origin:
-        """Where the request came from."""
-        about = self.about
-        return Origin(
-            str(about.get("ip", "")), str(about.get("request_id", "")), str(about.get("client", ""))
-        )
-
-    @property
-    def occasion(self) -> Occasion:
-        """The same, in words."""
-        at = rfc3339(self.at).replace("T", " ").removesuffix(":00Z")[:16] + " UTC"
-        return Occasion(at, self.origin.client, self.origin.ip)
-
-
-@dataclass(frozen=True)
 class MailWorker:
-    """The use case of one queue request."""
+    """The use case of one request."""
 
     accounts: AccountStore
     organizations: OrganizationStore
@@ -392,10 +365,3 @@ def _is_contested(seen: PendingSignUp | None, sign_up: SignUp | PendingSignUp, n
     if not seen or seen["expires_at"] <= now:
         return False
     return bool(seen["contested"] or seen["password_hash"] != sign_up["password_hash"])
-
-
-def requested(message: MailMessage, record: Mapping[str, Any]) -> MailRequest:
-    """The mail that a queue record requests."""
-    received = int((record.get("attributes") or {}).get("ApproximateReceiveCount", 1))
-    about = message.model_extra or {}
-    return MailRequest(message.kind, about, str(record["messageId"]), received <= 1, message.at)
