@@ -354,3 +354,9 @@ def test_each_step_is_logged_with_who(product: Product, owner: Account) -> None:
             owner.user_id,
             owner.org_id,
         )
+
+
+def test_a_code_may_be_typed_as_authenticators_show_it(product: Product, owner: Account) -> None:
+    code = enrol(product, owner).fresh_code()
+    login = log_in(product, owner.email, totp_code=f" {code[:3]} {code[3:]}")
+    assert login.status == 200
