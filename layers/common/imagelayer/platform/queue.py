@@ -22,7 +22,7 @@ class QueueMessage:
 
 
 class Queue:
-    """Sends JSON messages; delivery is at least once, so consumers claim their work."""
+    """Sends JSON messages; delivery is at least once, so consumers lease their work."""
 
     def __init__(self, client: Callable[[], Any], url: str) -> None:
         """`client` is called with the first message: most calls send none."""
