@@ -62,7 +62,7 @@ def test_every_log_group_forgets_in_every_stage() -> None:
 
 
 @EVERY_FUNCTION
-def test_a_function_traces_as_the_parameter_says_and_is_told(function: str) -> None:
+def test_a_function_traces_as_the_parameter_says(function: str) -> None:
     shared, own = aws.DOCUMENT["Globals"]["Function"], RESOURCES[function]["Properties"]
     assert own.get("Tracing", shared["Tracing"]) == {"Ref": "Tracing"}
     variables = {**shared["Environment"]["Variables"], **own["Environment"]["Variables"]}

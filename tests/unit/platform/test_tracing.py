@@ -1,4 +1,4 @@
-"""Traces are made where the template asks for them, and nothing of X-Ray is loaded elsewhere."""
+"""Traces are made where the template turns them on, and nothing of X-Ray is loaded elsewhere."""
 
 from __future__ import annotations
 
