@@ -62,9 +62,6 @@ def sound(shop: Shop, *, used: int, images: int, jobs: int = 1) -> None:
     assert len(shop.objects()) == images
 
 
-# ── Accept ──────────────────────────────────────────────────────────────────────────────────────
-
-
 def accepting(cloud: LocalCloud, shop: Shop, **body: object) -> Attempt:
     """A request with an idempotency key, repeated until it is answered."""
     key = secrets.token_hex(8)
@@ -149,9 +146,6 @@ def month() -> str:
     return time.strftime("%Y-%m", time.gmtime())
 
 
-# ── Work ────────────────────────────────────────────────────────────────────────────────────────
-
-
 def message(job: Item) -> dict[str, object]:
     """What SQS would deliver for a job, with the same id each time."""
     body = json.dumps({"org_id": job["org_id"], "generation_id": job["id"]})
@@ -222,9 +216,6 @@ def work_on_a_canceled_job(cloud: LocalCloud) -> Attempt:
     return working(cloud, shop, job, lambda: sound(shop, used=0, images=0))
 
 
-# ── Cancel ──────────────────────────────────────────────────────────────────────────────────────
-
-
 def canceling(cloud: LocalCloud, shop: Shop, job: Item) -> Attempt:
     """A cancellation, repeated until it is answered; then the job's message comes after all."""
 
@@ -263,9 +254,6 @@ def cancel_a_running_job(cloud: LocalCloud) -> Attempt:
     )
     assert running is not None
     return canceling(cloud, shop, job)
-
-
-# ── Delete ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def deleting(shop: Shop, job: Item, holds: Callable[[], None]) -> Attempt:
@@ -316,9 +304,6 @@ def delete_a_waiting_job(cloud: LocalCloud) -> Attempt:
         assert shop.objects() == []
 
     return deleting(shop, job, holds)
-
-
-# ── Sweep ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def sweep(cloud: LocalCloud) -> Attempt:
@@ -403,9 +388,6 @@ def due(cloud: LocalCloud, shop: Shop, user: User) -> bool:
     """Whether the sweep has left something that was due."""
     jobs = [job for job in shop.jobs() if job["sweep_at"] <= now()]
     return bool(jobs) or cloud_accounts.accounts(cloud).get_user(user["id"]) is not None
-
-
-# ── The matrix ──────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)

@@ -607,9 +607,6 @@ def test_a_fault_at_any_call_leaves_nothing_half_made_and_the_call_again_succeed
     matrix.cells |= met
 
 
-# ── The mail function, whose calls no request waits for ─────────────────────────────────────────
-
-
 def deliver(cloud: LocalCloud, body: dict[str, Any], message_id: str) -> bool:
     """Deliver one queue message to the mail function; whether it was worked off."""
     record = {

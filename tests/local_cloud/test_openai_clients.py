@@ -182,9 +182,6 @@ def test_every_case_of_the_suites_is_listed_here_and_both_suites_have_the_same()
         assert {each.partition(after)[0] for each in rest} == {*CASES, *SLOW}, name
 
 
-# ── What was paid ────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("quota-org")
 @CLIENT
 def test_what_the_client_was_answered_with_is_what_it_paid_for(

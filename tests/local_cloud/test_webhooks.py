@@ -153,9 +153,6 @@ def edit(cloud: LocalCloud, item: Item, **values: Any) -> None:
     table.update(item["pk"], item["sk"], f"SET {settings}", **values)
 
 
-# ── The whole way ───────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_finished_generation_arrives_signed_and_is_in_the_log(
     cloud: LocalCloud, receiver: Receiver
 ) -> None:
@@ -214,9 +211,6 @@ def test_a_message_whose_queue_message_was_lost_is_found_by_the_sweep(
         assert invoke(cloud, "WebhookDeliveryFunction", {})["failed"] == 0
         time.sleep(0.5)
     assert [got.id for got in receiver.wait(path)] == [task.message_id]
-
-
-# ── Races ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_of_many_racing_requests_exactly_as_many_endpoints_are_made_as_may_be(
@@ -335,9 +329,6 @@ def test_a_worker_that_reads_before_it_claims_sends_twice(
     """The control, beside the same race with the real store."""
     assert race_in_process(cloud, receiver, WebhookStore) == 1
     assert race_in_process(cloud, receiver, CarelessStore) > 1
-
-
-# ── Faults ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)

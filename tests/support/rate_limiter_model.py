@@ -21,7 +21,6 @@ from imagelayer.platform.table import (
 
 START_MS = 1_800_000_000_000
 
-# ── The table ───────────────────────────────────────────────────────────────────────────────────
 
 Holds = Callable[[Item, Mapping[str, Any]], bool]
 _COMPARES: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -175,9 +174,6 @@ class FakeTable(Table):
         item = self.items.get(key, {"pk": write.pk, "sk": write.sk})
         self.items[key] = change_of(write.expression)(item, write.values)  # a new one each time
         return self.items[key]
-
-
-# ── The model ───────────────────────────────────────────────────────────────────────────────────
 
 
 def interval_of(policy: Policy) -> int:

@@ -39,9 +39,6 @@ def use(product: Product, owner: Account) -> str:
     return str(create(product, owner.headers, n=2).json["id"])
 
 
-# ── Grants ───────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("quota-org")
 def test_a_grant_is_given_once_by_its_key_whatever_it_says_and_whenever(
     product: Product, owner: Account, stranger: Account, monkeypatch: pytest.MonkeyPatch
@@ -109,9 +106,6 @@ def test_what_a_shard_counted_that_falls_away_still_counts(
     vars(wallet)["choose"] = lambda count: 0
     set_plan(product, owner, shards=1, limits=limits)
     assert create(product, owner.headers).status == 429
-
-
-# ── Plans ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("quota-org")
@@ -237,9 +231,6 @@ def test_a_month_that_opens_while_a_plan_is_set_has_the_plans_allowance(
     assert balances(product, owner.org_id) == {f"{month}#0": (3, 0, 1, 2)}
     assert create(product, owner.headers, n=3).status == 402
     assert audit(product, owner) == []
-
-
-# ── The audit ────────────────────────────────────────────────────────────────────────────────────
 
 
 def movement(product: Product, kind: str) -> dict[str, Any]:

@@ -118,9 +118,6 @@ def test_a_key_used_up_by_a_refused_request_may_be_used_again(
     )
 
 
-# ── Idempotency keys ─────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_key_that_was_used_for_another_request_is_refused(
     product: Product, owner: Account
 ) -> None:
@@ -193,9 +190,6 @@ def test_a_request_that_keeps_meeting_its_twin_is_reported(
     assert len(calls) == 8
     assert product.items("GenerationsTable") == []
     assert create(product, owner.headers, key).status == 202
-
-
-# ── Canceling ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("quota-org")

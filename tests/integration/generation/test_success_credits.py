@@ -56,9 +56,6 @@ def kinds(product: Product) -> list[str]:
     return [each["kind"] for each in product.dump_of("CreditsTable") if "kind" in each]
 
 
-# ── The allowance ────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("quota-org")
 def test_of_requests_that_open_a_month_at_once_one_does(
     product: Product, owner: Account, till: Till
@@ -130,9 +127,6 @@ def test_a_job_ends_in_the_month_it_was_asked_for_in(
     days = [each["sk"] for each in product.dump_of("CreditsTable") if each["sk"][:5] == "USAGE"]
     assert [day.split("#")[1] for day in days] == ["2061-02-01"] * (ends == "settle")
     assert audit(product, owner) == []
-
-
-# ── Grants ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("quota-org")
@@ -212,9 +206,6 @@ def test_in_a_new_month_its_allowance_comes_before_a_later_grant_at_once(
     }
 
 
-# ── What a warm process remembers ────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("quota-org")
 def test_a_warm_process_notices_a_grant_and_each_change_of_the_plan_at_once(
     product: Product, owner: Account
@@ -263,9 +254,6 @@ def test_shards_of_a_balance_are_used_to_the_last_credit(product: Product, owner
     product.work_queue()
     assert sum(each[1] for each in balances(product, owner.org_id).values()) == 10
     assert audit(product, owner) == []
-
-
-# ── One outcome ──────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("quota-org")

@@ -134,9 +134,6 @@ def test_a_request_that_is_sent_again_makes_up_for_a_lost_message(
     assert (product.queued(), held(product)) == (0, (1, 0))
 
 
-# ── Clients that count their attempts ────────────────────────────────────────────────────────────
-
-
 @pytest.fixture
 def key(product: Product, owner: Account) -> dict[str, str]:
     """An API key's headers."""

@@ -122,9 +122,6 @@ def test_another_organization_is_notified_of_its_own(
     assert [each["org_id"] for each in messages] == [owner.org_id]
 
 
-# ── Refused for want of credits ──────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("quota-org")
 def test_a_caller_refused_for_want_of_credits_has_the_owners_notified_once(
     product: Product, owner: Account
@@ -137,9 +134,6 @@ def test_a_caller_refused_for_want_of_credits_has_the_owners_notified_once(
     assert asked(product) == [100, 80]
     assert ask(product, owner).status == 402
     assert asked(product) == [100, 80]
-
-
-# ── What goes wrong ──────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_mail_that_cannot_be_asked_for_fails_no_job_and_is_made_up_for_by_the_next(

@@ -92,9 +92,6 @@ def test_bytes_that_may_not_fit_an_answer_are_refused_before_they_are_paid_for(
         assert product.items("GenerationsTable") == []
 
 
-# ── Pictures to start from ───────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize(
     "url",
     [
@@ -181,9 +178,6 @@ def test_a_picture_that_is_too_large_is_413_before_it_is_parsed(
     large = PNG + bytes(4_400_000)
     answer = edit_form(product, owner.headers, [("image", ("a.png", large, "image/png"))])
     assert (answer.status, answer.json["code"]) == (413, "body_too_large")
-
-
-# ── The outcome of the job ───────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("quota-org")

@@ -113,9 +113,6 @@ def test_a_stream_of_edits_is_named_so(product: Product, owner: Account) -> None
     assert [name for name, _ in events(answer)] == ["image_edit.completed"]
 
 
-# ── The picture that was sent ────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("media-72h", "deletion")
 def test_the_picture_lies_under_its_organization_and_goes_with_the_job(
     product: Product, owner: Account

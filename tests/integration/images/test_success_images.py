@@ -183,9 +183,6 @@ def test_test_keys_cost_nothing(product: Product, owner: Account) -> None:
     assert (len(answer.json["data"]), answer.json["credits"]) == (2, 0)
 
 
-# ── Streams ──────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_stream_is_each_image_completed(product: Product, owner: Account) -> None:
     answer = generate(product, owner.headers, stream=True, n=2, seed=SEED)
     assert answer.status == 200
@@ -214,9 +211,6 @@ def test_a_stream_that_is_refused_is_a_problem_like_any_other(
 ) -> None:
     answer = generate(product, owner.headers, stream=True, n=5)
     assert (answer.status, answer.json["code"]) == (422, "validation_failed")
-
-
-# ── Models ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_models_that_can_be_asked_are_listed_and_read_one_by_one(

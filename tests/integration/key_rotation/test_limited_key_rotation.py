@@ -15,8 +15,6 @@ from tests.support import accounts, api_keys
 from tests.support.api_keys import VALID
 from tests.support.product import Account, Product, bearer
 
-# ── How many ─────────────────────────────────────────────────────────────────────────────────────
-
 
 def fill(product: Product, count: int = MAX_KEYS) -> None:
     """As if the organization had so many keys."""
@@ -62,8 +60,6 @@ def test_a_repeated_request_is_answered_when_no_key_is_left(
     assert (again.status, again.json) == (201, made)
     assert again.headers["idempotent-replayed"] == "true"
 
-
-# ── How often ────────────────────────────────────────────────────────────────────────────────────
 
 FEW = {"quota": 3, "window": 60, "burst": 2}
 MANY = {"quota": 6000, "window": 3600, "burst": 3000}

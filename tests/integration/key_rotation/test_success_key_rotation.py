@@ -217,8 +217,6 @@ def test_scopes_are_kept_once_and_in_order(product: Product, owner: Account) -> 
     assert key["scopes"] == sorted(ALL_SCOPES)
 
 
-# ── Changing a key ───────────────────────────────────────────────────────────────────────────────
-
 CHANGES = pytest.mark.parametrize(
     "changes",
     [
@@ -299,9 +297,6 @@ def test_disabling_that_died_half_way_is_finished_by_the_same_call_again(
     assert not end_users.is_good(product, session)
 
 
-# ── When it was used ─────────────────────────────────────────────────────────────────────────────
-
-
 def test_the_newest_use_of_any_secret_is_shown_and_survives_rotation(
     product: Product, owner: Account
 ) -> None:
@@ -331,9 +326,6 @@ def test_a_list_reads_the_uses_of_all_its_secrets_in_one_call(
         listed = product.call("GET", "/v1/keys", headers=owner.headers).json["data"]
     assert calls == ["UpdateItem", "Query", "BatchGetItem"]
     assert [each["last_used_at"] is not None for each in listed] == [False, False, True]
-
-
-# ── Networks ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_networks_are_kept_once_in_their_canonical_form(product: Product, owner: Account) -> None:
@@ -391,9 +383,6 @@ def test_a_change_of_the_networks_holds_from_the_next_request_both_ways(
         assert seen() == expected, cidrs
 
 
-# ── Publishable keys ─────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_publishable_key_is_made_rotated_and_revoked_like_any_other(
     product: Product, owner: Account
 ) -> None:
@@ -405,9 +394,6 @@ def test_a_publishable_key_is_made_rotated_and_revoked_like_any_other(
     assert rotated["kind"] == "publishable"
     assert revoke(product, owner, key).status == 204
     assert [item["sk"] for item in product.items("KeysTable")] == ["KEYS"]
-
-
-# ── Idempotency keys ─────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("keys-rotate")

@@ -53,9 +53,6 @@ def test_a_publishable_key_is_not_a_credential_and_is_not_even_looked_up(
     assert product.dump_of("KeysTable") == before
 
 
-# ── Networks ─────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("keys-rotate")
 @pytest.mark.parametrize("warm", [True, False])
 def test_a_key_used_from_elsewhere_is_refused_and_uses_up_nothing_of_its_owner(
@@ -98,9 +95,6 @@ def test_where_a_key_may_be_used_from_says_nothing_of_its_end_users(
     session = session_bearer(product.session(key))
     path = "/v1/generations/gen_00000000000000000000000000"
     assert product.call("GET", path, headers=session, ip=ELSEWHERE).status == 404
-
-
-# ── A publishable key beside a session token ─────────────────────────────────────────────────────
 
 
 def beside(product: Product, session: dict[str, Any], key: str, ip: str = api_keys.HOME) -> Answer:

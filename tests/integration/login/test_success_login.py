@@ -160,9 +160,6 @@ def test_every_step_of_a_session_is_logged(product: Product, owner: Account) -> 
         assert line["ip"] == "198.51.100.7"
 
 
-# ── A trade whose answer was lost ───────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("sessions-short")
 def test_a_trade_that_is_repeated_at_once_from_the_same_place_gets_the_same_successor(
     product: Product, owner: Account
@@ -189,9 +186,6 @@ def test_repeating_a_trade_does_not_stretch_the_moment_in_which_it_may_be_repeat
     assert session["refresh_hash"] == earlier["refresh_hash"]
 
 
-# ── Lifetimes ───────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("sessions-short")
 def test_a_session_idles_for_a_week_and_lives_for_a_month_however_often_it_is_used(
     product: Product, owner: Account
@@ -211,9 +205,6 @@ def test_a_session_idles_for_a_week_and_lives_for_a_month_however_often_it_is_us
     max_age = re.search(r"Max-Age=(\d+);", answer.cookies[0])
     assert max_age is not None
     assert abs(int(max_age[1]) - 2 * 86_400) < 60
-
-
-# ── Where one is logged in ──────────────────────────────────────────────────────────────────────
 
 
 def listed(product: Product, account: Account) -> list[dict[str, Any]]:
@@ -315,9 +306,6 @@ def test_sessions_that_ran_out_make_room_before_active_ones_do(
     assert dead_id not in left
 
 
-# ── Places ──────────────────────────────────────────────────────────────────────────────────────
-
-
 def new_place_mails(product: Product) -> list[str]:
     return [str(mail.body) for mail in product.mails() if mail.subject.startswith("New login")]
 
@@ -369,9 +357,6 @@ def test_when_the_mail_cannot_be_asked_for_the_place_stays_new(
         assert log_in(product, owner.email, ip=ELSEWHERE).status == 503
     assert log_in(product, owner.email, ip=ELSEWHERE).status == 200
     assert len(new_place_mails(product)) == 1
-
-
-# ── Hashes that are made anew ───────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("passwords-bcrypt")

@@ -283,9 +283,6 @@ def test_a_trade_that_the_sdk_repeats_after_a_lost_answer_is_not_theft(
     assert refresh(product, traded).status == 200
 
 
-# ── Logins that meet another change ─────────────────────────────────────────────────────────────
-
-
 Change = Callable[[Product, Account], object]
 
 

@@ -150,9 +150,6 @@ def test_when_the_count_cannot_be_kept_the_mail_waits(
     assert len(sent) == 1
 
 
-# ── Withheld ─────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("security-logged")
 @EVERY_CAUSE
 def test_no_mail_of_any_kind_goes_to_an_address_that_refused_one(

@@ -119,9 +119,6 @@ def test_a_mail_tells_when_and_from_where_in_words_of_ours(
     assert "evil.example" not in letter.text + letter.html
 
 
-# ── Whom it goes to ──────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize("kind", ["key_created", "key_rotated"])
 def test_mails_about_keys_go_to_every_owner_and_to_no_one_else(
     product: Product, owner: Account, stranger: Account, kind: str
@@ -166,9 +163,6 @@ def test_mails_about_an_account_go_to_its_holder_alone(
     message = {"kind": kind, "at": int(time.time()), "user_id": friend.user_id}
     assert mail_triggers.deliver(product, mail_triggers.record(message)) == []
     assert [letter.to for letter in sent] == [FRIEND]
-
-
-# ── Once, or again ───────────────────────────────────────────────────────────────────────────────
 
 
 def quota(owner: Account, percent: int = 80, month: str = "2026-11") -> dict[str, object]:
@@ -266,9 +260,6 @@ def test_of_two_links_for_the_same_thing_the_newer_one_is_good(
     older, newer = (letter.token for letter in sent)
     assert accounts.reset(product, older).status == 400
     assert accounts.reset(product, newer).status == 204
-
-
-# ── What is not so any more ──────────────────────────────────────────────────────────────────────
 
 
 def test_an_invitation_that_was_withdrawn_in_between_sends_nothing(

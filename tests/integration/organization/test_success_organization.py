@@ -49,9 +49,6 @@ def test_a_change_of_nothing_changes_nothing(product: Product, owner: Account) -
     assert product.security_events("organization.changed") == []
 
 
-# ── Members ──────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_members_are_listed_with_role_and_second_factor_in_the_order_they_came(
     product: Product, owner: Account
 ) -> None:
@@ -240,9 +237,6 @@ def test_owners_are_counted_right_through_every_way_of_becoming_one_and_ceasing_
     assert organizations.owners(product, owner.org_id) == (1, 1)
 
 
-# ── Owners who need a second factor ──────────────────────────────────────────────────────────────
-
-
 def asking(product: Product, owner: Account) -> accounts.Authenticator:
     """The owner sets a second factor up and requires one of all owners."""
     app = accounts.enrol(product, owner)
@@ -316,9 +310,6 @@ def test_owners_may_stop_asking(product: Product, owner: Account) -> None:
     assert login.json["second_factor_required"] is False
     events = product.security_events("organization.changed")
     assert [event["reason"] for event in events] == ["owners_need_second_factor"] * 2
-
-
-# ── Invitations ──────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("security-logged")

@@ -157,9 +157,6 @@ def test_a_refused_password_is_not_repeated(product: Product, owner: Account, wa
     assert "shortsecret" not in product.output.getvalue()
 
 
-# ── Two changes that meet ───────────────────────────────────────────────────────────────────────
-
-
 def test_of_two_resets_with_one_token_one_counts(product: Product, owner: Account) -> None:
     forgot(product, owner.email)
     token = product.newest_token()

@@ -36,9 +36,6 @@ def subjects(product: Product, account: Account) -> list[str]:
     return [each.subject for each in mails if account.email in each.destinations["ToAddresses"]]
 
 
-# ── Forgotten ───────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize("spelling", ["dev@example.com", "DEV@Example.com", " dev@example.com."])
 def test_who_forgot_a_password_gets_a_link_that_sets_another(
     product: Product, owner: Account, spelling: str
@@ -85,9 +82,6 @@ def test_who_was_never_confirmed_gets_the_confirmation_once_more(product: Produc
     assert "/reset-password" not in str(mail.body)
     assert product.newest_token() != first
     assert "reset" not in product.item("AccountsTable", "USER")
-
-
-# ── Reset ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("sessions-short")
@@ -183,9 +177,6 @@ def test_every_role_may_reset_its_own_password(product: Product, owner: Account)
     assert log_in(product, viewer.email, NEW_PASSWORD).status == 200
     assert is_logged_in(product, owner.token)
     assert log_in(product, owner.email).status == 200
-
-
-# ── Changed ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("sessions-short")

@@ -140,9 +140,6 @@ def test_what_is_waiting_ends_with_the_confirmation(product: Product) -> None:
     assert not {"pending", "verified_with", "reset"} & set(user)
 
 
-# ── Captcha ─────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("captcha")
 def test_one_solved_captcha_is_good_for_one_address(product: Product) -> None:
     assert product.register("dev@example.com", turnstile_token="solved-once").status == 202
@@ -189,9 +186,6 @@ def test_a_captcha_that_was_not_solved_raises_no_alarm(product: Product) -> None
     product.siteverify = {"success": False, "error-codes": ["invalid-input-response"]}
     assert product.register("dev@example.com").status == 400
     assert "CaptchaMisconfigured" not in product.output.getvalue()
-
-
-# ── Domains ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("disposable-blocked")

@@ -124,9 +124,6 @@ def test_mail_to_one_address_is_limited_no_matter_who_asks_and_nothing_tells(
     assert len(product.mails()) == 1 + 2
 
 
-# ── Mail that a stranger can cause ──────────────────────────────────────────────────────────────
-
-
 def sign_up_again(product: Product, email: str) -> Answer:
     return product.register(email, ip=CLIENT)
 

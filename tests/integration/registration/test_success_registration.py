@@ -110,9 +110,6 @@ def test_addresses_that_differ_in_their_tags_are_different_mailboxes(product: Pr
     assert len({account.user_id for account in accounts}) == 3
 
 
-# ── Sign-ups that meet ──────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize("mailed_between", [True, False])
 def test_of_two_sign_ups_with_different_passwords_neither_password_counts(
     product: Product, mailed_between: bool
@@ -205,9 +202,6 @@ def test_the_names_of_the_sign_up_that_was_confirmed_are_the_ones_that_count(
     assert login.json["organization"]["name"] == "Solstice Coffee"
 
 
-# ── Links ───────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_link_that_was_sent_again_replaces_the_first(product: Product) -> None:
     product.register(EMAIL)
     first = product.newest_token()
@@ -279,9 +273,6 @@ def test_a_confirmation_whose_answer_was_lost_is_answered_again_and_then_never(
         assert log_in(product, EMAIL, NEW_PASSWORD).status == 200
     else:
         assert log_in(product, EMAIL).status == 200
-
-
-# ── Mail ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("keys-hashed")

@@ -38,9 +38,6 @@ def two_factors(product: Product, account: Account) -> bool:
     return bool(me.json["user"]["two_factor_enabled"])
 
 
-# ── Set up ──────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_an_authenticator_gets_what_it_needs(product: Product, owner: Account) -> None:
     started = start_enrolment(product, owner)
     assert started.status == 201
@@ -108,9 +105,6 @@ def test_setting_it_up_and_taking_it_down_is_reported_by_mail(
     assert "removed" in product.mails()[-1].subject
 
 
-# ── Codes ───────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize(
     ("steps", "status"), [(-3, 401), (-2, 401), (-1, 200), (0, 200), (1, 200), (2, 401), (3, 401)]
 )
@@ -167,9 +161,6 @@ def test_a_session_needs_its_code_at_the_login_alone(product: Product, owner: Ac
     app = enrol(product, owner)
     login = log_in(product, owner.email, totp_code=app.fresh_code())
     assert refresh(product, cookie_of(login)).status == 200
-
-
-# ── Recovery codes ──────────────────────────────────────────────────────────────────────────────
 
 
 def test_there_are_ten_recovery_codes_that_no_one_guesses(product: Product, owner: Account) -> None:
@@ -245,9 +236,6 @@ def test_a_recovery_code_renews_the_codes_when_the_authenticator_is_lost(
     assert log_in(product, owner.email, recovery_code=fresh[0]).status == 200
 
 
-# ── Taken down ──────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("sessions-short")
 def test_taking_it_down_ends_every_other_session(product: Product, owner: Account) -> None:
     app = enrol(product, owner)
@@ -285,9 +273,6 @@ def test_it_can_be_set_up_anew_with_another_secret(product: Product, owner: Acco
     assert log_in(product, owner.email, totp_code=first.fresh_code()).status == 401
     assert log_in(product, owner.email, recovery_code=first.recovery_codes[0]).status == 401
     assert log_in(product, owner.email, totp_code=second.fresh_code()).status == 200
-
-
-# ── What is kept ────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("keys-hashed")

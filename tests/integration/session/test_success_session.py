@@ -158,9 +158,6 @@ def test_the_public_key_that_verifies_a_session_is_published_with_it(
     assert [key["kid"] for key in keys] == [kid]
 
 
-# ── Ending them ──────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("sessions-short")
 def test_revoking_an_end_users_sessions_ends_all_of_theirs_and_no_one_elses(
     product: Product, owner: Account
@@ -343,9 +340,6 @@ def test_a_session_that_ran_out_is_not_counted_as_revoked(product: Product, owne
     product.edit("SessionsTable", item, expires_at=int(time.time()) - 1)
     assert end_users.revoke(product, bearer(key), end_user_id="user-1").json == {"revoked": 1}
     assert end_users.records(product) == []
-
-
-# ── What is reported about them ─────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("security-logged", "auth-logged")

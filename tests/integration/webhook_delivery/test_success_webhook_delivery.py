@@ -112,9 +112,6 @@ def test_what_must_be_reported_once_is_sent_once_however_often_it_is_requested(
     assert len(post.receivers.got) == 2
 
 
-# ── Retries ─────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_failure_is_tried_again_by_the_schedule_with_the_same_id_and_a_new_timestamp(
     product: Product, owner: Account, post: Post
 ) -> None:
@@ -259,9 +256,6 @@ def test_how_long_a_receiver_took_is_reported(product: Product, owner: Account, 
     assert post.attempts(owner, webhook["id"])[0]["duration_ms"] == 1500
 
 
-# ── Health ──────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_receiver_that_is_gone_is_switched_off_at_once_and_the_others_are_notified(
     product: Product, owner: Account, post: Post
 ) -> None:
@@ -360,9 +354,6 @@ def test_an_endpoint_that_is_switched_on_again_starts_afresh(
     assert post.attempts(owner, webhook["id"])[-1]["outcome"] == "succeeded"
 
 
-# ── Test events and resending ───────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize("enabled", [True, False])
 def test_a_test_event_goes_to_its_endpoint_alone_once_whether_or_not_it_is_switched_on(
     product: Product, owner: Account, post: Post, enabled: bool
@@ -457,9 +448,6 @@ def test_a_test_event_of_one_endpoint_is_missing_for_another(
     assert call(product, owner, "POST", path).status == 404
 
 
-# ── Rotation ────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_rotated_secret_signs_beside_the_old_one_until_its_grace_ends(
     product: Product, owner: Account, post: Post
 ) -> None:
@@ -489,9 +477,6 @@ def test_without_a_grace_the_old_secret_signs_nothing_more(
     post.run()
     post.receivers.got[-1].verify(rotated["secret"])
     assert post.receivers.got[-1].headers["webhook-signature"].count("v1,") == 1
-
-
-# ── The log and the sweep ───────────────────────────────────────────────────────────────────────
 
 
 def test_the_log_is_paged_newest_first_and_forgets_after_seven_days(

@@ -92,9 +92,6 @@ def refused(kind: type[openai.APIStatusError], status: int, code: str, **how: An
     return error
 
 
-# ── Answers ──────────────────────────────────────────────────────────────────────────────────────
-
-
 @case
 def url() -> None:
     image = generate(response_format="url").data[0]
@@ -163,9 +160,6 @@ def answers_carry_more_than_openais() -> None:
     assert response.created > time.time() - 600
 
 
-# ── The brand ────────────────────────────────────────────────────────────────────────────────────
-
-
 @case
 def brand_id_through_extra_body() -> None:
     response = generate(size="640x640", extra_body={"brand_id": GIVEN["brand_id"]})
@@ -199,9 +193,6 @@ def preset_through_extra_body() -> None:
         )
     )
     assert response.size == png_size(fetched(response.data[0].url)) == "1200x630"
-
-
-# ── Edits ────────────────────────────────────────────────────────────────────────────────────────
 
 
 @case
@@ -253,9 +244,6 @@ def edit_of_what_is_no_picture_is_refused() -> None:
     edit = client().images.edit
     error = error_of(openai.UnprocessableEntityError, lambda: edit(image=image, prompt="as it is"))
     assert error.param == "image"
-
-
-# ── Errors ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @case
@@ -351,9 +339,6 @@ def what_a_retry_cannot_help_is_not_retried() -> None:
     )
 
 
-# ── Request ids and headers ──────────────────────────────────────────────────────────────────────
-
-
 @case
 def request_ids() -> None:
     first, second = generate(), generate()
@@ -368,9 +353,6 @@ def raw_responses() -> None:
     assert raw.headers["ratelimit"].startswith('"generation-create"')
     assert (raw.status_code, raw.headers["cache-control"]) == (200, "no-store")
     assert noted(raw.parse()).data[0].url
-
-
-# ── Streams ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @case
@@ -395,9 +377,6 @@ def a_stream_of_edits() -> None:
 @case
 def a_stream_that_is_refused_raises() -> None:
     refused(openai.UnprocessableEntityError, 422, "validation_failed", stream=True, n=9)
-
-
-# ── Models ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @case
@@ -425,9 +404,6 @@ def a_vendors_model() -> None:
 def a_test_key_is_free() -> None:
     response = generate(client("test"), model=GIVEN["model"])
     assert (response.credits, bool(response.data[0].url)) == (0, True)
-
-
-# ── Requests that are sent again ─────────────────────────────────────────────────────────────────
 
 
 @case
@@ -478,9 +454,6 @@ def a_slow_edit() -> None:
         )
     )
     assert png_size(base64.b64decode(response.data[0].b64_json)) == SMALL
-
-
-# ── At the same time ─────────────────────────────────────────────────────────────────────────────
 
 
 @case

@@ -110,8 +110,6 @@ def test_what_is_kept_of_a_secret_is_its_sha256() -> None:
     assert hash_secret(SAMPLE) == hashlib.sha256(SAMPLE.encode()).hexdigest()
 
 
-# ── Keys that can be drawn again ─────────────────────────────────────────────────────────────────
-
 SERVER, NONCE, CALLERS = b"a secret of the server", "a nonce", "a key of the caller"
 
 
@@ -152,9 +150,6 @@ def test_every_digit_is_as_likely_as_any_other() -> None:
     assert digits() == list(islice(kept, 2000))
     assert set(digits()) == set(range(62))
     assert digits(below=256, count=1000) == list(stream[:1000])  # nothing to leave out
-
-
-# ── Networks ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(

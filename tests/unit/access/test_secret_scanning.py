@@ -151,8 +151,6 @@ def test_what_is_not_a_list_of_keys_is_refused(document: Any) -> None:
         known_keys(document)
 
 
-# ── Signatures ───────────────────────────────────────────────────────────────────────────────────
-
 BODY = b'[{"token": "il_live_x"}]'
 KEY = ec.generate_private_key(ec.SECP256R1())
 

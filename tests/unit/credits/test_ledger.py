@@ -30,9 +30,6 @@ def test_limits_that_count_api_keys_can_be_overridden_and_the_organizations_own(
     assert counted_per_key | dashboard_only | {"organization-generations"} == OVERRIDABLE
 
 
-# ── The audit ────────────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass
 class Ledger:
     """Movements and the balances they came to."""
@@ -113,9 +110,6 @@ def test_a_balance_that_is_gone_is_a_fault_until_it_may_be_purged(
     ledger = told(5, [(2, "settle")])
     ledger.there.clear()
     assert wrong(ledger, END + KEPT_SECONDS + seconds) == found
-
-
-# ── What is shown ────────────────────────────────────────────────────────────────────────────────
 
 
 def test_shards_are_shown_as_one_pool_and_pools_in_the_order_they_end() -> None:

@@ -38,9 +38,6 @@ def balance(name: str, available: int) -> Balance:
     return {"name": name, "amount": available, "used": 0, "reserved": 0, "available": available}
 
 
-# ── Properties ───────────────────────────────────────────────────────────────────────────────────
-
-
 @st.composite
 def some_balances(draw: st.DrawFn) -> list[Balance]:
     """Shards of some pools, in no order; each pool ends at a moment around now."""
@@ -103,9 +100,6 @@ def test_names_sort_as_the_moments_they_end_at(moments: list[tuple[int, int]]) -
     assert {pool_of(name) for name in names} == {"2027-01"}
 
 
-# ── Edges ────────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_of_shards_that_have_enough_each_is_chosen_as_often() -> None:
     shards = [balance(allowance_name(NOW, MONTH, shard), 5) for shard in range(4)]
     turns = itertools.count()
@@ -137,9 +131,6 @@ def test_an_allowance_is_the_plans_also_when_that_is_nothing(
     terms: dict[str, Any], credits: int
 ) -> None:
     assert allowance_of(terms, 1000) == credits
-
-
-# ── The wallet ───────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass

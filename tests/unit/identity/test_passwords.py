@@ -157,9 +157,6 @@ def test_a_hash_is_outdated_by_a_new_pepper_or_a_higher_cost(
     assert is_outdated(stored, peppers, cost=cost) == outdated
 
 
-# ── Sign-ups that wait ──────────────────────────────────────────────────────────────────────────
-
-
 def waiting(password: str, address: str = "dev@example.com", peppers: Peppers = PEPPERS) -> str:
     salt = salt_of_address(address, peppers)
     return hash_password(password, peppers, cost=COST, random=salt)
@@ -200,9 +197,6 @@ def test_every_bit_of_a_salt_counts(bit: int) -> None:
     }
     assert len({each[15:37] for each in hashes}) == 2
     assert all(verify(PHRASE, each) for each in hashes)
-
-
-# ── Rules ───────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(

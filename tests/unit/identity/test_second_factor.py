@@ -48,9 +48,6 @@ def code(step: int) -> str:
     return pyotp.TOTP(SECRET).at(step * STEP_SECONDS)
 
 
-# ── Steps ───────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize(("at", "shown"), RFC_CODES.items())
 def test_the_codes_are_the_rfcs(at: int, shown: str) -> None:
     assert matching_step(RFC_SECRET, shown, at) == at // STEP_SECONDS
@@ -85,9 +82,6 @@ def test_when_two_steps_share_a_code_it_counts_as_the_later_one(
     """As the earlier one it would be good a second time."""
     monkeypatch.setattr(pyotp.TOTP, "at", lambda _self, _time: "111111")
     assert matching_step(SECRET, "111111", NOW) == STEP + 1
-
-
-# ── Decisions ───────────────────────────────────────────────────────────────────────────────────
 
 
 def user(**totp: Any) -> User:
@@ -186,9 +180,6 @@ def test_a_code_that_is_accepted_seals_the_secret_under_the_newest_pepper() -> N
     sealed = accepted.totp["secret"]
     assert sealed.startswith(f"{rotated.current}.")
     assert verifier(Peppers.of("pepper-two")).open(sealed, USER) == SECRET
-
-
-# ── Recovery codes ──────────────────────────────────────────────────────────────────────────────
 
 
 def test_recovery_codes_are_ten_and_no_one_guesses_them() -> None:

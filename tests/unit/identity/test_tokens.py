@@ -438,9 +438,6 @@ def test_no_text_makes_verification_fail_in_another_way(text: str) -> None:
         token_type(text)
 
 
-# ── Keys ────────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_the_kid_is_the_rfc_7638_thumbprint_of_the_public_key() -> None:
     members = json.dumps({"crv": "Ed25519", "kty": "OKP", "x": KEY.jwk["x"]}, separators=(",", ":"))
     assert KEY.kid == encode(hashlib.sha256(members.encode()).digest())

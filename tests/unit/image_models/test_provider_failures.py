@@ -155,9 +155,6 @@ def test_nothing_of_the_vendors_words_the_key_or_the_prompt_is_reported(
     assert refused.value.__suppress_context__ or refused.value.__context__ is None
 
 
-# ─── When a request is sent again ──────────────────────────────────────────────────────────────
-
-
 @dataclass
 class Time:
     """A clock that its own pauses move."""

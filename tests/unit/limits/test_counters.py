@@ -44,9 +44,6 @@ def only_item(table: FakeTable) -> Item:
     return item
 
 
-# ── What a call costs ───────────────────────────────────────────────────────────────────────────
-
-
 def test_a_warm_process_writes_once_per_call_and_a_new_one_twice_for_its_first() -> None:
     table = FakeTable()
     warm = store(table)
@@ -112,9 +109,6 @@ def test_memory_that_is_old_or_from_the_future_refuses_no_one(later_ms: int) -> 
     assert table.writes == before + 1
 
 
-# ── Faults ──────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.promise("limits-fail-closed")
 def test_a_table_that_cannot_answer_admits_no_one_and_counts_nothing() -> None:
     table = FakeTable(down=True)
@@ -178,9 +172,6 @@ def test_an_item_that_is_gone_starts_from_nothing() -> None:
     assert admission.remaining == PUBLIC.burst - 1
 
 
-# ── Races ───────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_a_subject_that_was_set_back_is_met_as_it_stands() -> None:
     table = FakeTable()
     process = store(table)
@@ -208,9 +199,6 @@ def test_of_processes_that_race_for_the_last_call_one_gets_it() -> None:
     table.between = [race]
     race()
     assert outcomes == ["admitted", "denied"]
-
-
-# ── Guards ──────────────────────────────────────────────────────────────────────────────────────
 
 
 def admit(table: FakeTable, memory: TatMemory, now_ms: int = START_MS) -> Item:
@@ -262,9 +250,6 @@ def test_limits_of_one_item_do_not_count_each_other() -> None:
     assert admission.remaining == PUBLIC.burst - 1
 
 
-# ── Inside a transaction ────────────────────────────────────────────────────────────────────────
-
-
 def turn(process: CounterStore, now_ms: int = START_MS) -> RateLimitAttempt:
     return process.limit_attempt(ADDRESS, SLOW, now_ms)
 
@@ -298,9 +283,6 @@ def test_a_turn_that_was_overtaken_learns_what_is_stored() -> None:
     assert only_item(table)["tat_slow"] == START_MS + 2 * SLOW.interval_ms
 
 
-# ── Guesses ─────────────────────────────────────────────────────────────────────────────────────
-
-
 def test_guesses_are_counted_by_the_table_alone_and_a_right_one_takes_them_back() -> None:
     table = FakeTable()
     here, there = store(table), store(table)
@@ -317,9 +299,6 @@ def test_forgiving_where_nothing_was_guessed_makes_no_item() -> None:
     table = FakeTable()
     store(table).reset_attempts("ada", SLOW)
     assert table.items == {}
-
-
-# ── Calendar allowances and single-use tokens ───────────────────────────────────────────────────
 
 
 def take(table: FakeTable, day: str = "2026-11-25") -> bool:

@@ -125,8 +125,6 @@ class Limiter(RuleBasedStateMachine):
         self.told_ms = 0
         self._set_key(terms=None, disabled=False)
 
-    # ── What happens ────────────────────────────────────────────────────────────────────────────
-
     @rule(
         call=calls, meanwhile=st.lists(moves, max_size=3), losing=st.sampled_from([0, 0, 0, 1, 2])
     )
@@ -182,8 +180,6 @@ class Limiter(RuleBasedStateMachine):
         apart = MAX_SKEW_MS + MAX_DELAY_MS
         bound = STRANGERS.burst + (window_ms + apart) // interval_of(STRANGERS)
         assert busiest_window(self.strangers_ms, window_ms) <= bound
-
-    # ── How it is done, and what the model says to it ───────────────────────────────────────────
 
     def _do(self, move: Move) -> None:
         match move:
@@ -339,9 +335,6 @@ def test_the_limiter_decides_every_call_as_the_model_does() -> None:
     run_state_machine_as_test(Limiter, settings=SETTINGS)
 
 
-# ── The same checks find what is wrong ──────────────────────────────────────────────────────────
-
-
 class ForEver(TatMemory):
     """Goes on refusing with what it saw once, whatever the time is."""
 
@@ -402,8 +395,6 @@ def test_a_limiter_that_is_wrong_is_found(part: str, wrong: type, found: str) ->
     with pytest.raises(AssertionError, match=found):
         run_state_machine_as_test(broken, settings=finding)
 
-
-# ── Long schedules, every limit ─────────────────────────────────────────────────────────────────
 
 CALLS = 10_000
 

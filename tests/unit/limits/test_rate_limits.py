@@ -168,8 +168,6 @@ def test_a_counter_is_not_purged_while_it_still_counts(policy: Policy) -> None:
     assert policy.burst * policy.interval_ms <= 2 * policy.window * 1000
 
 
-# ── Terms and shards ────────────────────────────────────────────────────────────────────────────
-
 POLICY = Policy("generation-create", quota=120, window=60, burst=60)
 policies = st.builds(
     lambda burst, trickle, window: Policy("any", burst + trickle, window, burst),

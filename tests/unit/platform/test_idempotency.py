@@ -55,9 +55,6 @@ def named(*args: Any, **changes: Any) -> IdempotencyRecord:
     return found
 
 
-# ── The header ───────────────────────────────────────────────────────────────────────────────────
-
-
 @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=253))
 def test_a_key_means_the_same_in_quotes_and_without(key: str) -> None:
     bare = key[1:-1] if len(key) > 1 and key[0] == key[-1] == '"' else key
@@ -82,9 +79,6 @@ def test_the_longest_key_and_stray_quotes_are_keys(key: str) -> None:
 def test_no_header_is_not_a_key() -> None:
     assert read_key({}) is None
     assert made(headers={"content-type": "application/json"}) is None
-
-
-# ── Who shares a key ─────────────────────────────────────────────────────────────────────────────
 
 
 def test_in_an_organization_all_credentials_share_it_but_end_users() -> None:
@@ -122,9 +116,6 @@ def test_no_end_user_can_be_named_so_that_a_key_is_anothers(
         assert (hashes[0] == hashes[1]) == (one == two)
 
 
-# ── What is the same request ─────────────────────────────────────────────────────────────────────
-
-
 def test_body_path_and_mode_are_part_of_the_request() -> None:
     fingerprints = [
         named().fingerprint,
@@ -160,9 +151,6 @@ def test_another_request_under_the_same_key_is_refused() -> None:
     assert (refused.value.status, refused.value.code) == (422, "idempotency_mismatch")
 
 
-# ── Attempts ─────────────────────────────────────────────────────────────────────────────────────
-
-
 @pytest.mark.parametrize(
     ("count", "again"), [("0", True), ("00", True), ("1", False), ("2", False), ("999", False)]
 )
@@ -187,9 +175,6 @@ def test_attempts_are_the_callers_own_and_only_where_they_are_taken() -> None:
     assert len(hashes) == len(callers)
     other = CreateGenerationRequest(prompt="waves", seed=1)
     assert named(KEY, headers, by_attempt=True, body=other).hash not in hashes
-
-
-# ── In flight ────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(

@@ -157,8 +157,6 @@ def test_a_canceled_transaction_is_tried_again_as_often_as_its_reasons_are_worth
     assert len(set(client.tokens)) == 1  # DynamoDB must take them for one
 
 
-# ── Second attempts ──────────────────────────────────────────────────────────────────────────────
-
 UNCLEAN: list[Exception] = [
     ClientError({"Error": {"Code": code, "Message": ""}}, "AnyOperation")
     for code in (
@@ -292,9 +290,6 @@ def test_a_condition_decides_whatever_else_was_met(no_pauses: list[float]) -> No
         transact(client, [])
     assert (refused.value.refused, refused.value.items[1]) == ([False, True], {"n": 7})
     assert len(client.requests) == 2
-
-
-# ── Many at once ─────────────────────────────────────────────────────────────────────────────────
 
 
 class Batches:

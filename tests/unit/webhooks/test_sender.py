@@ -121,9 +121,6 @@ def kind_of(sender: WebhookHttp, url: str) -> str:
     return caught.value.kind
 
 
-# ── Where it goes ───────────────────────────────────────────────────────────────────────────────
-
-
 @dataclass
 class Connections:
     """What was connected to; nothing ever is."""
@@ -212,9 +209,6 @@ def test_a_look_up_that_takes_too_long_is_given_up() -> None:
     done.set()
 
 
-# ── What is sent ────────────────────────────────────────────────────────────────────────────────
-
-
 def test_the_body_arrives_byte_for_byte_with_the_headers_and_the_hosts_name() -> None:
     with serving() as receiver:
         url = f"http://localhost:{receiver.port}/hooks?token=a%20b"
@@ -250,9 +244,6 @@ def test_an_answer_is_read_without_its_body_and_says_when_to_come_again() -> Non
     with serving(answer) as receiver:
         receipt = client().post(f"http://127.0.0.1:{receiver.port}/", b"{}", HEADERS)
     assert (receipt.status, receipt.retry_after) == (503, "120")
-
-
-# ── TLS ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.promise("tls-only")
@@ -303,9 +294,6 @@ def test_a_receiver_that_speaks_no_tls_is_distinguished() -> None:
         assert kind_of(client(), f"https://hooks.example.com:{port}/") == "tls_failed"
         thread.join(5)
         assert kind_of(client(), f"http://127.0.0.1:{receiver.port}/") == "invalid_response"
-
-
-# ── Time and nonsense ───────────────────────────────────────────────────────────────────────────
 
 
 def drip(connection: Any) -> None:
