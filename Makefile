@@ -26,7 +26,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "; print "ImageLayer\n"} \
 	  /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@printf '\n  PORT, AUTH and STATE_DIR steer `make run`; OUT names the image of `make demo`.\n'
+	@printf '\n  PORT, AUTH and STATE_DIR configure `make run`; OUT names the image of `make demo`.\n'
 
 # ─── Run it ────────────────────────────────────────────────────────────────────────────────────
 
@@ -65,7 +65,7 @@ WAITING = tests/local_cloud/test_slow_provider.py tests/local_cloud/test_crash_m
 LAST = tests/local_cloud/test_zz_no_secret_left.py
 
 .PHONY: lint
-lint: $(DEV) $(SAM) ## Style, types, template and API description
+lint: $(DEV) $(SAM) ## Style, types, imports, template and API description
 	@echo "  · ruff";            $(PY) -m ruff check --quiet . && $(PY) -m ruff format --check --quiet .
 	@echo "  · mypy";            $(PY) -m mypy
 	@echo "  · imports";         $(LAYER_PATH) .venv/bin/lint-imports >.imports.log || { cat .imports.log; exit 1; }
@@ -74,7 +74,7 @@ lint: $(DEV) $(SAM) ## Style, types, template and API description
 	@echo "  · security page";   $(LAYER_PATH) $(PY) -m dev.promises page --check
 
 .PHONY: live
-live: $(DEV) ## Ask the vendors whose keys are in the environment for an image each (docs/models.md)
+live: $(DEV) ## Generate an image at each provider whose key is in the environment (docs/models.md)
 	@$(PY) -m pytest tests/live
 
 .PHONY: promises
@@ -88,11 +88,11 @@ benchmarks: $(DEV) $(SAM) $(CLOUD) benchmarks/satori/node_modules/.stamp ## Meas
 # ─── Write it ──────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: format
-format: $(DEV) ## Format and fix what can be fixed
+format: $(DEV) ## Format, and fix what can be fixed automatically
 	@$(PY) -m ruff check --quiet --fix . ; $(PY) -m ruff format --quiet .
 
 .PHONY: openapi
-openapi: $(DEV) ## Write the API description from the endpoints
+openapi: $(DEV) ## Write the API description from the route tables
 	@$(LAYER_PATH) $(PY) -m dev.openapi
 
 .PHONY: gallery
@@ -103,7 +103,7 @@ COMPILE = $(UV) pip compile --quiet --generate-hashes --no-emit-index-url --no-h
 LAYER = --only-binary :all: --python-platform aarch64-manylinux_2_28
 
 .PHONY: requirements
-requirements: .tools/uv/bin/uv ## Resolve every requirements file anew
+requirements: .tools/uv/bin/uv ## Resolve all pinned requirements again
 	@$(COMPILE) $(LAYER) pyproject.toml --output-file layers/common/requirements.txt
 	@$(PY_TOML) | $(COMPILE) $(LAYER) - --output-file layers/render/requirements.txt
 	@$(COMPILE) pyproject.toml --extra render --group dev --constraints layers/common/requirements.txt \
@@ -121,7 +121,7 @@ DEV_PYTHON = $(UV) run --quiet --no-project --python 3.13 python
 # ─── Set it up ─────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: setup
-setup: $(DEV) $(SAM) $(CLOUD) $(OPENAI) ## Make every environment now rather than when first needed
+setup: $(DEV) $(SAM) $(CLOUD) $(OPENAI) ## Create all environments now rather than when first needed
 
 .tools/uv/bin/uv: dev/bootstrap.sh
 	@dev/bootstrap.sh .tools/uv -
@@ -151,6 +151,6 @@ browser-deps: ## Install a headless Chromium for the browser tests (Debian, as r
 	@chromium --version --no-sandbox 2>/dev/null
 
 .PHONY: clean
-clean: ## Remove what was built and the tools' environments
+clean: ## Remove build output and environments
 	@rm -rf .aws-sam .venv .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis demo.png
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -148,7 +148,7 @@ ROUTES = route_table(
         summary="Report leaked keys",
         description=(
             "For GitHub's secret scanning partner program; the request is authenticated by its "
-            "signature. Every key reported is revoked."
+            "signature. Each reported secret key of this deployment is revoked."
         ),
         auth="none",
         limit="leaked-keys",

@@ -135,7 +135,9 @@ ROUTES = route_table(
         function="login",
         operation="refresh",
         summary="Exchange the refresh cookie for a new access token",
-        description="Each refresh token can be used once. A reused token ends the session.",
+        description=(
+            "Each refresh token works once. Reuse after a ten-second grace period ends the session."
+        ),
         auth="none",
         limit="refresh",
         status=200,
