@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import pytest
 
 from imagelayer.platform.ids import new_id
 from tests.support import aws
-from tests.support.product import FRESH_SECONDS, Account, Product
+from tests.support.api import Account
+from tests.support.product import FRESH_SECONDS, Product
 
 OWNER, STRANGER = "dev@example.com", "stranger@example.org"
 

@@ -19,7 +19,8 @@ from imagelayer.identity.wiring import IdentityWiring
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform.table import StoreUnavailable
 from tests.support import aws
-from tests.support.product import PASSWORD, Account, Answer, Product
+from tests.support.api import PASSWORD, Account, Answer
+from tests.support.product import Product
 
 HOME = "198.51.100.7"  # where `product.account` logs in from
 ELSEWHERE = "203.0.113.9"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.product import Account, Answer, Product, bearer
+from tests.support.api import Account, Answer, bearer
+from tests.support.product import Product
 
 HOME = "198.51.100.7"  # where calls come from unless they say otherwise
 VALID: dict[str, Any] = {"name": "k", "scopes": ["assets:read"], "mode": "live"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer, session_bearer
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer, session_bearer
+from tests.support.product import Product
 
 MINT = "/v1/auth/session"
 REVOKE = "/v1/auth/session/revoke"

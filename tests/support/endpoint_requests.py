@@ -7,7 +7,8 @@ from typing import Any
 
 from imagelayer.platform.ids import new_id
 from imagelayer.routes import ROUTES
-from tests.support.product import ALL_SCOPES, CAPTCHA, PASSWORD, Account, Product, bearer
+from tests.support.api import ALL_SCOPES, CAPTCHA, PASSWORD, Account, bearer
+from tests.support.product import Product
 
 PREFIXES = {
     "key_id": "key",

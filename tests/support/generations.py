@@ -9,7 +9,8 @@ from imagelayer.generations.schemas import CreateGenerationRequest
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.times import parse_rfc3339
-from tests.support.product import Account, Answer, Product
+from tests.support.api import Account, Answer
+from tests.support.product import Product
 
 ORIGIN = Origin("198.51.100.7", "req-1")
 

@@ -15,8 +15,9 @@ from imagelayer.platform import table
 from imagelayer.platform.ids import new_id
 from imagelayer.routes import ROUTES
 from tests.support import accounts
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer
 from tests.support.endpoint_requests import BODIES, request
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
+from tests.support.product import Product
 
 # Those that make images are in tests/integration/generation and tests/integration/images.
 CREATING = [route for route, row in ROUTES.items() if row.idempotent and not row.by_attempt]

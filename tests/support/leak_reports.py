@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.support.product import Answer, Product
+from tests.support.api import Answer
+from tests.support.product import Product
 
 PATH = "/v1/leaked-keys"
 PLACE = "https://github.com/octo/shop/blob/0f3c/.env"

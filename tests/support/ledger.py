@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 NUMBERS = ("amount", "used", "reserved", "available")
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support import accounts, leak_reports, organizations
-from tests.support.product import Account, Answer, Product
+from tests.support.api import Account, Answer
+from tests.support.product import Product
 
 FRIEND = "friend@example.com"
 

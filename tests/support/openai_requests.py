@@ -11,8 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 from PIL import Image
 
+from tests.support.api import Answer
 from tests.support.events import http_event
-from tests.support.product import Answer, Product
+from tests.support.product import Product
 
 GENERATE = "/v1/images/generations"
 EDIT = "/v1/images/edits"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support import accounts
-from tests.support.product import Account, Answer, Product
+from tests.support.api import Account, Answer
+from tests.support.product import Product
 
 ORGANIZATION = "/v1/organization"
 MEMBERS = "/v1/organization/members"

@@ -24,8 +24,9 @@ from imagelayer.identity.tokens import (
 )
 from imagelayer.platform.table import decode_item, encode_item
 from tests.support import accounts, aws
+from tests.support.api import ALL_SCOPES, bearer
 from tests.support.images import logo
-from tests.support.product import ALL_SCOPES, Product, bearer
+from tests.support.product import Product
 
 ORG = "org_01k0samp1e0rgan1zat10n0000"
 USER = "usr_01k0samp1e0wner00000000000"

@@ -16,7 +16,8 @@ from imagelayer.webhooks.delivery import WebhookWorker
 from imagelayer.webhooks.sender import Receipt, Undeliverable
 from imagelayer.webhooks.wiring import WebhooksWiring
 from tests.support import aws
-from tests.support.product import Account, Answer, Product
+from tests.support.api import Account, Answer
+from tests.support.product import Product
 
 PATH = "/v1/organization/webhooks"
 

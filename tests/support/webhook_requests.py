@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.product import Account, Answer, Product
+from tests.support.api import Account, Answer
+from tests.support.product import Product
 
 PATH = "/v1/organization/webhooks"
 URL = "https://hooks.example.com/imagelayer"

@@ -11,9 +11,10 @@ from imagelayer.credits.wiring import CreditsWiring
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import TransactionRefused
 from imagelayer.platform.times import rfc3339
+from tests.support.api import Account
 from tests.support.generations import create
 from tests.support.ledger import administer, set_plan
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 GRANT = {"amount": 5, "expires_at": "2061-01-01T00:00:00Z", "idempotency_key": "invoice-1"}
 LIMIT = {"quota": 20, "window": 60, "burst": 10}

@@ -12,6 +12,7 @@ from imagelayer.credits.wiring import CreditsWiring
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.times import end_of_utc_month, rfc3339, utc_month
 from tests.support import accounts
+from tests.support.api import ALL_SCOPES, Account
 from tests.support.generations import cancel, create
 from tests.support.ledger import (
     administer,
@@ -20,7 +21,7 @@ from tests.support.ledger import (
     grant,
     set_plan,
 )
-from tests.support.product import ALL_SCOPES, Account, Product
+from tests.support.product import Product
 
 SOON = "2061-01-01T00:00:00Z"
 

@@ -10,9 +10,10 @@ from moto.sqs.models import sqs_backends
 
 from imagelayer.platform.ids import new_id
 from tests.support import aws
+from tests.support.api import Account
 from tests.support.generations import create, job
 from tests.support.ledger import held
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 
 def bury(product: Product, text: str) -> None:

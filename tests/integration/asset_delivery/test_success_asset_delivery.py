@@ -11,7 +11,8 @@ import pytest
 
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.principals import Principal
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 
 def make(product: Product, owner: Account) -> dict[str, Any]:

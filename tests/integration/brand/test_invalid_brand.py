@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 VALID: dict[str, Any] = {"name": "Brand", "palette": ["#112233"]}
 

@@ -7,8 +7,9 @@ import json
 
 import pytest
 
+from tests.support.api import Account
 from tests.support.images import logo
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 FULL = {
     "name": "Solstice Coffee",

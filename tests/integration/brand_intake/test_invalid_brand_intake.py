@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from tests.support import aws
+from tests.support.api import Account
 from tests.support.images import logo
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 
 def saved(image: Image.Image, kind: str, **options: Any) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support import aws
+from tests.support.api import Account
 from tests.support.images import logo, opened
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 
 def stored(product: Product, key: str) -> bytes:

@@ -10,8 +10,9 @@ import pytest
 
 from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.generations.wiring import GenerationsWiring
+from tests.support.api import Account
 from tests.support.ledger import held
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 
 def ask(product: Product, owner: Account, **body: Any) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.records import User
 from imagelayer.identity.wiring import IdentityWiring
 from tests.support import accounts
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 EMAIL = "somebody@example.com"
 WEEK = 7 * 86_400

@@ -11,7 +11,8 @@ import pytest
 from imagelayer.identity.tokens import verify_access
 from imagelayer.platform.times import parse_rfc3339
 from tests.support import contract
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 
 def test_health_tells_the_stage_and_nothing_else(product: Product) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from imagelayer.routes import ROUTES
+from tests.support.api import Account
 from tests.support.endpoint_requests import WITH_BODY, credentials, request
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 SECRET = "SeKrEtVaLuE"
 FORM = {"content-type": "application/x-www-form-urlencoded"}

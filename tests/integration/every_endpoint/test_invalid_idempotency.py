@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.support import api_keys, end_users, idempotent_requests, organizations
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.idempotent_requests import CREATING, OTHERWISE
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.product import Product
 
 EVERY = pytest.mark.parametrize("route", CREATING)
 NO_KEYS = ["", '""', "two words", "é", "tab\there", "x" * 256]

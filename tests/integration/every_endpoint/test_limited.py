@@ -9,6 +9,7 @@ import pytest
 
 from imagelayer.limits.rate_limits import Policy
 from imagelayer.routes import ROUTES
+from tests.support.api import ALL_SCOPES, PASSWORD, Account, Answer, bearer, session_bearer
 from tests.support.endpoint_requests import (
     FOR_END_USERS,
     FOR_KEYS,
@@ -16,15 +17,7 @@ from tests.support.endpoint_requests import (
     credentials,
     request,
 )
-from tests.support.product import (
-    ALL_SCOPES,
-    PASSWORD,
-    Account,
-    Answer,
-    Product,
-    bearer,
-    session_bearer,
-)
+from tests.support.product import Product
 
 
 def spend(product: Product, table: str, item: dict[str, Any], policy: Policy) -> None:

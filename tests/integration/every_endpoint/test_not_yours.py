@@ -9,6 +9,7 @@ import pytest
 from imagelayer.platform.ids import new_id
 from imagelayer.routes import ROUTES
 from tests.support import accounts, aws
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.endpoint_requests import (
     FOR_KEYS,
     LISTS,
@@ -17,7 +18,7 @@ from tests.support.endpoint_requests import (
     request,
 )
 from tests.support.images import logo
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.product import Product
 
 
 def everything(product: Product, owner: Account) -> dict[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.support import idempotent_requests
+from tests.support.api import Account
 from tests.support.idempotent_requests import CREATING, OWN
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 
 @pytest.mark.promise("org-scoped")

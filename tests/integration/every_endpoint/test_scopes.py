@@ -8,6 +8,7 @@ from imagelayer.access.end_user_sessions import END_USER_SCOPES
 from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
 from imagelayer.platform.principals import Role
 from imagelayer.routes import ROUTES
+from tests.support.api import ALL_SCOPES, Account, bearer, session_bearer
 from tests.support.endpoint_requests import (
     FOR_END_USERS,
     FOR_KEYS,
@@ -15,7 +16,7 @@ from tests.support.endpoint_requests import (
     WITH_CREDENTIALS,
     request,
 )
-from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
+from tests.support.product import Product
 
 
 @pytest.mark.promise("keys-scoped")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from imagelayer.routes import ROUTES
+from tests.support.api import ALL_SCOPES, session_bearer
 from tests.support.endpoint_requests import FOR_END_USERS, WITH_CREDENTIALS, request
-from tests.support.product import ALL_SCOPES, Product, session_bearer
+from tests.support.product import Product
 
 
 @pytest.fixture(scope="module")

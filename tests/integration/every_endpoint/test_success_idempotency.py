@@ -7,8 +7,9 @@ import time
 import pytest
 
 from tests.support import api_keys, idempotent_requests
+from tests.support.api import Account
 from tests.support.idempotent_requests import CREATING, OTHERWISE, OWN, SHARED, TABLES
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 EVERY = pytest.mark.parametrize("route", CREATING)
 DAY = 86_400

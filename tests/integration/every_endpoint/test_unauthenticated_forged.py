@@ -20,8 +20,9 @@ from imagelayer.identity.tokens import (
 )
 from imagelayer.platform.ids import new_id
 from tests.support import aws
+from tests.support.api import ALL_SCOPES, session_bearer
 from tests.support.endpoint_requests import WITH_CREDENTIALS, request
-from tests.support.product import ALL_SCOPES, Product, session_bearer
+from tests.support.product import Product
 
 
 @dataclass

@@ -8,8 +8,9 @@ import pytest
 
 from imagelayer.access.key_secrets import checksum
 from tests.support import api_keys, leak_reports
+from tests.support.api import ALL_SCOPES, Account, bearer, session_bearer
 from tests.support.endpoint_requests import WITH_CREDENTIALS, request
-from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
+from tests.support.product import Product
 
 UNKNOWN = "0123456789ABCDEFGHIJKLMNOPQrstuv"
 

@@ -9,9 +9,10 @@ from botocore.exceptions import ClientError
 
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.ids import new_id
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.generations import cancel, create, job
 from tests.support.ledger import held
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.product import Product
 
 UNKNOWN_BRAND = new_id("brd", 1_800_000_000, bytes)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.api import Account
 from tests.support.generations import create
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 
 @pytest.mark.parametrize("wait", ["26", "-1", "1.5", "x", "", "0x5", "٣", "99999", "+5", " 5"])

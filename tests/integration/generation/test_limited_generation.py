@@ -11,9 +11,10 @@ import pytest
 from imagelayer.access.end_user_session_store import hash_of
 from imagelayer.limits.rate_limits import POLICIES, Policy
 from tests.support import end_users
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer, session_bearer
 from tests.support.generations import cancel, create
 from tests.support.ledger import another_process, balances, set_plan
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer, session_bearer
+from tests.support.product import Product
 
 TWO_AT_ONCE = Policy("organization-generations", quota=4, window=60, burst=2)
 END_USER = POLICIES["end-user-generations"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.support import end_users
+from tests.support.api import ALL_SCOPES, Account, bearer, session_bearer
 from tests.support.generations import cancel, create, job
 from tests.support.ledger import held
-from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
+from tests.support.product import Product
 
 MISSING = "gen_00000000000000000000000000"
 

@@ -11,9 +11,10 @@ import pytest
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.image_models.image_model import ImageRequest
 from tests.support import accounts, end_users
+from tests.support.api import ALL_SCOPES, Account, bearer, session_bearer
 from tests.support.generations import Till, cancel, create, job, read
 from tests.support.ledger import audit, held
-from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
+from tests.support.product import Product
 
 
 @pytest.mark.promise("quota-org")

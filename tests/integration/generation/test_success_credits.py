@@ -14,6 +14,7 @@ from imagelayer.generations.jobs import reservation
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.errors import Problem
 from tests.support import accounts
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.generations import Till, create, job, moment
 from tests.support.ledger import (
     another_process,
@@ -22,7 +23,7 @@ from tests.support.ledger import (
     grant,
     set_plan,
 )
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.product import Product
 
 # Far enough ahead that no real clock is past it.
 JANUARY = moment("2061-01-20T12:00:00Z")

@@ -11,10 +11,11 @@ from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.image_models.image_model import ImageRequest
 from imagelayer.image_models.studio import Studio
 from tests.support import accounts
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer
 from tests.support.generations import cancel, create, job, read
 from tests.support.ledger import audit, held
 from tests.support.model_stubs import SEED, Model, employ
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
+from tests.support.product import Product
 
 PROMPT = "a-prompt-of-theirs"
 

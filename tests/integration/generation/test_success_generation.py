@@ -7,9 +7,10 @@ import time
 import pytest
 
 from imagelayer.platform.times import rfc3339
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.generations import create
 from tests.support.ledger import balances
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.product import Product
 
 
 def test_an_accepted_job_is_queued_with_its_price_held(product: Product, owner: Account) -> None:

@@ -7,9 +7,10 @@ import time
 import pytest
 
 from tests.support import accounts, end_users
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer
 from tests.support.generations import cancel, create, job, read
 from tests.support.ledger import held
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
+from tests.support.product import Product
 
 
 def made_anew(*answers: Answer) -> bool:

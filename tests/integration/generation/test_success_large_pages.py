@@ -9,9 +9,10 @@ import pytest
 from imagelayer.generations import service as generations
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.platform.table import StoreUnavailable
+from tests.support.api import Account
 from tests.support.generations import create
 from tests.support.ledger import held
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 
 def test_a_page_of_long_prompts_is_shorter_and_goes_on(

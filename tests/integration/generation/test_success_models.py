@@ -12,10 +12,11 @@ import pytest
 
 from imagelayer.image_models.image_model import ImageRequest
 from imagelayer.image_models.studio import Studio
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.generations import create, job, read
 from tests.support.ledger import audit, held
 from tests.support.model_stubs import SEED, Model, employ, offer
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.product import Product
 
 CUSTOM = {"id": "ours", "provider": "openai", "vendor_id": "ours-1", "credits_per_image": 8}
 

@@ -9,10 +9,11 @@ import pytest
 
 from imagelayer.image_models.image_model import FAILURES
 from imagelayer.platform.table import StoreUnavailable
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.generations import Till, create, job, read
 from tests.support.ledger import audit, balances, held
 from tests.support.model_stubs import SEED, Model, employ
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.product import Product
 
 
 def make(product: Product, owner: Account, model: Model, **body: Any) -> dict[str, Any]:

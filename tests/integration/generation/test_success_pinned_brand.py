@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer
 from tests.support.generations import create, job, read
 from tests.support.ledger import another_process, held
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
+from tests.support.product import Product
 
 NEW = {"palette": ["#101010", "#F0F000"], "style": "noisy", "prompt_suffix": "at night"}
 

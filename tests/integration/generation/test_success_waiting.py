@@ -9,10 +9,11 @@ import pytest
 
 from imagelayer.generations.wiring import GenerationsWiring
 from tests.support import end_users
+from tests.support.api import Account, Answer, session_bearer
 from tests.support.generations import cancel, create, job, read
 from tests.support.ledger import held
 from tests.support.model_stubs import SEED, Model, employ, while_waiting
-from tests.support.product import Account, Answer, Product, session_bearer
+from tests.support.product import Product
 
 
 def ask(product: Product, headers: dict[str, str], prefer: str, **body: Any) -> Answer:

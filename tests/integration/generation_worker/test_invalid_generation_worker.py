@@ -13,9 +13,10 @@ from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.image_models.image_model import ImageRequest
 from imagelayer.platform.ids import new_id
+from tests.support.api import Account
 from tests.support.images import logo
 from tests.support.ledger import held
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 
 def ask(product: Product, owner: Account, **body: Any) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import pytest
 
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.image_models.image_model import ImageRequest
+from tests.support.api import Account
 from tests.support.generations import create
 from tests.support.ledger import held
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 
 @pytest.mark.promise("quota-org")

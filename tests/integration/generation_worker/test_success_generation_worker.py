@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.images import logo, opened
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.product import Product
 
 
 def generate(product: Product, headers: dict[str, str], **body: Any) -> dict[str, Any]:

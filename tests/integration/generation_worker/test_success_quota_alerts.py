@@ -11,7 +11,8 @@ from botocore.exceptions import EndpointConnectionError
 
 from imagelayer.platform.times import utc_month
 from tests.support import accounts, sent_mail
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer
+from tests.support.product import Product
 
 
 def ask(product: Product, owner: Account, n: int = 1, **body: Any) -> Answer:

@@ -9,6 +9,7 @@ import pytest
 
 from imagelayer.image_models.image_model import FAILURES
 from imagelayer.platform.errors import CATALOGUE
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer
 from tests.support.ledger import audit, held
 from tests.support.model_stubs import SEED, Model, employ, offer
 from tests.support.openai_requests import (
@@ -19,7 +20,7 @@ from tests.support.openai_requests import (
     picture,
     sources,
 )
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
+from tests.support.product import Product
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from imagelayer.generations.wiring import GenerationsWiring
+from tests.support.api import Account
 from tests.support.generations import job, read
 from tests.support.images import logo, opened
 from tests.support.ledger import audit, held
@@ -22,7 +23,7 @@ from tests.support.openai_requests import (
     picture,
     sources,
 )
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 
 @pytest.mark.promise("quota-org")

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from tests.support import accounts
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer
 from tests.support.ledger import audit, held
 from tests.support.model_stubs import SEED, Model, employ
 from tests.support.openai_requests import edit, follow, generate, picture
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
+from tests.support.product import Product
 
 ROUTES = pytest.mark.parametrize("route", ["generations", "edits"])
 

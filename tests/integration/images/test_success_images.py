@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer
 from tests.support.generations import read
 from tests.support.images import logo, opened
 from tests.support.ledger import audit, held
 from tests.support.model_stubs import SEED, Model, employ
 from tests.support.openai_requests import events, generate
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
+from tests.support.product import Product
 
 FORMATS = [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP"), ("avif", "AVIF")]
 

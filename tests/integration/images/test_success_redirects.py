@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from imagelayer.openai_api.images import HOLD_SECONDS, MAX_HOPS
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.generations import cancel
 from tests.support.ledger import audit, held
 from tests.support.model_stubs import SEED, Model, employ, while_waiting
 from tests.support.openai_requests import edit, events, follow, generate, picture
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.product import Product
 
 FOLLOWED = 20  # by the clients, before they begin anew
 

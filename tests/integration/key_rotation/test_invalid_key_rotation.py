@@ -11,8 +11,9 @@ import pytest
 from imagelayer.access.wiring import AccessWiring
 from imagelayer.platform.times import rfc3339
 from tests.support import accounts, api_keys, end_users
+from tests.support.api import ALL_SCOPES, Account, Answer, bearer
 from tests.support.api_keys import VALID
-from tests.support.product import ALL_SCOPES, Account, Answer, Product, bearer
+from tests.support.product import Product
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from imagelayer.access.key_store import MAX_KEYS
 from imagelayer.access.wiring import AccessWiring
 from imagelayer.limits.rate_limits import POLICIES
 from tests.support import accounts, api_keys
+from tests.support.api import Account, bearer
 from tests.support.api_keys import VALID
-from tests.support.product import Account, Product, bearer
+from tests.support.product import Product
 
 
 def fill(product: Product, count: int = MAX_KEYS) -> None:

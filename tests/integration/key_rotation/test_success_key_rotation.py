@@ -10,6 +10,7 @@ import pytest
 from imagelayer.access.key_secrets import hash_secret, is_well_formed
 from imagelayer.platform.times import parse_rfc3339, rfc3339
 from tests.support import accounts, end_users
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.api_keys import (
     change,
     create,
@@ -20,7 +21,7 @@ from tests.support.api_keys import (
     rotate,
     set_limits,
 )
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.product import Product
 
 
 @pytest.mark.promise("keys-hashed")

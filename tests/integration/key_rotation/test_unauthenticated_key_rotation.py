@@ -8,7 +8,8 @@ import pytest
 
 from imagelayer.access.key_secrets import checksum
 from tests.support import accounts, api_keys, end_users
-from tests.support.product import Account, Answer, Product, bearer, session_bearer
+from tests.support.api import Account, Answer, bearer, session_bearer
+from tests.support.product import Product
 
 UNKNOWN = "0123456789ABCDEFGHIJKLMNOPQrstuv"
 ELSEWHERE = "203.0.113.9"

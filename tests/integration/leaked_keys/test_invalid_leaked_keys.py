@@ -9,7 +9,8 @@ import pytest
 from imagelayer.access.leaked_keys import MAX_REPORTED
 from imagelayer.api.route import MAX_BODY_BYTES
 from tests.support import api_keys, leak_reports
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 
 @pytest.mark.promise("body-limits")

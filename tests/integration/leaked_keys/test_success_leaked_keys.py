@@ -11,8 +11,9 @@ import pytest
 from imagelayer.access.key_secrets import checksum, hash_secret
 from imagelayer.access.wiring import AccessWiring
 from tests.support import accounts, api_keys, end_users, leak_reports, sent_mail
+from tests.support.api import ALL_SCOPES, Account
 from tests.support.events import http_event
-from tests.support.product import ALL_SCOPES, Account, Product
+from tests.support.product import Product
 
 UNKNOWN = "0123456789ABCDEFGHIJKLMNOPQrstuv"
 

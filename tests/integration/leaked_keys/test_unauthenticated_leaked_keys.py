@@ -11,7 +11,8 @@ from dev.secret_scanning import SecretScanner
 from imagelayer.access.secret_scanning import ScannerKeys
 from imagelayer.platform.table import StoreUnavailable
 from tests.support import accounts, api_keys, leak_reports
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.api import ALL_SCOPES, Account, bearer
+from tests.support.product import Product
 
 ID, SIGNATURE = "Github-Public-Key-Identifier", "Github-Public-Key-Signature"
 Headers = dict[str, str]

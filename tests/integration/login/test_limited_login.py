@@ -13,7 +13,8 @@ from tests.support.accounts import (
     log_in,
     reset,
 )
-from tests.support.product import PASSWORD, Account, Answer, Product
+from tests.support.api import PASSWORD, Account, Answer
+from tests.support.product import Product
 
 GUESSES = POLICIES["login-account"]
 WRONG = "a wrong password here"

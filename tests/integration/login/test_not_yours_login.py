@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.accounts import is_logged_in, join, sessions_of
-from tests.support.product import Account, Answer, Product
+from tests.support.api import Account, Answer
+from tests.support.product import Product
 
 
 def end(product: Product, account: Account, session_id: str) -> Answer:

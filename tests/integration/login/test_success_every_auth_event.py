@@ -26,7 +26,8 @@ from tests.support.accounts import (
     sessions_of,
     start_enrolment,
 )
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.api import PASSWORD, Account
+from tests.support.product import Product
 
 NEW = "new@example.com"
 WRONG = "not the right password"

@@ -29,7 +29,8 @@ from tests.support.accounts import (
     sessions_of,
     user_of,
 )
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.api import PASSWORD, Account
+from tests.support.product import Product
 
 
 def test_a_login_says_who_is_logged_in(product: Product, owner: Account) -> None:

@@ -27,7 +27,8 @@ from tests.support.accounts import (
     sessions_of,
     user_of,
 )
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.api import PASSWORD, Account
+from tests.support.product import Product
 
 
 def test_a_wrong_password_and_an_unknown_address_look_the_same(

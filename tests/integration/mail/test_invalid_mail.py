@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support import accounts, mail_triggers, sent_mail
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 BROKEN: dict[str, dict[str, Any] | str] = {
     "no json": "{nope",

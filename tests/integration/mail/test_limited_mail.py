@@ -12,8 +12,9 @@ from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.limits.wiring import LimitsWiring
 from imagelayer.mail.wiring import MailWiring
 from tests.support import accounts, mail_triggers, sent_mail
+from tests.support.api import Account, Answer
 from tests.support.mail_triggers import CAUSES, FRIEND
-from tests.support.product import Account, Answer, Product
+from tests.support.product import Product
 
 # Who can cause which mail: strangers these, and only someone who is logged in the rest.
 BY_STRANGERS = {"sign_up", "verification", "reset", "invitation"}

@@ -11,8 +11,9 @@ import pytest
 
 from imagelayer.mail.worker import TO_USER
 from tests.support import accounts, aws, mail_triggers, organizations, sent_mail
+from tests.support.api import PASSWORD, Account
 from tests.support.mail_triggers import CAUSES, FRIEND
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.product import Product
 
 BASE = aws.PARAMETERS["BaseUrl"]
 EVERY_CAUSE = pytest.mark.parametrize("cause", CAUSES)

@@ -10,7 +10,8 @@ import pytest
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.platform.table import StoreUnavailable
 from tests.support import accounts, mail_triggers, sent_mail
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 # SES says `eventType` when a configuration set publishes events, and `notificationType` when an
 # identity notifies.

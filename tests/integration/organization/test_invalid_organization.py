@@ -9,7 +9,8 @@ import pytest
 from imagelayer.identity.wiring import IdentityWiring
 from imagelayer.platform.ids import new_id
 from tests.support import accounts, organizations
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 
 @pytest.mark.parametrize(

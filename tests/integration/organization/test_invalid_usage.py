@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.api import Account
 from tests.support.generations import create
-from tests.support.product import Account, Product
+from tests.support.product import Product
 
 USAGE = "/v1/organization/usage"
 REFUSED: list[tuple[dict[str, str], str]] = [

@@ -9,7 +9,8 @@ import pytest
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.limits.wiring import LimitsWiring
 from tests.support import accounts, organizations
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 POLICY = POLICIES["invite"]
 

@@ -6,7 +6,8 @@ import pytest
 
 from imagelayer.identity.link_tokens import LinkToken
 from tests.support import accounts, aws, organizations, sent_mail
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 
 def test_an_invitation_goes_to_the_one_who_is_invited_and_says_by_whom_and_as_what(

@@ -10,7 +10,8 @@ import pytest
 from imagelayer.identity.roles import may_manage
 from imagelayer.platform.principals import Role
 from tests.support import accounts, organizations
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 ROLES: tuple[str, ...] = get_args(Role.__value__)
 PAIRS = [pair for pair in itertools.product(ROLES, ROLES) if may_manage(pair[0], pair[1])]

@@ -6,7 +6,8 @@ import pytest
 
 from imagelayer.access.permissions import ROLE_SCOPES
 from tests.support import accounts, organizations
-from tests.support.product import PASSWORD, Account, Product, bearer
+from tests.support.api import PASSWORD, Account, bearer
+from tests.support.product import Product
 
 
 def test_an_organization_is_read_by_every_one_of_its_members(

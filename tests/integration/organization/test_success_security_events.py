@@ -12,7 +12,8 @@ from imagelayer.audit.store import KEPT_SECONDS
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.times import parse_rfc3339
 from tests.support import accounts, organizations
-from tests.support.product import ALL_SCOPES, PASSWORD, Account, Product, bearer
+from tests.support.api import ALL_SCOPES, PASSWORD, Account, bearer
+from tests.support.product import Product
 
 WRONG_PASSWORD = "a wrong password of somebody"
 

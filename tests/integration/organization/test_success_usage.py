@@ -11,9 +11,10 @@ import pytest
 from imagelayer.credits.wiring import CreditsWiring
 from imagelayer.platform.times import end_of_utc_month, rfc3339, utc_day, utc_month
 from tests.support import accounts
+from tests.support.api import ALL_SCOPES, Account, bearer, session_bearer
 from tests.support.generations import Till, cancel, create, moment
 from tests.support.ledger import another_process, grant, set_plan
-from tests.support.product import ALL_SCOPES, Account, Product, bearer, session_bearer
+from tests.support.product import Product
 
 USAGE = "/v1/organization/usage"
 COLUMNS = {

@@ -19,7 +19,8 @@ from tests.support.accounts import (
     reset,
     user_of,
 )
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.api import PASSWORD, Account
+from tests.support.product import Product
 
 TOO_EASY = {
     "short": "fourteen chars",

@@ -15,7 +15,8 @@ from tests.support.accounts import (
     reset,
     start_enrolment,
 )
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.api import PASSWORD, Account
+from tests.support.product import Product
 
 POLICY = POLICIES["password-check"]
 WRONG = "not the right password"

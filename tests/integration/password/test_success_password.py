@@ -27,7 +27,8 @@ from tests.support.accounts import (
     sessions_of,
     user_of,
 )
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.api import PASSWORD, Account
+from tests.support.product import Product
 
 
 def subjects(product: Product, account: Account) -> list[str]:

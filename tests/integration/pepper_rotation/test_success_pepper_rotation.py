@@ -7,7 +7,8 @@ import pytest
 
 from imagelayer.identity.passwords import Peppers
 from tests.support import accounts, secret_rotation
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.api import PASSWORD, Account
+from tests.support.product import Product
 
 SECRET = "PepperSecret"
 

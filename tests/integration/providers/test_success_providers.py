@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from dev.model_servers import GOOGLE_KEY, OPENAI_KEY
+from tests.support.api import Account
 from tests.support.ledger import held
-from tests.support.product import Account, Product
+from tests.support.product import Product
 from tests.support.provider_stubs import LIVING, MODELS, Vendors, set_keys
 
 EVERY_VENDOR = pytest.mark.parametrize("vendor", LIVING)

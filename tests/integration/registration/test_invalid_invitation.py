@@ -8,7 +8,8 @@ import pytest
 
 from imagelayer.identity.wiring import IdentityWiring
 from tests.support.accounts import accept, confirm, invite, log_in, meanwhile
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 FRIEND = "friend@example.com"
 

@@ -8,7 +8,8 @@ import pytest
 
 from imagelayer.identity.email_policy import address_hash
 from tests.support.accounts import confirm, forgot, log_in, spend
-from tests.support.product import CAPTCHA, PASSWORD, Answer, Product
+from tests.support.api import CAPTCHA, PASSWORD, Answer
+from tests.support.product import Product
 
 EMAIL = "dev@example.com"
 CLIENT = "203.0.113.77"

@@ -14,7 +14,8 @@ from tests.support.accounts import (
     lost_acknowledgement,
     user_of,
 )
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.api import PASSWORD, Account
+from tests.support.product import Product
 
 FRIEND = "friend@example.com"
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.accounts import NEW_PASSWORD, accept, confirm, reset
-from tests.support.product import PASSWORD, Account, Answer, Product
+from tests.support.api import PASSWORD, Account, Answer
+from tests.support.product import Product
 
 FORGED = {
     "host": "evil.example",

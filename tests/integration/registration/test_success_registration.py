@@ -17,7 +17,8 @@ from tests.support.accounts import (
     lost_acknowledgement,
     reset,
 )
-from tests.support.product import PASSWORD, Product
+from tests.support.api import PASSWORD
+from tests.support.product import Product
 
 EMAIL = "dev@example.com"
 STRANGERS = "the strangers own password"

@@ -11,7 +11,8 @@ import pytest
 from dev.settings import ROOT
 from imagelayer.routes import ROUTES
 from tests.support import aws, sample_data
-from tests.support.product import HTTP_FUNCTIONS, Product
+from tests.support.functions import HTTP_FUNCTIONS
+from tests.support.product import Product
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
 FILES = sorted((ROOT / "events").glob("*.json"))

@@ -16,7 +16,8 @@ from tests.support.accounts import (
     start_enrolment,
     user_of,
 )
-from tests.support.product import Account, Answer, Product
+from tests.support.api import Account, Answer
+from tests.support.product import Product
 
 
 def is_conflict(answer: Answer) -> bool:

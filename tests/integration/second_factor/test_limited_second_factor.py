@@ -16,7 +16,8 @@ from tests.support.accounts import (
     renew_codes,
     start_enrolment,
 )
-from tests.support.product import Account, Answer, Product
+from tests.support.api import Account, Answer
+from tests.support.product import Product
 
 POLICY = POLICIES["second-factor"]
 

@@ -19,8 +19,9 @@ from tests.support.accounts import (
     start_enrolment,
     user_of,
 )
+from tests.support.api import Account, Answer
 from tests.support.endpoint_requests import FOR_USERS, request
-from tests.support.product import Account, Answer, Product
+from tests.support.product import Product
 
 OPEN = {
     "GET /v1/auth/me",

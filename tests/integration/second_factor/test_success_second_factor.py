@@ -28,7 +28,8 @@ from tests.support.accounts import (
     start_enrolment,
     user_of,
 )
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.api import PASSWORD, Account
+from tests.support.product import Product
 
 
 def two_factors(product: Product, account: Account) -> bool:

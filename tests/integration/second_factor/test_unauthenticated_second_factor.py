@@ -18,7 +18,8 @@ from tests.support.accounts import (
     start_enrolment,
     user_of,
 )
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 WRONG = "not the right password"
 NO_CODE = "aaaaa-bbbbb-ccccc-ddddd-eeeee"

@@ -8,7 +8,8 @@ import pytest
 
 from imagelayer.platform.ids import new_id
 from tests.support import end_users
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.api import ALL_SCOPES, Account, bearer
+from tests.support.product import Product
 
 
 @pytest.mark.promise("sessions-short")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support import end_users
-from tests.support.product import Account, Product, bearer
+from tests.support.api import Account, bearer
+from tests.support.product import Product
 
 
 @pytest.mark.promise("sessions-short")

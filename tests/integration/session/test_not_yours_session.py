@@ -8,7 +8,8 @@ import pytest
 
 from imagelayer.platform.ids import new_id
 from tests.support import end_users
-from tests.support.product import Account, Product, bearer
+from tests.support.api import Account, bearer
+from tests.support.product import Product
 
 
 def made_by(product: Product, headers: dict[str, str]) -> tuple[str, str]:

@@ -12,7 +12,8 @@ from imagelayer.access.end_user_sessions import END_USER_SCOPES
 from imagelayer.access.wiring import AccessWiring
 from imagelayer.platform.times import parse_rfc3339, rfc3339
 from tests.support import end_users
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.api import ALL_SCOPES, Account, bearer
+from tests.support.product import Product
 
 
 def claims_of(session: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from tests.support import end_users
-from tests.support.product import Account, Product, bearer, session_bearer
+from tests.support.api import Account, bearer, session_bearer
+from tests.support.product import Product
 
 SHOP = end_users.SHOP
 

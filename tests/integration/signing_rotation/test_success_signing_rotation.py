@@ -14,7 +14,8 @@ from imagelayer.identity.tokens import signing_key
 from imagelayer.identity.wiring import IdentityWiring
 from imagelayer.platform.table import StoreUnavailable
 from tests.support import accounts, end_users, secret_rotation
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 
 SECRET = "SigningSecret"
 

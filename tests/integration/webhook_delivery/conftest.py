@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 from tests.support.webhook_receivers import Post, post_of
 
 

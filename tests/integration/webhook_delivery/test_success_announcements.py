@@ -11,7 +11,8 @@ import pytest
 from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.webhooks.outbox import MAX_BODY_BYTES, new_message
-from tests.support.product import ALL_SCOPES, Account, Product, bearer
+from tests.support.api import ALL_SCOPES, Account, bearer
+from tests.support.product import Product
 from tests.support.webhook_receivers import Post
 
 PROMPT = "a very private picture of waves"

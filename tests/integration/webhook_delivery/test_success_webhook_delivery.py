@@ -23,7 +23,8 @@ from imagelayer.webhooks.events import WEBHOOK_EVENTS
 from imagelayer.webhooks.sender import KINDS, Receipt
 from imagelayer.webhooks.store import ATTEMPT_SECONDS, MESSAGE_SECONDS, OVERDUE_SECONDS
 from imagelayer.webhooks.wiring import WebhooksWiring
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 from tests.support.webhook_receivers import Post, call
 
 DAY = 86_400

@@ -9,7 +9,8 @@ import pytest
 from imagelayer.platform.settings import Settings
 from imagelayer.webhooks.records import Webhook
 from imagelayer.webhooks.wiring import WebhooksWiring
-from tests.support.product import PASSWORD, Account, Product
+from tests.support.api import PASSWORD, Account
+from tests.support.product import Product
 from tests.support.webhook_requests import URL, call
 from tests.support.webhook_targets import URLS
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imagelayer.platform.ids import new_id
-from tests.support.product import Account, Product
+from tests.support.api import Account
+from tests.support.product import Product
 from tests.support.webhook_requests import call
 
 

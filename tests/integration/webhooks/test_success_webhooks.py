@@ -11,7 +11,8 @@ from imagelayer.platform.times import parse_rfc3339
 from imagelayer.webhooks.events import WEBHOOK_EVENTS
 from imagelayer.webhooks.service import MAX_SECRETS
 from imagelayer.webhooks.store import MAX_WEBHOOKS
-from tests.support.product import Account, Product, bearer
+from tests.support.api import Account, bearer
+from tests.support.product import Product
 from tests.support.webhook_requests import PATH, URL, call
 
 

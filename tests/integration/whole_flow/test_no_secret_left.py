@@ -10,16 +10,9 @@ from typing import Any
 import pytest
 
 from tests.support import accounts, aws, leak_reports
+from tests.support.api import ALL_SCOPES, CAPTCHA, PASSWORD, Account, bearer, session_bearer
 from tests.support.images import logo
-from tests.support.product import (
-    ALL_SCOPES,
-    CAPTCHA,
-    PASSWORD,
-    Account,
-    Product,
-    bearer,
-    session_bearer,
-)
+from tests.support.product import Product
 
 EMAIL = "ada.lovelace@example.com"
 FRIEND = "grace.hopper@example.com"
