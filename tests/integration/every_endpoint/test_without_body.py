@@ -46,8 +46,8 @@ with Product() as product:
     requests = {route: request(route, ids) for route in ROUTES}
     ours = ("imagelayer", "functions", "pydantic", "pydantic_core")
     for name in list(sys.modules):
-        if name.split(".")[0] in ours or name in (
-            "tests.support.product", "tests.support.contract", "tests.support.events"
+        if name.split(".")[0] in ours or name.removeprefix("tests.support.") in (
+            "contract", "events", "functions", "product", "queues", "stored_data"
         ):
             del sys.modules[name]
     from tests.support.product import Product as Fresh
