@@ -14,7 +14,7 @@ from tests.support.stored_data import StoredData
 
 
 class Queues(StoredData):
-    """Deliveries of SQS and S3, made when a test asks for them."""
+    """Deliveries of SQS and S3, made when a test calls for them."""
 
     def deliver_mail(self) -> None:
         """Let the mail function work its queue off."""
