@@ -12,7 +12,7 @@ from imagelayer.api.validation import validate
 from imagelayer.brands.schemas import CreateBrandRequest
 from imagelayer.generations.schemas import CreateGenerationRequest
 from imagelayer.identity.schemas import TotpRequest, UpdateOrganizationRequest
-from imagelayer.openai_api.schemas import ImageEditsForm
+from imagelayer.openai_api.schemas import ImageEditsForm, ImageEditsRequest
 from imagelayer.platform.errors import Problem
 
 SECRET = "SeKrEtVaLuE"
@@ -123,3 +123,29 @@ def test_a_form_takes_objects_as_json_text_or_as_parts() -> None:
     assert as_text == as_parts
     errors = broken(ImageEditsForm, {"prompt": "x", "template": "{stat"}, strict=False)
     assert errors == {"body.template": "must be an object"}
+
+
+@pytest.mark.promise("body-limits")
+@pytest.mark.parametrize(
+    "crowd",
+    [
+        {"images": [{}] * 100_000},
+        {"text": {str(number): 1 for number in range(100_000)}},
+        {str(number): 1 for number in range(100_000)},
+        {"images": [{str(number): 1 for number in range(100_000)}]},
+    ],
+)
+def test_a_crowd_of_faults_is_one_fault(crowd: dict[str, Any]) -> None:
+    """Otherwise a few megabytes become a million errors, gigabytes of memory and no answer."""
+    errors = broken(ImageEditsRequest, {"prompt": "waves", **crowd})
+    assert list(errors) == ["body"]
+
+
+def test_no_more_than_a_hundred_faults_are_listed() -> None:
+    errors = broken(CreateGenerationRequest, {str(number): 1 for number in range(1000)})
+    assert len(errors) == 100
+
+
+def test_one_picture_too_many_is_one_fault() -> None:
+    errors = broken(ImageEditsRequest, {"prompt": "waves", "images": [{}] * 900})
+    assert errors == {"body.images": "must have at most 16 items"}

@@ -158,6 +158,21 @@ def test_a_text_that_is_not_what_its_field_is_names_it(parts: Parts) -> None:
     assert [each.location for each in refused.value.errors] == [f"body.{parts[0][0]}"]
 
 
+def test_a_file_is_no_text_inside_an_object_either() -> None:
+    class Nested(BaseModel):
+        text: dict[str, str] | None = None
+
+    data, content_type = form([("text[headline]", ("f.txt", b"words"))])
+    event = {
+        "headers": {"content-type": content_type},
+        "body": base64.b64encode(data).decode(),
+        "isBase64Encoded": True,
+    }
+    with pytest.raises(Problem) as refused:
+        body.parse(event, Nested, 10_000, Nested)
+    assert [each.location for each in refused.value.errors] == ["body.text"]
+
+
 def test_a_form_is_refused_where_only_json_is_taken() -> None:
     with pytest.raises(Problem) as refused:
         read([("n", "2")], None)

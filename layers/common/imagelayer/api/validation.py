@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # Of a name that a caller made up, in an error.
 _LONGEST_NAME = 60
+# Of one list or object; the longest list of a shape takes 32.
+_MOST_MEMBERS = 1000
+_MOST_LISTED = 100
 _NAMES = re.compile(r"'([^']*)'")
 
 
@@ -31,6 +34,7 @@ def validate[Model: BaseModel](
     """
     from pydantic import ValidationError
 
+    _refuse_crowds(value, root)
     try:
         return shape.model_validate(value, strict=strict)
     except ValidationError as error:
@@ -40,9 +44,27 @@ def validate[Model: BaseModel](
     for each in found:
         fault = _field_error(each, value, root)
         errors.setdefault(fault.location, fault)
-    listed = sorted(errors.values(), key=lambda each: each.location)
+    listed = sorted(errors.values(), key=lambda each: each.location)[:_MOST_LISTED]
     first = listed[0]
     raise Problem("validation_failed", f"{first.location}: {first.message}", errors=listed)
+
+
+def _refuse_crowds(value: Any, root: str) -> None:
+    """Refuse a list or an object with more members than any shape takes, anywhere in a body.
+
+    Each member could break a rule, and every broken rule costs work and room in the answer: a body
+    of a few megabytes can hold a million. Raises Problem 422.
+    """
+    waiting: list[Any] = [value]
+    while waiting:
+        each = waiting.pop()
+        if not isinstance(each, dict | list):
+            continue
+        if len(each) > _MOST_MEMBERS:
+            message = f"has a list or an object with more than {_MOST_MEMBERS} members"
+            errors = [FieldError(root, message)]
+            raise Problem("validation_failed", f"{root}: {message}", errors=errors)
+        waiting += each.values() if isinstance(each, dict) else each
 
 
 def _field_error(error: ErrorDetails, value: Any, root: str) -> FieldError:

@@ -70,14 +70,15 @@ def parse[Body: BaseModel](
 def _refuse_misplaced_files(fields: Mapping[str, Any], form: type[BaseModel]) -> None:
     """pydantic would read a file's bytes as text or a number. Raises Problem 422."""
     for name, field in form.model_fields.items():
-        value = fields.get(name)
-        has_file = any(isinstance(each, bytes) for each in (value, *_members(value)))
-        if has_file and not _takes_files(field.annotation):
+        if _has_file(fields.get(name)) and not _takes_files(field.annotation):
             raise invalid(f"body.{name}", "must be text, not a file")
 
 
-def _members(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _has_file(value: Any) -> bool:
+    """Whether a part of a form, or a part of an object or list of parts, is a file."""
+    if isinstance(value, dict | list):
+        return any(map(_has_file, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, bytes)
 
 
 def _takes_files(annotation: Any) -> bool:

@@ -86,7 +86,7 @@ class LoginRequest(Request):
     password: Password
     """The account's password."""
     totp_code: TotpCode | None = None
-    """Six digits from the authenticator; spaces are ignored."""
+    """Six digits from the authenticator; spaces and dashes are ignored."""
     recovery_code: RecoveryCode | None = None
     """A recovery code, instead of the authenticator's code."""
 
@@ -220,7 +220,7 @@ class TotpRequest(Request):
     """A code from the authenticator being set up."""
 
     totp_code: TotpCode
-    """Six digits from the authenticator; spaces are ignored."""
+    """Six digits from the authenticator; spaces and dashes are ignored."""
 
 
 class PasswordAndTotpRequest(Request):
@@ -229,7 +229,7 @@ class PasswordAndTotpRequest(Request):
     password: Password
     """The current password."""
     totp_code: TotpCode | None = None
-    """Six digits from the authenticator; spaces are ignored."""
+    """Six digits from the authenticator; spaces and dashes are ignored."""
     recovery_code: RecoveryCode | None = None
     """A recovery code, instead of the authenticator's code."""
 

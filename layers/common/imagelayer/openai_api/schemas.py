@@ -59,7 +59,7 @@ class SourceImage(Shape):
 class ImageEditsRequest(ImagesRequest):
     """An image to start from, in JSON."""
 
-    images: list[SourceImage] | None = None
+    images: Annotated[list[SourceImage], Field(max_length=16)] | None = None
     """Exactly one image: PNG, JPEG or WebP."""
     mask: Any = None
     """Masks are not supported."""
