@@ -78,6 +78,19 @@ FIELDS: Mapping[str, str] = {
     "url": "The URL.",
     "object": "OpenAI's name for what this is.",
 }
+# What the values are that several shapes share.
+ENUMS: Mapping[str, str] = {
+    "AssetKind": "Which of a brand's logos: the main one, for dark backgrounds, or in one colour.",
+    "EndUserScope": "What an end user's session can be allowed to do.",
+    "KeyKind": "`secret` keys stay on a server; `publishable` keys may be in a browser.",
+    "LogoPosition": "Where the logo is placed; `auto` chooses the corner.",
+    "Mode": "`live` calls providers and costs credits; `test` does neither.",
+    "OutputFormat": "The image's file format.",
+    "Role": "A member's role, which determines their permissions.",
+    "Scope": "What an API key can be allowed to do.",
+    "Treatment": "How the picture is coloured in the brand's palette.",
+    "WebhookEvent": "The type of an event that a webhook reports.",
+}
 # The subjects of the API, in the order of its reference.
 TAGS: Mapping[str, str] = {
     "Sign-up": "Create an organization, confirm the address, accept an invitation.",
@@ -88,7 +101,7 @@ TAGS: Mapping[str, str] = {
     "API keys": "Create, limit, rotate and revoke keys.",
     "End-user sessions": "Short-lived tokens for your own users.",
     "Brands": "Palette, type, tone and logos.",
-    "Generations": "Ask for images and follow the jobs.",
+    "Generations": "Request images and track their jobs.",
     "Assets": "The finished images.",
     "OpenAI-compatible": "Images and models as OpenAI's clients ask for them.",
     "Webhooks": "Events sent to your own server.",
@@ -154,6 +167,8 @@ def _components() -> dict[str, Schema]:
 def _described(name: str, schema: Schema) -> Schema:
     """A schema without its title, each field with its sentence."""
     schema.pop("title", None)
+    if name in ENUMS:
+        schema.setdefault("description", ENUMS[name])
     prose = _field_docs().get(name, {})
     for field, about in schema.get("properties", {}).items():
         text = prose.get(field) or FIELDS.get(field)

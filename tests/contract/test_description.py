@@ -78,6 +78,23 @@ def test_every_operation_has_a_subject_and_every_subject_a_sentence() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(schemas()))
+def test_every_component_is_described(name: str) -> None:
+    assert schemas()[name].get("description")
+
+
+def test_only_a_page_speaks_of_pages() -> None:
+    said = {
+        name
+        for name, schema in schemas().items()
+        if "page" in schema.get("properties", {}).get("data", {}).get("description", "")
+    }
+    paged = {
+        name for name, schema in schemas().items() if "next_cursor" in schema.get("required", [])
+    }
+    assert said <= paged
+
+
+@pytest.mark.parametrize("name", sorted(schemas()))
 def test_every_field_is_described(name: str) -> None:
     fields = schemas()[name].get("properties", {})
     assert [field for field, about in fields.items() if not about.get("description")] == []

@@ -17,6 +17,7 @@ def test_the_cap_is_exact(product: Product, owner: Account, cap: int) -> None:
     assert [each.status for each in answers] == [202] * cap + [403, 403]
     refused = answers[-1]
     assert refused.json["code"] == "generation_cap_reached"
+    assert refused.json["detail"] == "This session has reached its generation limit."
     assert refused.headers["x-should-retry"] == "false"
     assert product.queued() == cap
     jobs = [item for item in product.items("GenerationsTable") if item["sk"].startswith("GEN#")]

@@ -1,9 +1,9 @@
 """Bases of request bodies and answers, and the fields that several domains share.
 
 The shapes of a domain are pydantic models in its `schemas.py`: request bodies are validated
-through them, and the API description is generated from them. Importing pydantic is a third of a
-cold start, so only a request that has a body imports them, and a model is built when it is first
-used (`defer_build`; decision 0003).
+through them, and the API description is generated from them. Importing pydantic costs a third
+of what making a boto3 client costs, so only a request that has a body imports them, and a model is
+built when it is first used (`defer_build`; decision 0003).
 """
 
 from __future__ import annotations

@@ -78,6 +78,7 @@ class UsageReport(Answer):
     group_by: list[str]
     """What the rows are grouped by."""
     data: list[UsageRow]
+    """One entry per combination of the groups."""
     total: UsageTotal
     """The totals of the range."""
     credits: CreditStanding

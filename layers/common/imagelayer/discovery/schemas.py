@@ -28,6 +28,7 @@ class FontList(Answer):
     """Every font family that a brand's typography can use."""
 
     data: list[FontFamily]
+    """Every font family."""
 
 
 class Preset(Answer):
@@ -45,6 +46,7 @@ class PresetList(Answer):
     """Every preset that a generation can use."""
 
     data: list[Preset]
+    """Every preset."""
 
 
 class Jwks(Answer):

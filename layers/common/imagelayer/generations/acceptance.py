@@ -259,9 +259,7 @@ class Acceptance:
 
     def _cap_reached(self, request: AcceptanceRequest) -> Problem:
         self._denied("session.cap_reached", request)
-        return Problem(
-            "generation_cap_reached", "This session has made all the generations it may."
-        )
+        return Problem("generation_cap_reached", "This session has reached its generation limit.")
 
     def _out_of_credits(self, request: AcceptanceRequest) -> Problem:
         self._denied("quota.denied", request)

@@ -86,7 +86,7 @@ class LogoReport(Answer):
     variant: AssetKind
     """Which of the logos was used."""
     corner: str
-    """Where it stands."""
+    """The corner it is placed in."""
     x: int
     """From the left edge."""
     y: int

@@ -106,9 +106,9 @@ class Generations:
     ) -> Accepted:
         """Accept a generation, or find the job of an earlier request.
 
-        Raises Problem 402, 404, 409 or 422, or Limited. The job is durable once the transaction is
-        committed. The message that starts it may be lost after that without harm: the sweep sends
-        it again, so the caller gets 202 either way.
+        Raises Problem 402, 403, 404, 409 or 422, or Limited. The job is durable once the
+        transaction is committed. The message that starts it may be lost after that without harm:
+        the sweep sends it again, so the caller gets 202 either way.
         """
         job = new_job(self.registry, principal, now, request)
         if request.source is not None:

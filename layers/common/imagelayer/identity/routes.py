@@ -114,8 +114,8 @@ ROUTES = route_table(
         operation="login",
         summary="Log in",
         description=(
-            "Returns an access token and sets the refresh cookie. With a second factor, "
-            "`totp_code` is required: a TOTP code or a recovery code."
+            "Returns an access token and sets the refresh cookie. If the account has a second "
+            "factor, also send `totp_code` or `recovery_code`."
         ),
         auth="none",
         limit="login",

@@ -35,7 +35,7 @@ class RegisterAnswer(Answer):
     """Always the same, whether or not the address has an account; the mail differs."""
 
     status: Literal["verification_sent"] = "verification_sent"
-    """Always the same."""
+    """Always `verification_sent`."""
 
 
 class VerifyEmailRequest(Request):
@@ -54,7 +54,7 @@ class VerifyEmailAnswer(Answer):
     """
 
     status: Literal["verified"] = "verified"
-    """Always the same."""
+    """Always `verified`."""
     password_token: str | None = None
     """Sets a password at `POST /v1/auth/password/reset`, if one is needed."""
 
@@ -102,7 +102,7 @@ class ForgotPasswordAnswer(Answer):
     """Always the same, whether or not the address has an account."""
 
     status: Literal["reset_sent"] = "reset_sent"
-    """Always the same."""
+    """Always `reset_sent`."""
 
 
 class ResetPasswordRequest(Request):
@@ -138,7 +138,7 @@ class AcceptInvitationAnswer(Answer):
     """The account exists and its address is verified; log in next."""
 
     status: Literal["joined"] = "joined"
-    """Always the same."""
+    """Always `joined`."""
 
 
 class User(Answer):
@@ -206,6 +206,7 @@ class DashboardSessionList(Answer):
     """All sessions, newest first. They always fit on one page."""
 
     data: list[DashboardSession]
+    """All of the user's sessions, newest first."""
     next_cursor: None
 
 

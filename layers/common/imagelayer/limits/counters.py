@@ -44,8 +44,8 @@ class TatMemory:
 
     A TAT only moves forward. So a remembered one that denies goes on denying until its time, and a
     flood is answered without a write; one ahead of now shows that the subject is in a burst, and
-    the first write tried is the one that fits. A subject is an item and
-    one limit of it; items that share a partition, such as a user's sessions, share no limit.
+    the first write tried is the one that fits. A subject is an item and one limit of it; items that
+    share a partition, such as a user's sessions, share no limit.
     """
 
     tats_ms: Recent[Subject, tuple[int, int]] = field(

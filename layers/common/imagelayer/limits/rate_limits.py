@@ -139,7 +139,7 @@ def denial(policy: Policy, tat_ms: int, now_ms: int) -> Limited:
 
 
 def seconds(milliseconds: int) -> int:
-    """Round up, so that a client that waits as told is admitted."""
+    """Round up, so that a client that waits for Retry-After is admitted."""
     return math.ceil(milliseconds / 1000)
 
 

@@ -81,8 +81,7 @@ class OpenAiImages:
     def await_image(
         self, principal: Principal, generation_id: str, now: float, form: Form, hop: int
     ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
-        """The images of a job, or where to wait on. Raises Problem as
-        `create_image`."""
+        """The images of a job, or where to wait on. Raises Problem as `create_image`."""
         job = self.generations.get_job(principal, generation_id, now)
         return self._answer(self.generations.wait_for(job, HOLD_SECONDS), form, hop)
 

@@ -78,8 +78,8 @@ ROUTES = route_table(
         operation="awaitImage",
         summary="Wait for images (OpenAI-compatible)",
         description=(
-            "Where the OpenAI-compatible routes redirect to when images take long; clients "
-            "follow by themselves."
+            "The OpenAI-compatible routes redirect here when images take long. Clients follow "
+            "automatically."
         ),
         auth="user_or_key",
         limit="generation-read",

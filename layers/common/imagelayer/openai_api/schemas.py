@@ -115,6 +115,7 @@ class ImagesAnswer(Answer):
     created: int
     """Seconds since 1970."""
     data: list[GeneratedImage]
+    """The images of this request."""
     background: str
     """Always `opaque`."""
     output_format: OutputFormat
@@ -162,4 +163,5 @@ class ModelList(Answer):
     """Every model that is available."""
 
     data: list[ModelDetails]
+    """Every available model."""
     object: Literal["list"] = "list"

@@ -59,7 +59,7 @@ def read[Message](body: str, shape: type[Message]) -> Message:
     try:
         message: Message = _adapter(cast(Any, shape)).validate_json(body, strict=True)
     except ValidationError:
-        raise ValueError(f"the message is no {shape.__name__}") from None
+        raise ValueError(f"the message is not a valid {shape.__name__}") from None
     return message
 
 

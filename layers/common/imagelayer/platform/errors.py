@@ -70,7 +70,7 @@ DO_NOT_RETRY = frozenset(
         "insufficient_credits",
         "registration_limit",
         "generation_cap_reached",
-        "provider_bad_image",  # the vendor has been paid for it
+        "provider_bad_image",  # the provider has already charged for it
         "provider_misconfigured",
         "provider_quota",
         "provider_timeout",

@@ -180,8 +180,8 @@ class Table:
     def get_many(self, keys: Sequence[tuple[str, str]]) -> list[Item]:
         """Read items by their keys, strongly consistent, in no order; missing ones are left out.
 
-        Keys that DynamoDB leaves unprocessed are requested again; if that
-        does not help, this fails like a throttled read.
+        Keys that DynamoDB leaves unprocessed are requested again; if that does not help, this
+        fails like a throttled read.
         """
         found: list[Item] = []
         for start in range(0, len(keys), BATCH_READ_ITEMS):
