@@ -110,32 +110,32 @@ TAGS: Mapping[str, str] = {
 _END_USER: list[dict[str, list[str]]] = [{"sessionToken": []}]
 
 
-def problem_codes(row: Route) -> set[str]:
+def problem_codes(route: Route) -> set[str]:
     """Every error code an endpoint can answer with, by what it does."""
     codes = {"rate_limited", "limiter_unavailable", "dependency_unavailable", "internal_error"}
-    codes |= {"edge_required", *row.problems, *_caller_codes(row)}
-    if row.body is not None:
+    codes |= {"edge_required", *route.problems, *_caller_codes(route)}
+    if route.body is not None:
         codes |= {"body_too_large", "validation_failed"}
-        if not row.signed:
+        if not route.signed:
             codes |= {"malformed_json", "unsupported_media_type"}
-    if row.query:
+    if route.query:
         codes.add("validation_failed")
-    if "{" in row.path or row.operation == "revokeEndUserSessions":
+    if "{" in route.path or route.operation == "revokeEndUserSessions":
         codes.add("not_found")
-    if row.idempotent:
+    if route.idempotent:
         # not_found: what an earlier request made is gone.
         codes |= {"bad_request", "idempotency_in_flight", "idempotency_mismatch", "not_found"}
     return codes
 
 
-def _caller_codes(row: Route) -> set[str]:
+def _caller_codes(route: Route) -> set[str]:
     """What a credential can be refused with."""
-    if row.auth == "none":
+    if route.auth == "none":
         return set()
     # A session token is recognised, and held to its origins, before it is refused or not; a key is
     # held to its networks likewise.
     codes = {"unauthenticated", "insufficient_scope", "origin_not_allowed", "address_not_allowed"}
-    if row.auth != "key" and row.scope not in ENROLMENT_SCOPES:
+    if route.auth != "key" and route.scope not in ENROLMENT_SCOPES:
         codes.add("second_factor_required")
     return codes
 
@@ -151,10 +151,10 @@ class _Generator(GenerateJsonSchema):
 def _components() -> dict[str, Schema]:
     """The schema of every shape by its name; requests as they are sent, answers as they arrive."""
     modes: dict[type, JsonSchemaMode] = {ProblemAnswer: "serialization"}
-    for row in ROUTES.values():
-        if row.answer:
-            modes[_model(row.answer())] = "serialization"
-        for shape in filter(None, (row.body, row.form)):
+    for route in ROUTES.values():
+        if route.answer:
+            modes[_model(route.answer())] = "serialization"
+        for shape in filter(None, (route.body, route.form)):
             modes[_model(shape())] = "validation"
     inputs = sorted(modes.items(), key=lambda each: each[0].__name__)
     _, found = models_json_schema(
@@ -213,8 +213,8 @@ def build() -> Schema:
     """The whole description, OpenAPI 3.1."""
     components = _components()
     paths: dict[str, Any] = {}
-    for row in ROUTES.values():
-        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row)
+    for route in ROUTES.values():
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -252,48 +252,51 @@ def build() -> Schema:
     }
 
 
-def _operation(row: Route) -> Schema:
+def _operation(route: Route) -> Schema:
     operation: Schema = {
-        "operationId": row.operation,
-        "summary": row.summary,
-        **({"description": row.description} if row.description else {}),
-        "tags": [row.tag],
-        "security": _AUTH[row.auth] + (_END_USER if row.end_user else []),
+        "operationId": route.operation,
+        "summary": route.summary,
+        **({"description": route.description} if route.description else {}),
+        "tags": [route.tag],
+        "security": _AUTH[route.auth] + (_END_USER if route.end_user else []),
         "x-rate-limit": {
-            "policy": row.policy.name,
-            "quota": row.policy.quota,
-            "window_seconds": row.policy.window,
-            "burst": row.policy.burst,
-            "per": "address" if row.auth == "none" else "credential",
-            **({"shared": list(row.shared)} if row.shared else {}),
+            "policy": route.policy.name,
+            "quota": route.policy.quota,
+            "window_seconds": route.policy.window,
+            "burst": route.policy.burst,
+            "per": "address" if route.auth == "none" else "credential",
+            **({"shared": list(route.shared)} if route.shared else {}),
         },
         "responses": {
-            **{str(status): _success(row, status) for status in sorted((row.status, *row.also))},
-            **_problems(row),
+            **{
+                str(status): _success(route, status)
+                for status in sorted((route.status, *route.also))
+            },
+            **_problems(route),
         },
     }
-    if row.scope:
-        operation["x-scope"] = row.scope
-    parameters = _parameters(row)
+    if route.scope:
+        operation["x-scope"] = route.scope
+    parameters = _parameters(route)
     if parameters:
         operation["parameters"] = parameters
-    if row.body is not None:
-        content: Schema = {"application/json": {"schema": _ref(row.body())}}
-        if row.form is not None:
+    if route.body is not None:
+        content: Schema = {"application/json": {"schema": _ref(route.body())}}
+        if route.form is not None:
             content["multipart/form-data"] = {
-                "schema": _ref(row.form()),
+                "schema": _ref(route.form()),
                 # As the openai client writes objects: text[headline]=…
                 "encoding": {
                     name: {"style": "deepObject", "explode": True} for name in ("text", "template")
                 },
             }
-        operation["requestBody"] = {"required": _is_required(row), "content": content}
+        operation["requestBody"] = {"required": _is_required(route), "content": content}
     return operation
 
 
-def _is_required(row: Route) -> bool:
+def _is_required(route: Route) -> bool:
     """Whether a request without a body is refused."""
-    shape: Any = row.body() if row.body else None
+    shape: Any = route.body() if route.body else None
     if shape is None or get_origin(shape) is list:
         return True
     return any(field.is_required() for field in shape.model_fields.values())
@@ -304,7 +307,7 @@ def _example(name: str) -> str:
     return DEFAULT if name == "model_id" else f"{_ID_PREFIXES[name]}_{'0' * 26}"
 
 
-def _parameters(row: Route) -> list[Schema]:
+def _parameters(route: Route) -> list[Schema]:
     found: list[Schema] = [
         {
             "name": name,
@@ -312,9 +315,9 @@ def _parameters(row: Route) -> list[Schema]:
             "required": True,
             "schema": {"type": "string", "examples": [_example(name)]},
         }
-        for name in re.findall(r"{(\w+)}", row.path)
+        for name in re.findall(r"{(\w+)}", route.path)
     ]
-    if "limit" in row.query:
+    if "limit" in route.query:
         found.append(
             {
                 "name": "limit",
@@ -322,14 +325,14 @@ def _parameters(row: Route) -> list[Schema]:
                 "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
             }
         )
-    if "cursor" in row.query:
+    if "cursor" in route.query:
         found.append({"name": "cursor", "in": "query", "schema": {"type": "string"}})
     for name in ("start", "end"):
-        if name in row.query:
+        if name in route.query:
             found.append(
                 {"name": name, "in": "query", "schema": {"type": "string", "format": "date"}}
             )
-    if "group_by" in row.query:
+    if "group_by" in route.query:
         found.append(
             {
                 "name": "group_by",
@@ -341,9 +344,9 @@ def _parameters(row: Route) -> list[Schema]:
     found += [
         {"name": name, "in": "query", "schema": schema}
         for name, schema in _WAITING.items()
-        if name in row.query
+        if name in route.query
     ]
-    if row.operation == "createGeneration":
+    if route.operation == "createGeneration":
         found.append(
             {
                 "name": "Prefer",
@@ -353,12 +356,12 @@ def _parameters(row: Route) -> list[Schema]:
                 "schema": {"type": "string", "examples": ["wait=20"]},
             }
         )
-    if row.signed:
+    if route.signed:
         found += [
             {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
             for name in ("Github-Public-Key-Identifier", "Github-Public-Key-Signature")
         ]
-    if row.idempotent:
+    if route.idempotent:
         found.append(
             {
                 "name": "Idempotency-Key",
@@ -371,31 +374,31 @@ def _parameters(row: Route) -> list[Schema]:
     return found
 
 
-def _success(row: Route, status: int) -> Schema:
-    response: Schema = {"description": row.summary, "headers": _headers("RateLimit")}
+def _success(route: Route, status: int) -> Schema:
+    response: Schema = {"description": route.summary, "headers": _headers("RateLimit")}
     if status == 303:
         response["description"] = "Not finished yet: follow Location to wait"
-    elif row.answer is not None:
-        response["content"] = {row.content_type: {"schema": _ref(row.answer())}}
-        if row.answer() is ImagesAnswer:
+    elif route.answer is not None:
+        response["content"] = {route.content_type: {"schema": _ref(route.answer())}}
+        if route.answer() is ImagesAnswer:
             # With `stream`: an event for each image.
             response["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     elif status == 200:
-        kind = "object" if row.content_type == "application/json" else "string"
-        response["content"] = {row.content_type: {"schema": {"type": kind}}}
-    if row.idempotent:
+        kind = "object" if route.content_type == "application/json" else "string"
+        response["content"] = {route.content_type: {"schema": {"type": kind}}}
+    if route.idempotent:
         response["headers"]["Idempotent-Replayed"] = {
             "description": "Sent when an earlier request with the same key created the resource.",
             "schema": {"type": "string", "enum": list(REPLAYED.values())},
         }
-    if status in (302, 303) or row.operation == "createGeneration":
+    if status in (302, 303) or route.operation == "createGeneration":
         response["headers"] |= _headers("Location")
     return response
 
 
-def _problems(row: Route) -> dict[str, Schema]:
+def _problems(route: Route) -> dict[str, Schema]:
     by_status: dict[int, list[str]] = {}
-    for code in sorted(problem_codes(row)):
+    for code in sorted(problem_codes(route)):
         by_status.setdefault(CATALOGUE[code][0], []).append(code)
     return {
         str(status): {

@@ -19,7 +19,7 @@ from imagelayer.routes import ROUTES
 LAYER = ROOT / "layers/common"
 WITH_ROUTES = sorted(path.parent.name for path in (LAYER / "imagelayer").glob("*/routes.py"))
 FUNCTIONS = {path.parent.name: path for path in sorted((ROOT / "functions").glob("*/app.py"))}
-HTTP_FUNCTIONS = sorted({row.function for row in ROUTES.values()})
+HTTP_FUNCTIONS = sorted({route.function for route in ROUTES.values()})
 
 
 def lint(layer: Path) -> subprocess.CompletedProcess[str]:
@@ -120,8 +120,8 @@ def test_a_domain_with_routes_has_their_shapes_and_is_wired_to_their_functions(
 ) -> None:
     folder = LAYER / "imagelayer" / domain
     assert (folder / "schemas.py").exists()
-    rows = importlib.import_module(f"imagelayer.{domain}.routes").ROUTES
-    for function in {row.function for row in rows.values()}:
+    routes = importlib.import_module(f"imagelayer.{domain}.routes").ROUTES
+    for function in {route.function for route in routes.values()}:
         wirings = {name for name in imports(FUNCTIONS[function]) if name.endswith("Wiring")}
         own = f"imagelayer.{domain}.wiring."
         # Discovery has nothing to wire: it reads what others have, by their wiring.
@@ -129,17 +129,17 @@ def test_a_domain_with_routes_has_their_shapes_and_is_wired_to_their_functions(
 
 
 @pytest.mark.parametrize("function", HTTP_FUNCTIONS)
-def test_a_function_binds_the_rows_of_its_domains_and_knows_no_others(function: str) -> None:
+def test_a_function_binds_the_routes_of_its_domains_and_knows_no_others(function: str) -> None:
     path = FUNCTIONS[function]
     app = importlib.import_module(f"functions.{function}.app").app
-    assert app.routes == {route for route, row in ROUTES.items() if row.function == function}
+    assert app.routes == {key for key, route in ROUTES.items() if route.function == function}
     domains = {name.split(".")[1] for name in imports(path) if name.endswith(".routes")}
-    rows: set[str] = set()
+    routes: set[str] = set()
     for domain in domains:
         own = importlib.import_module(f"imagelayer.{domain}.routes").ROUTES
-        assert any(row.function == function for row in own.values()), domain
-        rows |= own.keys()
-    assert app.routes <= rows
+        assert any(route.function == function for route in own.values()), domain
+        routes |= own.keys()
+    assert app.routes <= routes
 
 
 @pytest.mark.parametrize(

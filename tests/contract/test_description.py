@@ -72,7 +72,7 @@ def test_a_shared_enum_is_written_once() -> None:
 
 
 def test_every_operation_has_a_subject_and_every_subject_a_sentence() -> None:
-    assert {row.tag for row in ROUTES.values()} == set(TAGS)
+    assert {route.tag for route in ROUTES.values()} == set(TAGS)
     assert [tag["name"] for tag in description()["tags"]] == list(TAGS)
     assert all(tag["description"] for tag in description()["tags"])
 

@@ -21,7 +21,7 @@ from imagelayer.platform.wiring import Platform
 from imagelayer.routes import ROUTES
 from tests.support import aws, contract
 
-HTTP_FUNCTIONS = sorted({row.function for row in ROUTES.values()})
+HTTP_FUNCTIONS = sorted({route.function for route in ROUTES.values()})
 EVERY_ENDPOINT = pytest.mark.parametrize("route", ROUTES)
 
 

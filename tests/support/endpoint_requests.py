@@ -75,8 +75,8 @@ BODIES: dict[str, Any] = {
     },
 }
 # A signed body is refused for its signature before anything else (`leaked_keys`).
-WITH_BODY = [route for route, row in ROUTES.items() if row.body and not row.signed]
-WITH_CREDENTIALS = [route for route, row in ROUTES.items() if row.auth != "none"]
+WITH_BODY = [key for key, route in ROUTES.items() if route.body and not route.signed]
+WITH_CREDENTIALS = [key for key, route in ROUTES.items() if route.auth != "none"]
 # Logging out everywhere comes last: what came after it would be refused whatever it is.
 LOG_OUT = "DELETE /v1/auth/sessions"
 FOR_USERS = sorted(

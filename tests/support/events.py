@@ -15,12 +15,12 @@ def _patterns() -> list[tuple[int, str, str, re.Pattern[str]]]:
     """The routes, those with fewer variables first: number of variables, key, method, pattern."""
     return sorted(
         (
-            row.path.count("{"),
-            row.key,
-            row.method,
-            re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(row.path))),
+            route.path.count("{"),
+            route.key,
+            route.method,
+            re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(route.path))),
         )
-        for row in ROUTES.values()
+        for route in ROUTES.values()
     )
 
 

@@ -40,7 +40,7 @@ BACKGROUND_FUNCTIONS = (
     "webhook_delivery",
 )
 
-HTTP_FUNCTIONS = sorted({row.function for row in ROUTES.values()})
+HTTP_FUNCTIONS = sorted({route.function for route in ROUTES.values()})
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tests.support.endpoint_requests import BODIES, request
 from tests.support.product import Product
 
 # Those that make images are in tests/integration/generation and tests/integration/images.
-CREATING = [route for route, row in ROUTES.items() if row.idempotent and not row.by_attempt]
+CREATING = [key for key, route in ROUTES.items() if route.idempotent and not route.by_attempt]
 SHARED = [route for route in CREATING if ROUTES[route].idempotent == "organization"]
 OWN = [route for route in CREATING if ROUTES[route].idempotent == "actor"]
 # The same request with something else in its body.

@@ -64,12 +64,12 @@ def test_every_limit_is_documented_with_its_numbers() -> None:
 
 def test_every_endpoint_is_listed_with_the_limits_that_count_it() -> None:
     listed = {row[0].strip("`"): (row[4], row[6]) for row in LIMITS}
-    for row in ROUTES.values():
-        counted = {row.limit: "client address" if row.auth == "none" else "credential"}
-        counted |= {limit: SHARED[limit] for limit in row.shared}
+    for route in ROUTES.values():
+        counted = {route.limit: "client address" if route.auth == "none" else "credential"}
+        counted |= {limit: SHARED[limit] for limit in route.shared}
         for limit, per in counted.items():
             assert listed[limit][0] == per
-            assert f"`{row.key}`" in listed[limit][1]
+            assert f"`{route.key}`" in listed[limit][1]
 
 
 def test_the_limits_an_organization_may_change_are_marked() -> None:
@@ -94,8 +94,8 @@ def test_a_scope_of_keys_is_listed_with_all_that_it_opens() -> None:
 def test_every_route_that_takes_an_idempotency_key_is_listed_with_who_shares_it() -> None:
     header = "| route | shared by | a repetition is answered |"
 
-    def shared_by(row: Route) -> str:
-        return "the one who asks" if row.idempotent == "actor" else "the organization"
+    def shared_by(route: Route) -> str:
+        return "the one who asks" if route.idempotent == "actor" else "the organization"
 
     assert sorted(row[:2] for row in rows(DOCS / "idempotency.md", header)) == sorted(
         [f"`{each.key}`", shared_by(each)] for each in ROUTES.values() if each.idempotent
@@ -161,9 +161,9 @@ def test_usage_is_documented_with_its_groups_and_its_longest_range() -> None:
 
 def test_the_documented_body_limit_is_the_one_in_force() -> None:
     larger = {
-        row.key: row.max_body_bytes
-        for row in ROUTES.values()
-        if row.max_body_bytes != MAX_BODY_BYTES
+        route.key: route.max_body_bytes
+        for route in ROUTES.values()
+        if route.max_body_bytes != MAX_BODY_BYTES
     }
     assert larger == {"POST /v1/images/edits": MAX_PICTURE_BYTES}
     documented = (DOCS / "limits.md").read_text("utf-8")

@@ -76,7 +76,7 @@ class Route:
 
 
 def route_table(*routes: Route) -> Mapping[str, Route]:
-    """The rows by their key."""
+    """The routes by their key."""
     return {route.key: route for route in routes}
 
 

@@ -60,7 +60,7 @@ def made(answer: Created, headers: Mapping[str, str] | None = None) -> Reply:
 class Call[W: Part]:
     """One admitted request, parsed. `wiring` is that of the function's own domain."""
 
-    row: Route
+    route: Route
     wiring: W
     origin: Origin
     now: float
@@ -76,7 +76,7 @@ class Call[W: Part]:
     def principal(self) -> Principal:
         """The authenticated caller; raises LookupError on a route that does not authenticate."""
         if self._principal is None:
-            raise LookupError(f"{self.row.key} does not authenticate")
+            raise LookupError(f"{self.route.key} does not authenticate")
         return self._principal
 
 
@@ -86,30 +86,30 @@ type Handler[W: Part] = Callable[[Call[W]], Reply]
 class App[W: Part]:
     """The Lambda handler of one function; routes are bound with `@app.route("GET /v1/…")`.
 
-    `rows` are the routes of the domains it serves, `wiring` builds what its handlers call.
+    `tables` are the routes of the domains it serves, `wiring` builds what its handlers call.
     """
 
-    def __init__(self, function: str, wiring: type[W], *rows: Mapping[str, Route]) -> None:
+    def __init__(self, function: str, wiring: type[W], *tables: Mapping[str, Route]) -> None:
         self._function = function
         self._wiring = wiring
-        self._rows = {route: row for rows in rows for route, row in rows.items()}
-        self._routes: dict[str, Handler[W]] = {}
+        self._routes = {key: route for table in tables for key, route in table.items()}
+        self._handlers: dict[str, Handler[W]] = {}
 
-    def route(self, route: str) -> Callable[[Handler[W]], Handler[W]]:
-        """Bind a route that its domain gives to this function."""
-        if self._rows[route].function != self._function:
-            raise LookupError(f"{route} belongs to {self._rows[route].function}")
+    def route(self, key: str) -> Callable[[Handler[W]], Handler[W]]:
+        """Bind the handler of a route that its domain gives to this function."""
+        if self._routes[key].function != self._function:
+            raise LookupError(f"{key} belongs to {self._routes[key].function}")
 
-        def bind(target: Handler[W]) -> Handler[W]:
-            self._routes[route] = target
-            return target
+        def bind(handler: Handler[W]) -> Handler[W]:
+            self._handlers[key] = handler
+            return handler
 
         return bind
 
     @property
     def routes(self) -> frozenset[str]:
-        """The routes bound so far."""
-        return frozenset(self._routes)
+        """The keys of the routes bound so far."""
+        return frozenset(self._handlers)
 
     def handler(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         """Answer one API Gateway HTTP API event (payload format 2.0)."""
@@ -124,9 +124,9 @@ class App[W: Part]:
             ip = client_address(event, platform.settings.edge_secret_sha256)
             agent = (event.get("headers") or {}).get("user-agent", "")
             origin = Origin(ip, request_id, describe(agent))
-            reply, row, admission = self._answer(event, origin, platform)
+            reply, route, admission = self._answer(event, origin, platform)
             headers |= admission.headers()
-            return _response(reply, reply.status or row.status, row.content_type, headers)
+            return _response(reply, reply.status or route.status, route.content_type, headers)
         except Problem as problem:
             refusal = problem
         except Limited as limited:
@@ -161,34 +161,34 @@ class App[W: Part]:
     def _answer(
         self, event: Mapping[str, Any], origin: Origin, platform: Platform
     ) -> tuple[Reply, Route, Admission]:
-        route = self._routes.get(event["routeKey"])
-        if route is None:
+        handler = self._handlers.get(event["routeKey"])
+        if handler is None:
             raise Problem("not_found", "There is no such route.")
-        row = self._rows[event["routeKey"]]
+        route = self._routes[event["routeKey"]]
         now = time.time()
-        principal, admission = _admit(row, event, origin, now, platform)
+        principal, admission = _admit(route, event, origin, now, platform)
         fields: Any = None
-        if row.signed:
-            fields = body.raw(event, row.max_body_bytes)
-        elif row.body:
-            form = row.form() if row.form else None
-            fields = body.parse(event, row.body(), row.max_body_bytes, form)
+        if route.signed:
+            fields = body.raw(event, route.max_body_bytes)
+        elif route.body:
+            form = route.form() if route.form else None
+            fields = body.parse(event, route.body(), route.max_body_bytes, form)
         headers = event.get("headers") or {}
         path = event.get("pathParameters") or {}
         idempotency = None
-        if row.idempotent and principal:
+        if route.idempotent and principal:
             idempotency = record_of(
                 headers,
                 principal,
                 now,
-                operation=row.operation,
-                scope=row.idempotent,
+                operation=route.operation,
+                scope=route.idempotent,
                 path=path,
                 body=fields,
-                by_attempt=row.by_attempt,
+                by_attempt=route.by_attempt,
             )
         call = Call(
-            row=row,
+            route=route,
             wiring=platform.part(self._wiring),
             origin=origin,
             now=now,
@@ -200,22 +200,22 @@ class App[W: Part]:
             _principal=principal,
             idempotency=idempotency,
         )
-        return route(call), row, admission
+        return handler(call), route, admission
 
 
 def _admit(
-    row: Route, event: Mapping[str, Any], origin: Origin, now: float, platform: Platform
+    route: Route, event: Mapping[str, Any], origin: Origin, now: float, platform: Platform
 ) -> tuple[Principal | None, Admission]:
     """Meter the call and, where the route requires it, authenticate and authorize the caller.
 
     Fails closed: a limiter that cannot answer is a 503 on every route.
     """
     try:
-        if row.auth == "none":
+        if route.auth == "none":
             counters = platform.part(LimitsWiring).counters
-            return None, counters.admit(origin.ip, row.policy, int(now * 1000))
+            return None, counters.admit(origin.ip, route.policy, int(now * 1000))
         authenticator = platform.part(AccessWiring).authenticator
-        return authenticator.check(event.get("headers") or {}, row, origin, now)
+        return authenticator.check(event.get("headers") or {}, route, origin, now)
     except StoreUnavailable as fault:
         platform.part(AuditWiring).security.record(
             "limit.unavailable", "denied", origin, reason=fault.reason
