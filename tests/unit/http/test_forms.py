@@ -158,7 +158,7 @@ def test_a_text_that_is_not_what_its_field_is_names_it(parts: Parts) -> None:
     assert [each.location for each in refused.value.errors] == [f"body.{parts[0][0]}"]
 
 
-def test_a_file_is_no_text_inside_an_object_either() -> None:
+def test_a_file_is_not_a_text_inside_an_object_either() -> None:
     class Nested(BaseModel):
         text: dict[str, str] | None = None
 
