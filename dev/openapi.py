@@ -84,7 +84,7 @@ ENUMS: Mapping[str, str] = {
     "EndUserScope": "What an end user's session can be allowed to do.",
     "KeyKind": "`secret` keys stay on a server; `publishable` keys may be in a browser.",
     "LogoPosition": "Where the logo is placed; `auto` chooses the corner.",
-    "Mode": "`live` calls providers and costs credits; `test` does neither.",
+    "Mode": "`live` costs credits; `test` is free and uses the built-in model, with a watermark.",
     "OutputFormat": "The image's file format.",
     "Role": "A member's role, which determines their permissions.",
     "Scope": "What an API key can be allowed to do.",
