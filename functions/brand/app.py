@@ -2,8 +2,8 @@
 
 from imagelayer.brands.routes import ROUTES
 from imagelayer.brands.wiring import BrandsWiring
-from imagelayer.http import App, Call, Reply, made
-from imagelayer.http.body import given
+from imagelayer.http import App, Call, Reply, created
+from imagelayer.http.body import sent_fields
 from imagelayer.http.paging import page, page_request
 
 app = App("brand", BrandsWiring, ROUTES)
@@ -12,9 +12,9 @@ app = App("brand", BrandsWiring, ROUTES)
 @app.route("POST /v1/brands")
 def create_brand(call: Call[BrandsWiring]) -> Reply:
     brand = call.wiring.brands.create_brand(
-        call.principal, call.now, given(call.body), call.idempotency
+        call.principal, call.now, sent_fields(call.body), call.idempotency
     )
-    return made(brand)
+    return created(brand)
 
 
 @app.route("GET /v1/brands")
@@ -31,7 +31,7 @@ def get_brand(call: Call[BrandsWiring]) -> Reply:
 @app.route("PATCH /v1/brands/{brand_id}")
 def update_brand(call: Call[BrandsWiring]) -> Reply:
     changed = call.wiring.brands.update_brand(
-        call.principal, call.now, call.path["brand_id"], given(call.body)
+        call.principal, call.now, call.path["brand_id"], sent_fields(call.body)
     )
     return Reply(changed)
 
@@ -49,9 +49,9 @@ def create_upload(call: Call[BrandsWiring]) -> Reply:
         call.now,
         call.path["brand_id"],
         idempotency=call.idempotency,
-        **given(call.body),
+        **sent_fields(call.body),
     )
-    return made(upload)
+    return created(upload)
 
 
 @app.route("GET /v1/brands/{brand_id}/assets/{upload_id}")

@@ -6,7 +6,7 @@ from imagelayer.generations.jobs import DONE
 from imagelayer.generations.routes import ROUTES
 from imagelayer.generations.waiting import asked_wait, preferred_wait
 from imagelayer.generations.wiring import GenerationsWiring
-from imagelayer.http import App, Call, Reply, made
+from imagelayer.http import App, Call, Reply, created
 from imagelayer.http.paging import page, page_request
 
 app = App("generation", GenerationsWiring, ROUTES)
@@ -18,7 +18,7 @@ def create_generation(call: Call[GenerationsWiring]) -> Reply:
     job = call.wiring.generations.create_generation(
         call.principal, call.origin, call.now, call.body, call.idempotency, wait
     )
-    return awaited(made(job, {"Location": f"/v1/generations/{job.body['id']}"}), wait)
+    return awaited(created(job, {"Location": f"/v1/generations/{job.body['id']}"}), wait)
 
 
 @app.route("GET /v1/generations")

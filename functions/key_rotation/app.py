@@ -2,8 +2,8 @@
 
 from imagelayer.access.routes import ROUTES
 from imagelayer.access.wiring import AccessWiring
-from imagelayer.http import App, Call, Reply, made
-from imagelayer.http.body import given
+from imagelayer.http import App, Call, Reply, created
+from imagelayer.http.body import sent_fields
 from imagelayer.http.paging import page, page_request
 
 app = App("key_rotation", AccessWiring, ROUTES)
@@ -16,9 +16,9 @@ def create_key(call: Call[AccessWiring]) -> Reply:
         call.origin,
         call.now,
         idempotency=call.idempotency,
-        **given(call.body),
+        **sent_fields(call.body),
     )
-    return made(key)
+    return created(key)
 
 
 @app.route("GET /v1/keys")
@@ -40,7 +40,7 @@ def get_key(call: Call[AccessWiring]) -> Reply:
 @app.route("PATCH /v1/keys/{key_id}")
 def update_key(call: Call[AccessWiring]) -> Reply:
     changed = call.wiring.api_keys.update_key(
-        call.principal, call.origin, call.now, call.path["key_id"], given(call.body)
+        call.principal, call.origin, call.now, call.path["key_id"], sent_fields(call.body)
     )
     return Reply(changed)
 
@@ -61,7 +61,7 @@ def rotate_key(call: Call[AccessWiring]) -> Reply:
         grace_seconds=call.body.grace_seconds,
         idempotency=call.idempotency,
     )
-    return made(rotated)
+    return created(rotated)
 
 
 handler = app.handler

@@ -4,8 +4,8 @@ from imagelayer.audit.routes import ROUTES as AUDIT
 from imagelayer.audit.wiring import AuditWiring
 from imagelayer.credits.routes import ROUTES as CREDITS
 from imagelayer.credits.wiring import CreditsWiring
-from imagelayer.http import App, Call, Reply, made
-from imagelayer.http.body import given
+from imagelayer.http import App, Call, Reply, created
+from imagelayer.http.body import sent_fields
 from imagelayer.http.paging import page, page_request
 from imagelayer.identity.routes import ROUTES as IDENTITY
 from imagelayer.identity.wiring import IdentityWiring
@@ -20,7 +20,9 @@ def get_organization(call: Call[IdentityWiring]) -> Reply:
 
 @app.route("PATCH /v1/organization")
 def update_organization(call: Call[IdentityWiring]) -> Reply:
-    changed = call.wiring.members.update_organization(call.principal, call.origin, given(call.body))
+    changed = call.wiring.members.update_organization(
+        call.principal, call.origin, sent_fields(call.body)
+    )
     return Reply(changed)
 
 
@@ -54,7 +56,7 @@ def create_invitation(call: Call[IdentityWiring]) -> Reply:
         role=call.body.role,
         idempotency=call.idempotency,
     )
-    return made(invitation)
+    return created(invitation)
 
 
 @app.route("GET /v1/organization/invitations")

@@ -2,7 +2,7 @@
 
 from imagelayer.access.routes import ROUTES
 from imagelayer.access.wiring import AccessWiring
-from imagelayer.http import App, Call, Reply, made
+from imagelayer.http import App, Call, Reply, created
 
 app = App("session", AccessWiring, ROUTES)
 
@@ -20,7 +20,7 @@ def create_end_user_session(call: Call[AccessWiring]) -> Reply:
         max_generations=call.body.max_generations,
         idempotency=call.idempotency,
     )
-    return made(session)
+    return created(session)
 
 
 @app.route("POST /v1/auth/session/revoke")

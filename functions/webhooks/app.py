@@ -1,7 +1,7 @@
 """Webhooks: create, read, update, rotate, test, and the log of their delivery attempts."""
 
-from imagelayer.http import App, Call, Reply, made
-from imagelayer.http.body import given
+from imagelayer.http import App, Call, Reply, created
+from imagelayer.http.body import sent_fields
 from imagelayer.http.paging import page, page_request
 from imagelayer.webhooks.routes import ROUTES
 from imagelayer.webhooks.wiring import WebhooksWiring
@@ -12,9 +12,13 @@ app = App("webhooks", WebhooksWiring, ROUTES)
 @app.route("POST /v1/organization/webhooks")
 def create_webhook(call: Call[WebhooksWiring]) -> Reply:
     webhook = call.wiring.webhooks.create_webhook(
-        call.principal, call.origin, call.now, idempotency=call.idempotency, **given(call.body)
+        call.principal,
+        call.origin,
+        call.now,
+        idempotency=call.idempotency,
+        **sent_fields(call.body),
     )
-    return made(webhook)
+    return created(webhook)
 
 
 @app.route("GET /v1/organization/webhooks")
@@ -33,7 +37,7 @@ def get_webhook(call: Call[WebhooksWiring]) -> Reply:
 @app.route("PATCH /v1/organization/webhooks/{webhook_id}")
 def update_webhook(call: Call[WebhooksWiring]) -> Reply:
     changed = call.wiring.webhooks.update_webhook(
-        call.principal, call.origin, call.now, call.path["webhook_id"], given(call.body)
+        call.principal, call.origin, call.now, call.path["webhook_id"], sent_fields(call.body)
     )
     return Reply(changed)
 
@@ -54,7 +58,7 @@ def rotate_webhook(call: Call[WebhooksWiring]) -> Reply:
         grace_seconds=call.body.grace_seconds,
         idempotency=call.idempotency,
     )
-    return made(rotated)
+    return created(rotated)
 
 
 @app.route("POST /v1/organization/webhooks/{webhook_id}/test")

@@ -156,7 +156,7 @@ def colleague(cloud: LocalCloud, owner: Visitor, role: Role) -> Visitor:
         [
             store._new_user_action(user),
             store._new_member_action(user, role),
-            store._claim_action(
+            store._reserve_address_action(
                 address_hash(visitor.email), user, condition="attribute_not_exists(#pk)"
             ),
             *owner_count_actions(store._table, owner.org_id, gained=role == "owner", lost=False),

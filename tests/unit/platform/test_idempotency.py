@@ -138,7 +138,7 @@ def test_body_path_and_mode_are_part_of_the_request() -> None:
 def test_a_claim_tells_when_it_ends_and_never_shows_its_key() -> None:
     found = named(headers={"idempotency-key": "a-key-of-theirs"})
     assert (found.now, found.expires_at) == (int(NOW), int(NOW) + 24 * 3600)
-    assert found.secret == "a-key-of-theirs"
+    assert found.key == "a-key-of-theirs"
     assert "theirs" not in repr(found)
     assert found.creating(generation_id="gen_1").ids == {"generation_id": "gen_1"}
 
@@ -156,7 +156,7 @@ def test_another_request_under_the_same_key_is_refused() -> None:
 )
 def test_a_counted_attempt_claims_the_request_itself(count: str, again: bool) -> None:
     found = named(headers={"x-stainless-retry-count": count}, by_attempt=True)
-    assert (found.overwrite, found.secret) == (again, "")
+    assert (found.overwrite, found.key) == (again, "")
     assert found.expires_at == int(NOW) + 15 * 60
     first = named(headers={"x-stainless-retry-count": "0"}, by_attempt=True)
     assert found.hash == first.hash != named().hash

@@ -203,7 +203,7 @@ class ApiKeys:
         if idempotency is None:
             return new_secret(kind, mode), None
         nonce = secrets.token_hex(32)
-        draw = drawn_from(self.derivation(), nonce, idempotency.secret)
+        draw = drawn_from(self.derivation(), nonce, idempotency.key)
         return new_secret(kind, mode, draw), idempotency.creating(**ids, nonce=nonce)
 
     def _replay(
@@ -216,7 +216,7 @@ class ApiKeys:
         if idempotency is None:
             raise LookupError("a replay without an idempotency key")
         key = self._need(org_id, ids["key_id"])
-        draw = drawn_from(self.derivation(), ids["nonce"], idempotency.secret)
+        draw = drawn_from(self.derivation(), ids["nonce"], idempotency.key)
         secret = new_secret(key["kind"], key["mode"], draw)
         if not hmac.compare_digest(hash_secret(secret), key["current_secret"]):
             raise Problem("conflict", "The key has been rotated since.")

@@ -219,7 +219,7 @@ class Acceptance:
     def _earlier(self, request: AcceptanceRequest, ids: Ids) -> Accepted | None:
         """The job an earlier request created; None when a client without a key may have another."""
         job = self.store.get_generation(request.org_id, ids["generation_id"])
-        if request.idempotency is not None and request.idempotency.secret:
+        if request.idempotency is not None and request.idempotency.key:
             if job is None:
                 raise not_found("generation")
             return Accepted(job, replayed=True)

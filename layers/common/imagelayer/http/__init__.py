@@ -1,5 +1,5 @@
 """The edge kit: what every HTTP function does before and after its one call into the layer."""
 
-from imagelayer.http.app import App, Call, Reply, made
+from imagelayer.http.app import App, Call, Reply, created
 
-__all__ = ["App", "Call", "Reply", "made"]
+__all__ = ["App", "Call", "Reply", "created"]

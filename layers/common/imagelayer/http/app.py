@@ -51,7 +51,7 @@ class Reply:
     status: int | None = None
 
 
-def made(answer: Created, headers: Mapping[str, str] | None = None) -> Reply:
+def created(answer: Created, headers: Mapping[str, str] | None = None) -> Reply:
     """The reply to a creating request, whether it or an earlier one created the thing."""
     return Reply(answer.body, headers={**(headers or {}), **(REPLAYED if answer.replayed else {})})
 

@@ -101,6 +101,6 @@ def _too_large(max_bytes: int) -> Problem:
     return Problem("body_too_large", f"The body must be at most {max_bytes} bytes.")
 
 
-def given(body: BaseModel) -> dict[str, Any]:
+def sent_fields(body: BaseModel) -> dict[str, Any]:
     """The fields that were sent or have a default; what was left out of a PATCH is absent."""
     return body.model_dump()

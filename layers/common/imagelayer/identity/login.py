@@ -19,7 +19,7 @@ from imagelayer.identity.passwords import (
     verify_password,
 )
 from imagelayer.identity.places import PLACE_SECONDS, network, place_id
-from imagelayer.identity.records import DashboardSession, Place, User, is_alive
+from imagelayer.identity.records import DashboardSession, Place, User, is_active
 from imagelayer.identity.refresh_tokens import RefreshToken
 from imagelayer.identity.second_factor import AcceptedCode, CodeRefused, Verifier
 from imagelayer.identity.session_store import SessionStore
@@ -283,8 +283,8 @@ class Login:
         """Ids of the sessions that make room, in order: the oldest past the bound, and those that
         have expired."""
         sessions = self.sessions.list_sessions(user["id"])
-        current = [each["id"] for each in sessions if is_alive(each, now)]
-        expired = [each["id"] for each in sessions if not is_alive(each, now)]
+        current = [each["id"] for each in sessions if is_active(each, now)]
+        expired = [each["id"] for each in sessions if not is_active(each, now)]
         oldest = current[: max(0, len(current) - MAX_SESSIONS + 1)]
         return dict.fromkeys([*oldest, *expired][:MAX_SESSIONS])
 

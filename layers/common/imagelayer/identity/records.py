@@ -72,7 +72,7 @@ class User(TypedDict):
     sweep_at: NotRequired[int]
 
 
-class AddressClaim(TypedDict):
+class AddressReservation(TypedDict):
     """Who holds an address."""
 
     user_id: str
@@ -150,6 +150,6 @@ class DashboardSession(TypedDict):
     traded_from: NotRequired[str]  # the network and client of the last refresh
 
 
-def is_alive(session: DashboardSession, now: float) -> bool:
+def is_active(session: DashboardSession, now: float) -> bool:
     """Whether a session has neither expired nor been idle for too long."""
     return min(session["expires_at"], session["idle_until"]) > now

@@ -120,13 +120,13 @@ class Registration:
             "created_at": int(now),
             "owners": 1,
         }
-        claim = self.accounts.create_account(user, organization, address_hash(canonical))
+        reserved = self.accounts.create_account(user, organization, address_hash(canonical))
         self.security.record(
-            "auth.register_existing" if claim else "auth.register",
+            "auth.register_existing" if reserved else "auth.register",
             "success",
             origin,
-            org_id=claim["org_id"] if claim else user["org_id"],
-            actor=claim["user_id"] if claim else user["id"],
+            org_id=reserved["org_id"] if reserved else user["org_id"],
+            actor=reserved["user_id"] if reserved else user["id"],
         )
         self.outbox.ask("sign_up", origin, now, sign_up=sign_up["id"])
 

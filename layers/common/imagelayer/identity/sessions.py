@@ -15,7 +15,7 @@ from typing import Any, cast
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.access_tokens import AccessTokens, SessionTokens
 from imagelayer.identity.places import network
-from imagelayer.identity.records import DashboardSession, is_alive
+from imagelayer.identity.records import DashboardSession, is_active
 from imagelayer.identity.refresh_tokens import RefreshToken
 from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.store import AccountStore
@@ -110,7 +110,7 @@ class Sessions:
     def list_sessions(self, principal: Principal, now: float) -> list[dict[str, Any]]:
         """The caller's sessions that have not expired, the newest first."""
         found = self.sessions.list_sessions(principal.actor)
-        return [_view(each, principal) for each in reversed(found) if is_alive(each, now)]
+        return [_view(each, principal) for each in reversed(found) if is_active(each, now)]
 
     def end_session(self, principal: Principal, origin: Origin, session_id: str) -> None:
         """End one of the caller's sessions. Raises Problem 404."""
@@ -133,7 +133,7 @@ class Sessions:
         Session ids are in access tokens and prove nothing. The family secret is in refresh tokens
         alone, so a caller who presents it holds, or held, one of this session's.
         """
-        alive = session is not None and is_alive(session, now)
+        alive = session is not None and is_active(session, now)
         if session is not None and alive and token.is_of_family(session["family_hash"]):
             self.sessions.end_session(token.user_id, token.session_id)
             self.security.record(
@@ -158,7 +158,7 @@ def _was_just_traded(
     """Whether this is the token that the last trade spent, moments ago and from here."""
     return bool(
         session is not None
-        and is_alive(session, now)
+        and is_active(session, now)
         and token.is_of_family(session["family_hash"])
         and hmac.compare_digest(session.get("spent_hash", ""), token.hash)
         and hmac.compare_digest(session["refresh_hash"], successor.hash)

@@ -28,7 +28,7 @@ from imagelayer.identity.organization_store import (
     owner_count_actions,
 )
 from imagelayer.identity.records import (
-    AddressClaim,
+    AddressReservation,
     Invitation,
     Member,
     Organization,
@@ -64,8 +64,8 @@ class AccountStore:
 
     def get_user_by_address(self, address: str) -> User | None:
         """The user who holds an address (named by its hash), or None. Two reads either way."""
-        claim = self._table.get(f"EMAIL#{address}", "EMAIL")
-        return self.get_user(claim["user_id"] if claim else NOBODY)
+        reserved = self._table.get(**_address_key(address))
+        return self.get_user(reserved["user_id"] if reserved else NOBODY)
 
     def get_user(self, user_id: str) -> User | None:
         """A user, or None."""
@@ -73,12 +73,12 @@ class AccountStore:
 
     def create_account(
         self, user: User, organization: Organization, address: str
-    ) -> AddressClaim | None:
-        """Claim the address and create user, organization and membership: all or nothing.
+    ) -> AddressReservation | None:
+        """Reserve the address and create user, organization and membership: all or nothing.
 
-        Returns the claim that exists already when there is one, else None.
+        Returns the reservation that exists already when there is one, else None.
 
-        The claim is the uniqueness constraint: its key is the address. Of any number of racing
+        The reservation makes the address unique: it is the item's key. Of any number of racing
         sign-ups DynamoDB lets one put succeed; the others are canceled whole and leave nothing.
         """
         unconfirmed: User = {
@@ -89,7 +89,9 @@ class AccountStore:
         try:
             self.commit(
                 [
-                    self._claim_action(address, user, condition="attribute_not_exists(#pk)"),
+                    self._reserve_address_action(
+                        address, user, condition="attribute_not_exists(#pk)"
+                    ),
                     self._new_user_action(unconfirmed),
                     self._table.put_action(
                         {**organization_key(organization["id"]), **organization},
@@ -99,10 +101,10 @@ class AccountStore:
                 ]
             )
         except TransactionRefused as refusal:
-            claim = refusal.items[0]
-            if claim is None:  # not a lost race for the address, so nothing we can name
+            reserved = refusal.items[0]
+            if reserved is None:  # not a lost race for the address, so nothing we can name
                 raise StoreUnavailable("transact_write_items", "no holder of the address") from None
-            return cast("AddressClaim", claim)
+            return cast("AddressReservation", reserved)
         return None
 
     def user_action(
@@ -249,9 +251,9 @@ class AccountStore:
             )
 
     def drop_unconfirmed(self, user: User, address: str, now: int) -> bool:
-        """Remove a user who never confirmed, with the claim and the empty organization: all or
-        nothing. False when the address was confirmed or signed up for again since, or when another
-        sweep was first."""
+        """Remove a user who never confirmed, with the reserved address and the empty organization:
+        all or nothing. False when the address was confirmed or signed up for again since, or when
+        another sweep was first."""
         try:
             self.commit(
                 [
@@ -263,7 +265,7 @@ class AccountStore:
                         now=now,
                     ),
                     self._table.delete_action(
-                        f"EMAIL#{address}", "EMAIL", condition="#user_id = :id", id=user["id"]
+                        **_address_key(address), condition="#user_id = :id", id=user["id"]
                     ),
                     *self._empty_organization_actions(user),
                 ]
@@ -307,7 +309,7 @@ class AccountStore:
                 **_user_key(user["id"]), condition="#rev = :seen_rev", seen_rev=user["rev"]
             ),
             self._table.delete_action(
-                f"EMAIL#{address}", "EMAIL", condition="#user_id = :user_id", user_id=user["id"]
+                **_address_key(address), condition="#user_id = :user_id", user_id=user["id"]
             ),
         ]
 
@@ -321,8 +323,8 @@ class AccountStore:
         account gives way, with its empty organization.
 
         False, and then nothing is written, when the invitation was used or withdrawn since, when
-        another account claimed the address, or when the holder confirmed. Of two acceptances of one
-        invitation the second finds it gone.
+        another account reserved the address, or when the holder confirmed. Of two acceptances of
+        one invitation the second finds it gone.
         """
         org_id = invitation["org_id"]
         actions = [
@@ -344,10 +346,12 @@ class AccountStore:
             ),
         ]
         if holder is None:
-            actions.append(self._claim_action(address, user, condition="attribute_not_exists(#pk)"))
+            actions.append(
+                self._reserve_address_action(address, user, condition="attribute_not_exists(#pk)")
+            )
         else:
             actions += [
-                self._claim_action(
+                self._reserve_address_action(
                     address, user, condition="#user_id = :holder", holder=holder["id"]
                 ),
                 self._table.delete_action(
@@ -361,14 +365,16 @@ class AccountStore:
             return False
         return True
 
-    def _claim_action(self, address: str, user: User, *, condition: str, **values: Any) -> Action:
-        claim: AddressClaim = {
+    def _reserve_address_action(
+        self, address: str, user: User, *, condition: str, **values: Any
+    ) -> Action:
+        reserved: AddressReservation = {
             "user_id": user["id"],
             "org_id": user["org_id"],
             "created_at": user["created_at"],
         }
         return self._table.put_action(
-            {"pk": f"EMAIL#{address}", "sk": "EMAIL", **claim}, condition=condition, **values
+            {**_address_key(address), **reserved}, condition=condition, **values
         )
 
     def _new_user_action(self, user: User) -> Action:
@@ -396,6 +402,10 @@ class AccountStore:
 
 def _user_key(user_id: str) -> dict[str, str]:
     return {"pk": f"USER#{user_id}", "sk": "USER"}
+
+
+def _address_key(address: str) -> dict[str, str]:
+    return {"pk": f"EMAIL#{address}", "sk": "EMAIL"}
 
 
 def _sign_up_key(sign_up_id: str) -> dict[str, str]:

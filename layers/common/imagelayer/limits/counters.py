@@ -107,18 +107,18 @@ class Meter:
         from which the loser picks the other write or learns that it is denied. The first guess
         comes from what this process saw last, and is IDLE for a subject it does not know.
         """
-        turn = RateLimitAttempt(self, pk, sk, policy, now_ms, guard, mark)
+        attempt = RateLimitAttempt(self, pk, sk, policy, now_ms, guard, mark)
         for _ in range(RACE_ATTEMPTS):
-            write = turn.write()
+            write = attempt.write()
             try:
                 item = self.table.update(
                     pk, sk, write.change, condition=write.condition, **write.values
                 )
             except ConditionFailed as failure:
-                turn.learn(failure.item)
+                attempt.learn(failure.item)
                 continue
-            self.memory.remember(turn.subject, item[turn.attribute], now_ms)
-            return item, Admission.after(policy, item[turn.attribute], now_ms)
+            self.memory.remember(attempt.subject, item[attempt.attribute], now_ms)
+            return item, Admission.after(policy, item[attempt.attribute], now_ms)
         raise StoreUnavailable("update_item", "the subject is too contended")
 
 
@@ -205,7 +205,7 @@ class RateLimitAttempt:
             raise denial(self.policy, tat, self.now_ms)
 
     def committed(self) -> None:
-        """Note that the transaction with this turn's action holds: the TAT is at least this."""
+        """Note that the transaction with this attempt's action holds: the TAT is at least this."""
         seen = self.meter.memory.recall(self.subject)
         self.meter.memory.remember(
             self.subject, advance(self.policy, seen, self.now_ms), self.now_ms

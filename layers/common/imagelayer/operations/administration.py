@@ -14,10 +14,10 @@ from imagelayer.operations.schemas import Event, GrantCredits, SetPlan, ShowDead
 
 @dataclass(frozen=True)
 class Operator:
-    """What carries out the operator's actions. `letters` are only read by one of them."""
+    """What carries out the operator's actions. `dead_letters` are only read by one of them."""
 
     plans: Plans
-    letters: Callable[[], DeadLetters]
+    dead_letters: Callable[[], DeadLetters]
 
 
 def administer(operator: Operator, event: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def administer(operator: Operator, event: Mapping[str, Any], now: float) -> dict
     plans = operator.plans
     match action:
         case ShowDeadLetters():
-            return operator.letters().show()
+            return operator.dead_letters().show()
         case GrantCredits():
             return plans.grant_credits(
                 now,

@@ -104,7 +104,7 @@ def record_of(
             actor=principal.actor,
             now=int(now),
             expires_at=int(now) + KEPT_SECONDS,
-            secret=key,
+            key=key,
         )
     attempt = headers.get("x-stainless-retry-count", "")
     if not by_attempt or not _ATTEMPT.fullmatch(attempt):
@@ -166,7 +166,7 @@ class IdempotencyRecord:
     actor: str
     now: int
     expires_at: int
-    secret: str = field(default="", repr=False)  # the caller's key itself, never stored
+    key: str = field(default="", repr=False)  # the caller's key itself, never stored
     ids: Ids = field(default_factory=dict)
     overwrite: bool = False
 
