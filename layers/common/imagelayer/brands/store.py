@@ -53,7 +53,8 @@ class BrandStore:
     ) -> BrandRecord | None:
         """Set fields and raise the version; None when there is no such brand.
 
-        Concurrent changes of different fields both stay; of the same field the last one stays.
+        Concurrent changes of different fields both stay; of the same field the last one stays. A
+        change that loses to a deletion does not bring the brand back.
         """
         settings = "".join(f", #{name} = :{name}" for name in fields)
         try:
@@ -70,7 +71,7 @@ class BrandStore:
         return cast("BrandRecord", updated)
 
     def delete_brand(self, org_id: str, brand_id: str) -> bool:
-        """Delete a brand; False when there is none."""
+        """Delete a brand; False when there is none. Of two deletions one returns True."""
         try:
             self._table.delete(**_brand_key(org_id, brand_id), condition="attribute_exists(#pk)")
         except ConditionFailed:

@@ -309,6 +309,8 @@ class CreditStore:
         if not held.draws:
             return counted
         returned = _returned(held, usage.credits)
+        # The job's own condition, in the same transaction, lets it settle once. A balance with less
+        # reserved than the job holds means that the books are wrong, and then nothing moves.
         draws = [
             self._table.update_action(
                 f"ORG#{held.org_id}",

@@ -178,6 +178,7 @@ class GenerationStore:
             made=len(assets),
             now=now,
         )
+        # Unconditional: an asset's id comes from the lease that the job's own condition requires.
         puts = [
             self._table.put_action(
                 {

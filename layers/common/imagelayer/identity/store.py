@@ -150,7 +150,10 @@ class AccountStore:
             )
 
     def acknowledge_enrolment(self, user_id: str) -> None:
-        """The recovery codes of a new second factor are on their way."""
+        """The recovery codes of a new second factor are on their way.
+
+        A second factor that was removed since has nothing to acknowledge and is not brought back.
+        """
         with suppress(ConditionFailed):
             self._table.update(
                 **_user_key(user_id),
@@ -253,7 +256,11 @@ class AccountStore:
     def drop_unconfirmed(self, user: User, address: str, now: int) -> bool:
         """Remove a user who never confirmed, with the reserved address and the empty organization:
         all or nothing. False when the address was confirmed or signed up for again since, or when
-        another sweep was first."""
+        another sweep was first.
+
+        `verified_at` loses to a confirmation, `sweep_at` to a newer sign-up or another sweep that
+        moved it, `pending` to a sign-up whose link still works.
+        """
         try:
             self.commit(
                 [
@@ -393,7 +400,8 @@ class AccountStore:
         )
 
     def _empty_organization_actions(self, user: User) -> list[Action]:
-        """Delete the organization of a user who never confirmed."""
+        """Delete the organization of a user who never confirmed. Unconditional: the condition on
+        the user, in the same transaction, decides for all of it."""
         return [
             self._table.delete_action(**organization_key(user["org_id"])),
             self._table.delete_action(**member_key(user["org_id"], user["id"])),

@@ -55,7 +55,7 @@ def read[Message](body: str, shape: type[Message]) -> Message:
     """A message's body as `shape`. Raises ValueError, without the body, for anything else."""
     from pydantic import ValidationError
 
-    json.loads(body)
+    json.loads(body)  # what is not JSON at all is logged as such: JSONDecodeError
     try:
         message: Message = _adapter(cast(Any, shape)).validate_json(body, strict=True)
     except ValidationError:

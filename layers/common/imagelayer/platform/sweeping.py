@@ -44,7 +44,7 @@ def sweep_due[Row](
             try:
                 outcome = handle(row, int(now))
             except Exception as fault:  # noqa: BLE001
-                # Whatever is wrong with one row, the others' media must still be removed.
+                # Whatever is wrong with one row, the other items must still be removed.
                 swept["failed"] += 1
                 # Of an unforeseen fault only its kind is logged: its text could quote the row.
                 text = str(fault) if isinstance(fault, StoreUnavailable) else ""
