@@ -259,11 +259,11 @@ class CarelessStore(WebhookStore):
         """Read, decide, write."""
         key = (f"ORG#{org_id}", f"DLV#{message_id}#{webhook_id}")
         found = self._table.get(*key)
-        if found is None or found["status"] != "pending" or found.get("claim_until", 0) > now:
+        if found is None or found["status"] != "pending" or found.get("leased_until", 0) > now:
             return None
         return self._table.update(
             *key,
-            "SET #claim = :lease, #claim_until = :until, #attempts = #attempts + :one",
+            "SET #lease = :lease, #leased_until = :until, #attempts = #attempts + :one",
             lease=lease,
             until=until,
             one=1,
@@ -323,7 +323,7 @@ def race_in_process(cloud: LocalCloud, receiver: Receiver, store: type[WebhookSt
     return len(receiver.arrived[path])
 
 
-def test_a_worker_that_reads_before_it_claims_sends_twice(
+def test_a_worker_that_reads_before_it_leases_sends_twice(
     cloud: LocalCloud, receiver: Receiver
 ) -> None:
     """The control, beside the same race with the real store."""
@@ -393,7 +393,7 @@ def run_cells(
 def test_a_fault_at_any_call_of_a_delivery_loses_no_message_and_changes_no_id(
     cloud: LocalCloud, receiver: Receiver
 ) -> None:
-    """What was claimed and not settled is sent again once the claim has run out: at least once,
+    """What was leased and not settled is sent again once the lease has run out: at least once,
     and the receiver tells by `webhook-id`. It arrives twice only where it had arrived."""
     shop = new_shop(cloud)
     webhooks = [endpoint(shop, receiver, receiver.new_path()) for _ in range(THREADS)]
@@ -408,8 +408,8 @@ def test_a_fault_at_any_call_of_a_delivery_loses_no_message_and_changes_no_id(
             for _ in range(6):
                 if delivery(cloud, task)["status"] == "succeeded":
                     break
-                if "claim" in delivery(cloud, task):
-                    edit(cloud, delivery(cloud, task), claim_until=int(time.time()) - 1)
+                if "lease" in delivery(cloud, task):
+                    edit(cloud, delivery(cloud, task), leased_until=int(time.time()) - 1)
                 deliver(cloud, task)
             stands = delivery(cloud, task)
             assert stands["status"] == "succeeded"

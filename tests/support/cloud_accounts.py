@@ -190,7 +190,7 @@ class Everything:
     """All accounts and sessions, by what they are."""
 
     users: dict[str, Item] = field(default_factory=dict)
-    claims: dict[str, Item] = field(default_factory=dict)
+    reservations: dict[str, Item] = field(default_factory=dict)
     organizations: dict[str, Item] = field(default_factory=dict)
     members: dict[tuple[str, str], Item] = field(default_factory=dict)
     sessions: list[Item] = field(default_factory=list)
@@ -205,7 +205,7 @@ class Everything:
                 case "USER":
                     found.users[item["id"]] = item
                 case "EMAIL":
-                    found.claims[item["user_id"]] = item
+                    found.reservations[item["user_id"]] = item
                 case "ORG":
                     found.organizations[item["id"]] = item
                 case "MEMBER":
@@ -225,13 +225,13 @@ def half_made(cloud: LocalCloud) -> list[str]:
 
 def _odd_users(found: Everything) -> Iterator[str]:
     for user_id, user in found.users.items():
-        claim = found.claims.get(user_id)
-        if claim is None or claim["pk"] != f"EMAIL#{address_hash(user['email'])}":
+        reservation = found.reservations.get(user_id)
+        if reservation is None or reservation["pk"] != f"EMAIL#{address_hash(user['email'])}":
             yield f"{user_id} holds no address"
         if (user["org_id"], user_id) not in found.members:
             yield f"{user_id} is no member"
-    for user_id in found.claims.keys() - found.users.keys():
-        yield f"an address is claimed by {user_id}, who is nobody"
+    for user_id in found.reservations.keys() - found.users.keys():
+        yield f"an address is reserved by {user_id}, who is nobody"
     for org_id, user_id in found.members:
         if user_id not in found.users:
             yield f"{user_id} is a member of {org_id} and nobody"

@@ -217,7 +217,7 @@ def test_a_webhook_gets_time_and_attempts_before_it_is_a_dead_letter() -> None:
     assert queue["VisibilityTimeout"] >= 6 * sender["Timeout"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    # One slow receiver holds no one else's message up, and a claim outlives its worker.
+    # One slow receiver holds no one else's message up, and a lease outlives its worker.
     assert source["BatchSize"] == 1
     assert TIMEOUT_SECONDS * 2 < sender["Timeout"] < LEASE_SECONDS < queue["VisibilityTimeout"]
 

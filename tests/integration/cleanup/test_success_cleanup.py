@@ -81,9 +81,9 @@ def test_a_dead_workers_job_is_done_by_another_and_paid_once(
     product: Product, owner: Account
 ) -> None:
     ask(product, owner, n=3)
-    overdue(product, status="running", claim="dead")
+    overdue(product, status="running", lease="dead")
     assert sweep(product) == {"requeued": 1}
-    assert "claim" not in product.item("GenerationsTable", "GEN#")
+    assert "lease" not in product.item("GenerationsTable", "GEN#")
     product.work_queue()
     assert product.item("GenerationsTable", "GEN#")["status"] == "succeeded"
     assert held(product) == (3, 0)
@@ -94,7 +94,7 @@ def test_credits_of_a_job_that_always_kills_its_worker_come_back(
     product: Product, owner: Account
 ) -> None:
     ask(product, owner, n=3)
-    overdue(product, status="running", claim="dead", requeues=MAX_REQUEUES)
+    overdue(product, status="running", lease="dead", requeues=MAX_REQUEUES)
     assert sweep(product) == {"released": 1}
     assert held(product) == (0, 0)
     before = everything(product)
@@ -131,7 +131,7 @@ def test_a_job_stuck_at_72_hours_is_ended_first_and_removed_next(
     product: Product, owner: Account, status: str
 ) -> None:
     ask(product, owner)
-    overdue(product, status=status, claim="dead", expires_at=int(time.time()) - 1)
+    overdue(product, status=status, lease="dead", expires_at=int(time.time()) - 1)
     assert sweep(product) == {"released": 1}
     assert held(product) == (0, 0)
     assert sweep(product) == {"deleted": 1}
@@ -173,7 +173,7 @@ def test_a_sweep_that_read_before_a_worker_settled_releases_nothing(
     product: Product, owner: Account
 ) -> None:
     ask(product, owner)
-    stale: Any = overdue(product, status="running", claim="m-1")
+    stale: Any = overdue(product, status="running", lease="m-1")
     product.edit("GenerationsTable", stale, status="queued")
     product.work_queue()
     store = product.part("cleanup", GenerationsWiring).generation_store

@@ -24,7 +24,7 @@ def test_a_canceled_job_gives_its_credits_back_once(
 ) -> None:
     made = create(product, owner.headers, n=3).json["id"]
     if status == "running":
-        product.edit("GenerationsTable", job(product, made), status="running", claim="m-1")
+        product.edit("GenerationsTable", job(product, made), status="running", lease="m-1")
     first = cancel(product, owner.headers, made)
     assert (first.status, first.json["status"], first.json["error"]) == (200, "canceled", None)
     assert held(product) == (0, 0)
@@ -71,7 +71,7 @@ def test_a_worker_whose_job_is_canceled_in_between_charges_nothing_and_leaves_no
 
 
 @pytest.mark.promise("quota-org")
-@pytest.mark.parametrize("meanwhile", ["claimed", "settled", "canceled"])
+@pytest.mark.parametrize("meanwhile", ["leased", "settled", "canceled"])
 def test_who_cancels_what_changes_in_between_learns_the_outcome(
     product: Product, owner: Account, meanwhile: str
 ) -> None:
@@ -81,8 +81,8 @@ def test_who_cancels_what_changes_in_between_learns_the_outcome(
     def act() -> None:
         if meanwhile == "settled":
             product.work_queue()
-        elif meanwhile == "claimed":
-            product.edit("GenerationsTable", job(product, made), status="running", claim="m-1")
+        elif meanwhile == "leased":
+            product.edit("GenerationsTable", job(product, made), status="running", lease="m-1")
         else:
             cancel(product, owner.headers, made)
 
@@ -107,7 +107,7 @@ def test_a_free_job_that_succeeds_in_between_is_not_canceled_either(
     """No credits protect it, only its own state."""
     key = bearer(product.key(owner, *ALL_SCOPES, mode="test"))
     made = create(product, key).json["id"]
-    product.edit("GenerationsTable", job(product, made), status="running", claim="m-1")
+    product.edit("GenerationsTable", job(product, made), status="running", lease="m-1")
     store = product.part("generation", GenerationsWiring).generation_store
     till = Till(product, owner)
     with accounts.meanwhile(

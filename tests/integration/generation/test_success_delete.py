@@ -153,7 +153,7 @@ def test_a_delete_that_died_half_way_is_finished_by_the_next(
 
 
 @pytest.mark.promise("quota-org", "deletion")
-@pytest.mark.parametrize("meanwhile", ["claimed", "settled", "canceled"])
+@pytest.mark.parametrize("meanwhile", ["leased", "settled", "canceled"])
 def test_a_job_that_changes_in_between_is_removed_as_it_came_out(
     product: Product, owner: Account, meanwhile: str
 ) -> None:
@@ -163,8 +163,8 @@ def test_a_job_that_changes_in_between_is_removed_as_it_came_out(
     def act() -> None:
         if meanwhile == "settled":
             product.work_queue()
-        elif meanwhile == "claimed":
-            product.edit("GenerationsTable", job(product, made), status="running", claim="m-1")
+        elif meanwhile == "leased":
+            product.edit("GenerationsTable", job(product, made), status="running", lease="m-1")
         else:
             cancel(product, owner.headers, made)
 

@@ -130,7 +130,7 @@ def test_a_job_in_other_hands_is_left_alone_until_its_deadline(
     stored = product.item("GenerationsTable", "GEN#")
     now = int(time.time())
     running = product.edit(
-        "GenerationsTable", stored, status="running", claim="other", sweep_at=now + 100
+        "GenerationsTable", stored, status="running", lease="other", sweep_at=now + 100
     )
     assert work(product, naming(owner, job), "mine") == []
     assert product.item("GenerationsTable", "GEN#") == running
@@ -168,21 +168,21 @@ def test_a_worker_that_finds_its_job_released_charges_nothing_and_leaves_nothing
 def test_a_worker_whose_job_was_taken_over_settles_nothing(
     product: Product, owner: Account
 ) -> None:
-    """Another worker holds the claim and has not finished yet: the job is its to finish."""
+    """Another worker holds the lease and has not finished yet: the job is its to finish."""
     job = ask(product, owner)
     worker = product.part("generation_worker", GenerationsWiring).generation_worker
 
     class Slow:
         def generate(self, order: ImageRequest) -> Any:
             product.edit(
-                "GenerationsTable", product.item("GenerationsTable", "GEN#"), claim="another"
+                "GenerationsTable", product.item("GenerationsTable", "GEN#"), lease="another"
             )
             return worker.providers["studio"]().generate(order)
 
     replaced = type(worker)(**{**vars(worker), "providers": {"studio": Slow}})
     assert replaced.work(owner.org_id, job["id"], "m-1") == "lost"
     stored = product.item("GenerationsTable", "GEN#")
-    assert (stored["status"], stored["claim"]) == ("running", "another")
+    assert (stored["status"], stored["lease"]) == ("running", "another")
     assert held(product) == (0, 1)
     assert product.objects("MediaBucket") == []
 

@@ -129,7 +129,7 @@ def test_a_message_that_comes_twice_is_worked_and_charged_once(
 def test_a_worker_that_lost_its_answer_finishes_the_same_job_and_leaves_one_image(
     product: Product, owner: Account
 ) -> None:
-    """It died after storing the image: the same message comes again and keeps its claim."""
+    """It died after storing the image: the same message comes again and keeps its lease."""
     asked = product.call(
         "POST", "/v1/generations", headers=owner.headers, body={"prompt": "x", "size": "256x256"}
     ).json

@@ -194,7 +194,7 @@ def test_the_mail_about_credits_goes_out_once_per_owner_and_month_however_often_
 def test_the_mail_about_credits_is_made_up_for_when_its_sending_failed(
     product: Product, owner: Account
 ) -> None:
-    """The claim is the message's, and its second delivery keeps it."""
+    """The reservation is the message's, and its second delivery keeps it."""
     sent = sent_mail.watch(product)
     with product.broken("sesv2"):
         assert mail_triggers.deliver(product, mail_triggers.record(quota(owner), "m-1")) == ["m-1"]

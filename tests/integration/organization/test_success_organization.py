@@ -131,7 +131,7 @@ def test_who_is_removed_is_out_at_once_and_nothing_of_them_is_left(
         if friend.user_id in str(item)
     ]
     assert left == []
-    # User, claim of the address, membership, and the place of the login.
+    # User, reservation of the address, membership, and the place of the login.
     assert len(product.items("AccountsTable")) == before - 4
     (event,) = product.security_events("member.removed")
     assert (event["org_id"], event["actor"], event["reason"]) == (

@@ -55,8 +55,8 @@ def test_an_account_that_was_never_confirmed_gives_way_to_who_reads_the_mailbox(
     items = product.items("AccountsTable")
     assert {item["org_id"] for item in items if "org_id" in item} == {owner.org_id}
     assert len([item for item in items if item["sk"] == "ORG"]) == 1
-    claims = [item for item in items if item["sk"] == "EMAIL"]
-    assert login.json["user"]["id"] in {claim["user_id"] for claim in claims}
+    reservations = [item for item in items if item["sk"] == "EMAIL"]
+    assert login.json["user"]["id"] in {each["user_id"] for each in reservations}
 
 
 @pytest.mark.promise("email-unique")

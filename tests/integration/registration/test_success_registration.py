@@ -33,7 +33,7 @@ def test_a_sign_up_sends_a_mail_whose_link_opens_the_account(product: Product) -
     assert log_in(product, EMAIL).status == 200
 
 
-def test_one_account_has_one_owner_one_organization_and_one_claim(product: Product) -> None:
+def test_one_account_has_one_owner_one_organization_and_one_reservation(product: Product) -> None:
     product.register(EMAIL)
     assert confirm(product, product.newest_token()).status == 200
     items = product.items("AccountsTable")

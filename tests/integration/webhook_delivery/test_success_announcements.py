@@ -112,13 +112,13 @@ def test_a_worker_that_comes_too_late_tells_nothing(
     product.webhook(owner)
     job = ask(product, owner)
     worker = product.part("generation_worker", GenerationsWiring).generation_worker
-    claimed = worker.store.lease_generation(
+    leased = worker.store.lease_generation(
         owner.org_id, job["id"], "slow", int(time.time()), 4_000_000_000
     )
-    assert claimed is not None
+    assert leased is not None
     path = f"/v1/generations/{job['id']}/cancel"
     assert product.call("POST", path, headers=owner.headers).status == 200
-    assert worker._finish(claimed, [], []) == "lost"
+    assert worker._finish(leased, [], []) == "lost"
     assert told(post)["type"] == "generation.canceled"
     messages = [each for each in product.items("WebhooksTable") if each["sk"].startswith("MSG#")]
     assert len(messages) == 1

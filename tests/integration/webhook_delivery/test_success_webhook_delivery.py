@@ -418,7 +418,7 @@ def test_a_message_that_is_being_sent_is_not_sent_once_more(
     message_id = post.send(owner)
     post.run()
     delivery = product.item("WebhooksTable", "DLV#")
-    busy = {"status": "pending", "claim": "x", "claim_until": int(time.time()) + 60}
+    busy = {"status": "pending", "lease": "x", "leased_until": int(time.time()) + 60}
     product.edit("WebhooksTable", delivery, **busy)
     path = f"/{webhook['id']}/messages/{message_id}/resend"
     answer = call(product, owner, "POST", path)
@@ -581,7 +581,7 @@ def test_a_worker_that_died_in_its_attempt_is_made_up_for_with_the_same_id(
     now = int(post.receivers.clock())
     args = (owner.org_id, message_id, webhook["id"])
     assert post.worker.store.lease_delivery(*args, "dead", now, now + LEASE_SECONDS)
-    post.deliver([task])  # while the dead worker's claim holds
+    post.deliver([task])  # while the dead worker's lease holds
     assert post.receivers.got == []
     post.receivers.clock.seconds += LEASE_SECONDS + 1
     post.deliver([task])
@@ -590,7 +590,7 @@ def test_a_worker_that_died_in_its_attempt_is_made_up_for_with_the_same_id(
     assert attempt["attempt"] == 2
 
 
-def test_a_worker_whose_claim_was_taken_over_has_no_word_any_more(
+def test_a_worker_whose_lease_was_taken_over_has_no_word_any_more(
     product: Product, owner: Account, post: Post
 ) -> None:
     webhook = product.webhook(owner)

@@ -37,7 +37,7 @@ def end_user(name: str, session: str = "eus_1") -> Principal:
 def made(
     principal: Principal = KEY, headers: dict[str, str] | None = None, **changes: Any
 ) -> IdempotencyRecord | None:
-    """The claim of a request."""
+    """The idempotency record of a request."""
     request: dict[str, Any] = {
         "operation": "createGeneration",
         "scope": "organization",
@@ -49,7 +49,7 @@ def made(
 
 
 def named(*args: Any, **changes: Any) -> IdempotencyRecord:
-    """The claim of a request that must have one."""
+    """The idempotency record of a request that must have one."""
     found = made(*args, **changes)
     assert found is not None
     return found
@@ -95,7 +95,7 @@ def test_where_a_secret_is_answered_it_is_the_callers_own() -> None:
     assert named(KEY, scope="actor") == named(KEY, scope="actor")
 
 
-def test_each_operation_and_each_key_is_another_claim() -> None:
+def test_each_operation_and_each_key_is_another_record() -> None:
     hashes = {
         named().hash,
         named(operation="createBrand").hash,
@@ -135,7 +135,7 @@ def test_body_path_and_mode_are_part_of_the_request() -> None:
     assert named(body=brand).hash == named().hash
 
 
-def test_a_claim_tells_when_it_ends_and_never_shows_its_key() -> None:
+def test_a_record_tells_when_it_ends_and_never_shows_its_key() -> None:
     found = named(headers={"idempotency-key": "a-key-of-theirs"})
     assert (found.now, found.expires_at) == (int(NOW), int(NOW) + 24 * 3600)
     assert found.key == "a-key-of-theirs"
@@ -154,7 +154,7 @@ def test_another_request_under_the_same_key_is_refused() -> None:
 @pytest.mark.parametrize(
     ("count", "again"), [("0", True), ("00", True), ("1", False), ("2", False), ("999", False)]
 )
-def test_a_counted_attempt_claims_the_request_itself(count: str, again: bool) -> None:
+def test_a_counted_attempt_reserves_the_request_itself(count: str, again: bool) -> None:
     found = named(headers={"x-stainless-retry-count": count}, by_attempt=True)
     assert (found.overwrite, found.key) == (again, "")
     assert found.expires_at == int(NOW) + 15 * 60
@@ -163,7 +163,7 @@ def test_a_counted_attempt_claims_the_request_itself(count: str, again: bool) ->
 
 
 @pytest.mark.parametrize("count", ["", "x", "-1", "1.0", "1000", " 1", "１", "1\n"])  # noqa: RUF001
-def test_what_is_not_a_count_claims_nothing(count: str) -> None:
+def test_what_is_not_a_count_reserves_nothing(count: str) -> None:
     assert made(headers={"x-stainless-retry-count": count}, by_attempt=True) is None
 
 

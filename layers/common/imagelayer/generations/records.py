@@ -29,7 +29,7 @@ class Job(TypedDict):
     """A generation. Sides are pixels; `credits` is what it holds and, once it succeeded, costs.
 
     `sweep_at` is when the sweep looks at it next. `draws` are the balances its credits are held in,
-    `brand` is the brand as it was at acceptance. `claim` is the lease of the worker that runs it,
+    `brand` is the brand as it was at acceptance. `lease` is that of the worker that runs it,
     `attempts` counts leases.
     """
 
@@ -63,7 +63,7 @@ class Job(TypedDict):
     source_key: NotRequired[str]
     draws: NotRequired[dict[str, int]]
     brand: NotRequired[BrandSnapshot]
-    claim: NotRequired[str]
+    lease: NotRequired[str]
     attempts: NotRequired[int]
     requeues: NotRequired[int]
     started_at: NotRequired[int]

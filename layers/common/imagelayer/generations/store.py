@@ -1,6 +1,6 @@
 """Jobs, their images' records, and idempotency records. All expire together at 72 hours.
 
-    ORG#<org_id>   GEN#<generation_id>   status, prompt, …, claim, expires_at, sweep_shard, sweep_at
+    ORG#<org_id>   GEN#<generation_id>   status, prompt, …, lease, expires_at, sweep_shard, sweep_at
     ORG#<org_id>   AST#<asset_id>        generation_id, object_key, …, expires_at
     ORG#<org_id>   IDEM#<hash>           see platform.idempotency
 
@@ -11,10 +11,9 @@ A job's states, and the conditional write behind each arrow:
        └────requeue──────┘  │
        └──release───────────┴──▶ failed, canceled
 
-The lease is the attribute `claim`. `sweep_at` is the time at which the sweep should look at the job
-next: the deadline of a state that must not last, and `expires_at` once the job is done. `purge_at`
-is the table's TTL attribute, days later, so that DynamoDB cannot forget a record before the sweep
-has removed its media.
+`sweep_at` is the time at which the sweep should look at the job next: the deadline of a state that
+must not last, and `expires_at` once the job is done. `purge_at` is the table's TTL attribute, days
+later, so that DynamoDB cannot forget a record before the sweep has removed its media.
 """
 
 from __future__ import annotations
@@ -109,7 +108,7 @@ class GenerationStore:
         """Lease a queued job to work on; None when there is nothing to do.
 
         SQS delivers at least once, and a worker may die. Of several workers that find a job queued
-        one sets `claim` and the others' condition fails. A running job whose deadline has passed
+        one sets `lease` and the others' condition fails. A running job whose deadline has passed
         may be leased by another: its worker is dead or will fail to settle, because its lease is
         gone. The same message delivered again keeps its lease, so that a dead worker is replaced at
         once; of two that run at the same time the first to settle wins. `attempts` counts every
@@ -118,10 +117,10 @@ class GenerationStore:
         try:
             leased = self._table.update(
                 **_job_key(org_id, generation_id),
-                expression="SET #status = :running, #claim = :lease, #started_at = :now, "
+                expression="SET #status = :running, #lease = :lease, #started_at = :now, "
                 "#sweep_at = :deadline, #completed = :none ADD #attempts :one",
                 condition="#expires_at > :now AND (#status = :queued OR (#status = :running "
-                "AND (#claim = :lease OR #sweep_at <= :now)))",
+                "AND (#lease = :lease OR #sweep_at <= :now)))",
                 running="running",
                 queued="queued",
                 lease=lease,
@@ -141,10 +140,10 @@ class GenerationStore:
             self._table.update(
                 **_job_key(job["org_id"], job["id"]),
                 expression="SET #completed = :completed",
-                condition="#status = :running AND #claim = :lease",
+                condition="#status = :running AND #lease = :lease",
                 completed=completed,
                 running="running",
-                lease=job["claim"],
+                lease=job["lease"],
             )
         except ConditionFailed:
             return False
@@ -168,10 +167,10 @@ class GenerationStore:
             **_job_key(job["org_id"], job["id"]),
             expression="SET #status = :succeeded, #asset_ids = :asset_ids, #failures = :failures, "
             "#credits = :credits, #completed = :made, #finished_at = :now, #sweep_at = #expires_at",
-            condition="#status = :running AND #claim = :lease",
+            condition="#status = :running AND #lease = :lease",
             succeeded="succeeded",
             running="running",
-            lease=job["claim"],
+            lease=job["lease"],
             asset_ids=[asset["id"] for asset in assets],
             failures=[dict(failure) for failure in failures],
             credits=job["credits"],
@@ -207,8 +206,8 @@ class GenerationStore:
         release: Sequence[Action],
         now: int,
     ) -> bool:
-        lease = job.get("claim")
-        same_lease = "#claim = :lease" if lease else "attribute_not_exists(#claim)"
+        lease = job.get("lease")
+        same_lease = "#lease = :lease" if lease else "attribute_not_exists(#lease)"
         values = {"lease": lease} if lease else {}
         finish = self._table.update_action(
             **_job_key(job["org_id"], job["id"]),
@@ -238,7 +237,7 @@ class GenerationStore:
             self._table.update(
                 **_job_key(job["org_id"], job["id"]),
                 expression="SET #status = :queued, #sweep_at = :next, #requeues = :requeues "
-                "REMOVE #claim",
+                "REMOVE #lease",
                 condition="#status = :seen AND #sweep_at = :seen_at",
                 next=sweep_at,
                 requeues=job.get("requeues", 0) + 1,

@@ -313,7 +313,7 @@ def _seed(job: Job, index: int) -> int:
 
 def _asset_id(job: Job, attempt: int, index: int) -> str:
     """The id of an image, the same on every call."""
-    digest = hashlib.sha256(f"{job['claim']}#{attempt}#{index}".encode()).digest()
+    digest = hashlib.sha256(f"{job['lease']}#{attempt}#{index}".encode()).digest()
     return new_id("ast", job["created_at"], lambda size: digest[:size])
 
 

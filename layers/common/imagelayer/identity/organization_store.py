@@ -3,7 +3,7 @@
     ORG#<org_id>   ORG                name, owners, owners_need_second_factor
     ORG#<org_id>   MEMBER#<user_id>   role, joined_at
     ORG#<org_id>   INVITE#<inv id>    email, role, token_hash, expires_at
-    ORG#<org_id>   NOTICE#<key>       claimed_by, expires_at: a mail that is sent once
+    ORG#<org_id>   NOTICE#<key>       reserved_by, expires_at: a mail that is sent once
 
 What changes people and their organization together is in `store.AccountStore`.
 """
@@ -147,22 +147,22 @@ class OrganizationStore:
             return False
         return True
 
-    def claim_notice(self, org_id: str, key: str, claimant: str, expires_at: int) -> bool:
-        """Claim a mail that is sent once; False when another message has claimed it.
+    def reserve_notice(self, org_id: str, key: str, message_id: str, expires_at: int) -> bool:
+        """Reserve a mail that is sent once; False when another message has reserved it.
 
-        Of two messages for the same mail the first puts the claim. A message that is delivered
-        again keeps its own claim, so a worker that died before sending is replaced by the next.
+        Of two messages for the same mail the first puts the notice. A message that is delivered
+        again keeps its own, so a worker that died before sending is replaced by the next.
         """
         try:
             self._table.put(
                 {
                     "pk": f"ORG#{org_id}",
                     "sk": f"NOTICE#{key}",
-                    "claimed_by": claimant,
+                    "reserved_by": message_id,
                     "expires_at": expires_at,
                 },
-                condition="attribute_not_exists(#pk) OR #claimed_by = :claimant",
-                claimant=claimant,
+                condition="attribute_not_exists(#pk) OR #reserved_by = :message_id",
+                message_id=message_id,
             )
         except ConditionFailed:
             return False

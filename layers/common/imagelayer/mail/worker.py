@@ -327,7 +327,7 @@ class MailWorker:
         org_id, month, percent = str(about["org_id"]), str(about["month"]), int(about["percent"])
         for owner in self._owners(org_id):
             key = f"quota#{month}#{percent}#{owner['id']}"
-            if not self.organizations.claim_notice(
+            if not self.organizations.reserve_notice(
                 org_id, key, request.id, int(now) + NOTICE_SECONDS
             ):
                 continue

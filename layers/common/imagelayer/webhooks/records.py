@@ -58,7 +58,7 @@ class Message(TypedDict):
 
 @final
 class Delivery(TypedDict):
-    """One message on its way to one webhook. `claim` is the lease of the attempt that runs."""
+    """One message on its way to one webhook. `lease` is that of the attempt that runs."""
 
     org_id: str
     message_id: str
@@ -67,8 +67,8 @@ class Delivery(TypedDict):
     attempts: int
     next_at: int
     purge_at: int
-    claim: NotRequired[str]
-    claim_until: NotRequired[int]
+    lease: NotRequired[str]
+    leased_until: NotRequired[int]
     sweep_at: NotRequired[int]
     by_hand: NotRequired[bool]
 

@@ -4,7 +4,7 @@
     ORG#<org_id>   WHK#<webhook_id>               url, events, enabled, rev, secret, previous,
                                                   failures, failing_since, disabled_reason
     ORG#<org_id>   MSG#<message_id>               type, body, at, expires_at, sweep_*
-    ORG#<org_id>   DLV#<message_id>#<webhook_id>  status, attempts, next_at, claim, claim_until,
+    ORG#<org_id>   DLV#<message_id>#<webhook_id>  status, attempts, next_at, lease, leased_until,
                                                   sweep_*
     ORG#<org_id>   ATT#<webhook_id>#<attempt_id>  an attempt that was made, for the log
     ORG#<org_id>   IDEM#<hash>                    see platform.idempotency
@@ -16,9 +16,9 @@ A message is opened once: one transaction puts a delivery for each webhook that 
        ▲                      │
        └──settle, next_at─────┘
 
-The lease is the attribute `claim`, held until `claim_until`. `sweep_at` is the time at which the
-sweep should queue the item again, if nothing else has. No item holds a secret: `secret` and
-`previous` name the root key and the version that a secret is drawn from.
+A `lease` is held until `leased_until`. `sweep_at` is the time at which the sweep should queue the
+item again, if nothing else has. No item holds a secret: `secret` and `previous` name the root key
+and the version that a secret is drawn from.
 """
 
 from __future__ import annotations
@@ -236,7 +236,7 @@ class WebhookStore:
         try:
             self._table.put(
                 {**_delivery_item(message, webhook_id, now), "by_hand": True},
-                condition="attribute_not_exists(#claim) OR #claim_until <= :now",
+                condition="attribute_not_exists(#lease) OR #leased_until <= :now",
                 now=now,
             )
         except ConditionFailed:
@@ -249,17 +249,17 @@ class WebhookStore:
         """Lease a delivery for one attempt; None when there is nothing to do.
 
         SQS delivers at least once, the sweep may queue it as well, and a worker may die. Of several
-        workers that find the delivery due one sets `claim`, and the others' condition fails until
-        `claim_until`, which is later than any worker lives. A worker's own lease holds again, for a
-        write whose answer was lost.
+        workers that find the delivery due one sets `lease`, and the others' condition fails until
+        `leased_until`, which is later than any worker lives. A worker's own lease holds again, for
+        a write whose answer was lost.
         """
         try:
             leased = self._table.update(
                 **_delivery_key(org_id, message_id, webhook_id),
-                expression="SET #claim = :lease, #claim_until = :until, #sweep_at = :overdue, "
+                expression="SET #lease = :lease, #leased_until = :until, #sweep_at = :overdue, "
                 "#attempts = #attempts + :one",
                 condition="#status = :pending AND #next_at <= :now AND "
-                "(attribute_not_exists(#claim) OR #claim_until <= :now)",
+                "(attribute_not_exists(#lease) OR #leased_until <= :now)",
                 lease=lease,
                 until=until,
                 overdue=until + OVERDUE_SECONDS,
@@ -269,7 +269,7 @@ class WebhookStore:
             )
         except ConditionFailed as failure:
             held = failure.item
-            return cast("Delivery", held) if held and held.get("claim") == lease else None
+            return cast("Delivery", held) if held and held.get("lease") == lease else None
         return cast("Delivery", leased)
 
     def settle_delivery(
@@ -281,21 +281,21 @@ class WebhookStore:
     ) -> bool:
         """End an attempt, with its entry in the log; `next_at` leaves the delivery pending until
         then. False when the lease was lost: another worker took over, and its result counts."""
-        values: dict[str, Any] = {"status": status, "lease": delivery["claim"]}
+        values: dict[str, Any] = {"status": status, "lease": delivery["lease"]}
         if next_at is None:
             expression = (
-                "SET #status = :status REMOVE #claim, #claim_until, #sweep_at, #sweep_shard"
+                "SET #status = :status REMOVE #lease, #leased_until, #sweep_at, #sweep_shard"
             )
         else:
             expression = (
                 "SET #status = :status, #next_at = :next, #sweep_at = :overdue "
-                "REMOVE #claim, #claim_until"
+                "REMOVE #lease, #leased_until"
             )
             values |= {"next": next_at, "overdue": next_at + OVERDUE_SECONDS}
         key = _delivery_key(delivery["org_id"], delivery["message_id"], delivery["webhook_id"])
         actions = [
             self._table.update_action(
-                **key, expression=expression, condition="#claim = :lease", **values
+                **key, expression=expression, condition="#lease = :lease", **values
             )
         ]
         if attempt is not None:
