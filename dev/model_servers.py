@@ -1,6 +1,6 @@
-"""Local stand-ins for the vendors of image models, in their documented wire formats.
+"""Local stand-ins for the providers of image models, in their documented wire formats.
 
-They are as strict as the vendors: what the documents do not allow is answered with the documented
+They are as strict as the providers: what the documents do not allow is answered with the documented
 error, so an adapter that asks wrongly fails here too. A prompt chooses how a request goes, by the
 rules that `POST /_local/models` sets.
 """
@@ -63,7 +63,7 @@ class Rule:
 class Wanted:
     """A valid request, as far as the picture goes."""
 
-    vendor: str
+    provider: str
     model: str
     prompt: str
     width: int
@@ -75,7 +75,7 @@ class Wanted:
 
 
 class Wrong(Exception):
-    """A request that the vendor refuses, with its answer."""
+    """A request that the provider refuses, with its answer."""
 
     def __init__(self, response: web.Response) -> None:
         super().__init__(response.status)
@@ -87,7 +87,7 @@ Draw = Callable[[Wanted, str], web.Response]
 
 @dataclass
 class ModelServers:
-    """All three vendors, their script and what they were asked."""
+    """All three providers, their script and what they were asked."""
 
     rules: list[Rule] = field(default_factory=list)
     lifecycles: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -95,7 +95,7 @@ class ModelServers:
     on_source: Callable[[bytes], object] = lambda _: None
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request of a vendor's API, or of the script's."""
+        """Answer one request of a provider's API, or of the script's."""
         routes: tuple[tuple[str, str, Callable[..., Awaitable[web.StreamResponse]]], ...] = (
             ("POST", CONTROL, self._script),
             ("GET", f"{CONTROL}/calls", self._seen),
@@ -231,7 +231,7 @@ class ModelServers:
         request: web.BaseRequest,
         wanted: Wanted,
         body: Mapping[str, Any],
-        vendor: Vendor,
+        provider: Provider,
     ) -> web.StreamResponse:
         if wanted.source is not None:
             self.on_source(wanted.source)
@@ -239,7 +239,7 @@ class ModelServers:
         failure = rule.failure if rule else ""
         self.calls.append(
             {
-                "vendor": wanted.vendor,
+                "provider": wanted.provider,
                 "model": wanted.model,
                 "prompt": wanted.prompt,
                 "width": wanted.width,
@@ -255,20 +255,20 @@ class ModelServers:
             await asyncio.sleep(rule.seconds)
         if failure == "drop":
             _hang_up(request)
-        if response := vendor.failures.get(failure):
+        if response := provider.failures.get(failure):
             return response()
         if response := _PLAIN.get(failure):
             return response()
         wanted = replace(wanted, origin=str(request.url.origin()))
-        made = await asyncio.to_thread(vendor.draw, wanted, failure)
+        made = await asyncio.to_thread(provider.draw, wanted, failure)
         if failure in {"slow_body", "drop_midway"}:
             return await _in_parts(request, made, rule.seconds if rule else 0.0, failure)
         return made
 
 
 @dataclass(frozen=True)
-class Vendor:
-    """How a vendor answers: with a picture, or with a failure of its own form."""
+class Provider:
+    """How a provider answers: with a picture, or with a failure of its own form."""
 
     draw: Draw
     failures: Mapping[str, Callable[[], web.Response]]
@@ -311,7 +311,7 @@ def _elsewhere() -> web.Response:
     return web.Response(status=307, headers={"Location": f"{OPENAI_ROOT}/images/generations"})
 
 
-# What stands between a vendor and its callers fails the same for all of them.
+# What stands between a provider and its callers fails the same for all of them.
 _PLAIN: Final[Mapping[str, Callable[[], web.Response]]] = {
     "bad_gateway": _page(502),
     "gateway_timeout": _page(504),
@@ -534,7 +534,7 @@ def _openai_picture(wanted: Wanted, failure: str) -> web.Response:
     )
 
 
-_OPENAI: Final = Vendor(
+_OPENAI: Final = Provider(
     _openai_picture,
     {
         "filtered": lambda: _openai_error(400, "moderation_blocked", "image_generation_user_error"),
@@ -685,7 +685,7 @@ def _google_blocked() -> web.Response:
     return web.json_response({"promptFeedback": feedback, "usageMetadata": {}})
 
 
-_GOOGLE: Final = Vendor(
+_GOOGLE: Final = Provider(
     _google_picture,
     {
         "filtered": _google_blocked,
@@ -854,7 +854,7 @@ _AWS_FAILURES: Final[Mapping[str, Callable[[], web.Response]]] = {
     "timeout_of_the_model": _bedrock_fails("ModelTimeoutException"),
     "model_error": _bedrock_fails("ModelErrorException"),
 }
-_STABILITY: Final = Vendor(
+_STABILITY: Final = Provider(
     _stability_picture,
     {
         **_AWS_FAILURES,
@@ -863,7 +863,7 @@ _STABILITY: Final = Vendor(
         "inference_error": _finished("Inference error"),
     },
 )
-_NOVA: Final = Vendor(
+_NOVA: Final = Provider(
     _nova_picture,
     {
         **_AWS_FAILURES,
@@ -874,7 +874,7 @@ _NOVA: Final = Vendor(
 )
 
 
-# Every way in which a request can be made to fail; not each vendor knows each.
+# Every way in which a request can be made to fail; not each provider knows each.
 FAILURES: Final = sorted(
     {
         *("slow", "slow_body", "drop", "drop_midway"),

@@ -72,6 +72,12 @@ RULES = (
     _rule(r"what\s+becomes?\s+of|what\s+became\s+of", "the outcome of"),
     _rule(r"can\s+have\s+otherwise|may\s+have\s+otherwise", "can change"),
     _rule(r"everything\s+there\s+is", "all"),
+    _rule(r"vendors?(?:'s?)?", "provider"),
+    _rule(
+        r"(?:address|email|worker(?:'s)?|message(?:'s)?|job(?:'s)?|delivery(?:'s)?)\s+claims?|"
+        r"its\s+(?:own\s+)?claim",
+        "lease, reservation",
+    ),
 )
 
 FOLDERS = ("benchmarks", "dev", "docs", "events", "functions", "layers", "tests")

@@ -1,7 +1,7 @@
-"""Checks against the vendors themselves, with keys of your own: `make live`.
+"""Checks against the providers themselves, with keys of your own: `make live`.
 
-They cost money and need the network, so they belong to no other run. A vendor without a key is not
-collected: nothing is claimed of it, and nothing is skipped.
+They cost money and need the network, so they belong to no other run. A provider without a key is
+not collected: nothing is claimed of it, and nothing is skipped.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ NEEDS = {
     "google": "LIVE_GOOGLE_API_KEY",
     "bedrock": "LIVE_BEDROCK_REGION",
 }
-SET_UP = [vendor for vendor, name in NEEDS.items() if os.environ.get(name)]
+SET_UP = [provider for provider, name in NEEDS.items() if os.environ.get(name)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test runs for each vendor that is set up."""
-    if "vendor" in metafunc.fixturenames:
-        metafunc.parametrize("vendor", SET_UP)
+    """Each test runs for each provider that is set up."""
+    if "provider" in metafunc.fixturenames:
+        metafunc.parametrize("provider", SET_UP)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

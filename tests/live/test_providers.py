@@ -1,4 +1,4 @@
-"""What our adapters say is what the vendors understand."""
+"""What our adapters say is what the providers understand."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def wrong_client(seconds: float) -> Any:
     return client(seconds, aws_access_key_id="AKIAWRONG", aws_secret_access_key="wrong")
 
 
-def provider(vendor: str, *, right: bool = True) -> ImageModel:
-    if vendor == "openai":
+def adapter(provider: str, *, right: bool = True) -> ImageModel:
+    if provider == "openai":
         return OpenAi(HTTP, OPENAI, key("LIVE_OPENAI_API_KEY") if right else wrong, ATTEMPTS)
-    if vendor == "google":
+    if provider == "google":
         return Google(HTTP, GOOGLE, key("LIVE_GOOGLE_API_KEY") if right else wrong, ATTEMPTS)
     return Bedrock(client if right else wrong_client, ATTEMPTS)
 
 
-def lifecycles(vendor: str) -> Callable[[str], Lifecycle]:
-    if vendor == "openai":
+def lifecycles(provider: str) -> Callable[[str], Lifecycle]:
+    if provider == "openai":
         return OpenAiLifecycles(HTTP, OPENAI, key("LIVE_OPENAI_API_KEY"))
-    if vendor == "google":
+    if provider == "google":
         return GoogleLifecycles(HTTP, GOOGLE, key("LIVE_GOOGLE_API_KEY"))
     return BedrockLifecycles(lambda: client(10.0, "bedrock"))
 
@@ -89,22 +89,24 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def test_a_picture_is_made(vendor: str) -> None:
-    picture = provider(vendor).generate(order(MODELS[CHOSEN[vendor]]))
+def test_a_picture_is_made(provider: str) -> None:
+    picture = adapter(provider).generate(order(MODELS[CHOSEN[provider]]))
     assert (picture.mode, picture.size) == ("RGB", (600, 400))
     assert len(set(picture.resize((32, 32)).get_flattened_data())) > 8
 
 
-def test_a_wrong_key_is_distinguished(vendor: str) -> None:
+def test_a_wrong_key_is_distinguished(provider: str) -> None:
     with pytest.raises(GenerationRefused) as refused:
-        provider(vendor, right=False).generate(order(MODELS[CHOSEN[vendor]]))
+        adapter(provider, right=False).generate(order(MODELS[CHOSEN[provider]]))
     assert refused.value.code == "provider_misconfigured"
 
 
-def test_the_registry_says_of_every_model_what_the_vendor_says(vendor: str) -> None:
-    ask = lifecycles(vendor)
-    models = [each for each in MODELS.values() if each.provider == vendor]
-    told = {each.id: ask(each.vendor_id) for each in models if not each.is_shut_down(today())}
+def test_the_registry_says_of_every_model_what_the_provider_says(provider: str) -> None:
+    ask = lifecycles(provider)
+    models = [each for each in MODELS.values() if each.provider == provider]
+    told = {
+        each.id: ask(each.provider_model_id) for each in models if not each.is_shut_down(today())
+    }
     assert [name for name, said in told.items() if not said.exists] == []
     dated = {name: said.shutdown_date for name, said in told.items() if said.shutdown_date}
     assert dated == {name: MODELS[name].shutdown_date for name in dated}

@@ -1,4 +1,4 @@
-"""Models of vendors, which stand-ins speak for, in the deployed system."""
+"""Models of providers, which stand-ins speak for, in the deployed system."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ LIVING = {
     "google": "gemini-3.1-flash-image",
     "bedrock": "stable-image-core",
 }
-EVERY_VENDOR = pytest.mark.parametrize("vendor", LIVING)
+EVERY_PROVIDER = pytest.mark.parametrize("provider", LIVING)
 
 
 @pytest.fixture
 def script(cloud: LocalCloud) -> Iterator[Any]:
-    """Sets how the vendors behave; afterwards they behave well."""
+    """Sets how the providers behave; afterwards they behave well."""
 
     def play(**parts: Any) -> None:
         cloud.http.post("/_local/models", json=parts).raise_for_status()
@@ -36,9 +36,9 @@ def script(cloud: LocalCloud) -> Iterator[Any]:
     play(rules=[], lifecycles={})
 
 
-def generate(shop: Shop, vendor: str, prompt: str, **body: Any) -> dict[str, Any]:
+def generate(shop: Shop, provider: str, prompt: str, **body: Any) -> dict[str, Any]:
     """A job that is over."""
-    sent = {"prompt": prompt, "model": LIVING[vendor], "size": "512x512", **body}
+    sent = {"prompt": prompt, "model": LIVING[provider], "size": "512x512", **body}
     answer = shop.call(
         "POST", "/v1/generations", json=sent, headers={"Prefer": "wait=25"}
     ).raise_for_status()
@@ -47,53 +47,53 @@ def generate(shop: Shop, vendor: str, prompt: str, **body: Any) -> dict[str, Any
 
 
 def calls(cloud: LocalCloud, match: str) -> list[dict[str, Any]]:
-    """What the vendors were asked."""
+    """What the providers were asked."""
     found: list[dict[str, Any]] = cloud.http.get(
         "/_local/models/calls", params={"match": match}
     ).json()
     return found
 
 
-@EVERY_VENDOR
-def test_a_vendor_makes_a_picture_of_exactly_the_size_that_is_wanted(
-    cloud: LocalCloud, vendor: str
+@EVERY_PROVIDER
+def test_a_provider_makes_a_picture_of_exactly_the_size_that_is_wanted(
+    cloud: LocalCloud, provider: str
 ) -> None:
     shop, prompt = new_shop(cloud), f"a kite {secrets.token_hex(6)}"
-    job = generate(shop, vendor, prompt, size="1200x630", output_format="png")
+    job = generate(shop, provider, prompt, size="1200x630", output_format="png")
     assert job["status"] == "succeeded", job
     asset = shop.call("GET", f"/v1/assets/{job['assets'][0]['id']}").json()
     picture = Image.open(io.BytesIO(httpx.get(asset["url"]).raise_for_status().content))
     assert picture.size == (1200, 630)
     (asked,) = calls(cloud, prompt)
-    assert asked["vendor"] == vendor
+    assert asked["provider"] == provider
     assert asked["prompt"].startswith(prompt)
 
 
 @pytest.mark.promise("quota-org")
-@EVERY_VENDOR
-def test_what_a_vendors_filter_refuses_costs_nothing(
-    cloud: LocalCloud, script: Any, vendor: str
+@EVERY_PROVIDER
+def test_what_a_providers_filter_refuses_costs_nothing(
+    cloud: LocalCloud, script: Any, provider: str
 ) -> None:
     shop, prompt = new_shop(cloud), f"a kite {secrets.token_hex(6)}"
     script(rules=[{"match": prompt, "failure": "filtered"}])
-    job = generate(shop, vendor, prompt)
+    job = generate(shop, provider, prompt)
     assert (job["status"], job["error"]["code"]) == ("failed", "content_filtered")
     assert len(calls(cloud, prompt)) == 1
     assert shop.spent() == (0, 0)
     assert shop.broken() == []
 
 
-@EVERY_VENDOR
-def test_a_vendor_that_is_busy_for_a_moment_is_asked_again(
-    cloud: LocalCloud, script: Any, vendor: str
+@EVERY_PROVIDER
+def test_a_provider_that_is_busy_for_a_moment_is_asked_again(
+    cloud: LocalCloud, script: Any, provider: str
 ) -> None:
     shop, prompt = new_shop(cloud), f"a kite {secrets.token_hex(6)}"
     script(rules=[{"match": prompt, "failure": "unavailable", "times": 1}])
-    assert generate(shop, vendor, prompt)["status"] == "succeeded"
+    assert generate(shop, provider, prompt)["status"] == "succeeded"
     assert len(calls(cloud, prompt)) == 2
 
 
-def test_the_deployed_probe_sees_what_the_vendors_say(cloud: LocalCloud, script: Any) -> None:
+def test_the_deployed_probe_sees_what_the_providers_say(cloud: LocalCloud, script: Any) -> None:
     script(lifecycles={})
     before = invoke(cloud, "ModelProbeFunction", {})
     assert before["unknown"] == 0

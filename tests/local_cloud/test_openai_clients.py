@@ -53,7 +53,7 @@ CASES = (
     "a_dead_model_is_unprocessable_and_names_another",
     "a_limit_is_rate_limit_with_its_wait",
     "out_of_credits_is_402_and_is_not_retried",
-    "a_vendors_failure_is_internal_server_error_after_the_clients_retries",
+    "a_providers_failure_is_internal_server_error_after_the_clients_retries",
     "what_a_retry_cannot_help_is_not_retried",
     "request_ids",
     "raw_responses",
@@ -62,7 +62,7 @@ CASES = (
     "a_stream_that_is_refused_raises",
     "models_list",
     "models_retrieve",
-    "a_vendors_model",
+    "a_providers_model",
     "a_test_key_is_free",
     "an_idempotency_key_makes_one",
     "two_calls_make_two",
@@ -72,7 +72,7 @@ CASES = (
     "the_async_client",
 )
 SLOW = ("a_slow_model", "a_slow_edit")  # in test_slow_provider.py
-# What the vendor's stand-in does with the prompts of a case.
+# What the provider's stand-in does with the prompts of a case.
 FAILURES = {"bad": "filtered", "failing": "unavailable", "exhausted": "quota"}
 SLOW_SECONDS = 5
 
@@ -204,8 +204,8 @@ def test_a_request_that_was_sent_again_is_one_job(
 
 
 @CLIENT
-def test_an_impatient_client_has_the_vendor_asked_once(runs: dict[str, Run], client: str) -> None:
-    assert runs[client].vendors_calls("slow") == 1
+def test_an_impatient_client_has_the_provider_asked_once(runs: dict[str, Run], client: str) -> None:
+    assert runs[client].provider_calls("slow") == 1
 
 
 @pytest.mark.promise("quota-org")
@@ -214,7 +214,7 @@ def test_an_impatient_client_has_the_vendor_asked_once(runs: dict[str, Run], cli
 def test_what_failed_is_asked_for_as_often_as_it_may_help_and_is_free(
     runs: dict[str, Run], client: str, word: str, jobs: int
 ) -> None:
-    """A client tries an unreachable vendor three times, and what was refused for good once."""
+    """A client tries an unreachable provider three times, and what was refused for good once."""
     made = runs[client].jobs(word)
     assert [job["status"] for job in made] == ["failed"] * jobs
     assert {job["id"] for job in made} & set(runs[client].paid) == set()

@@ -11,7 +11,7 @@ from tests.support import openai_suites
 from tests.support.cloud_organizations import Shop, new_shop
 
 MODELS = {"gpt-image-2": 8, "gemini-3.1-flash-image": 6, "stable-image-core": 4}
-VENDORS = {"gpt-image-2": "openai", "gemini-3.1-flash-image": "google"}
+PROVIDERS = {"gpt-image-2": "openai", "gemini-3.1-flash-image": "google"}
 MODEL = pytest.mark.parametrize("model", MODELS)
 
 
@@ -29,7 +29,7 @@ def generate(shop: Shop, model: str, prompt: str, **body: Any) -> dict[str, Any]
 
 @pytest.mark.promise("quota-org", "least-privilege")
 @MODEL
-def test_an_image_is_made_by_the_vendor_branded_and_charged_once(
+def test_an_image_is_made_by_the_provider_branded_and_charged_once(
     cloud: LocalCloud, model: str
 ) -> None:
     shop = new_shop(cloud, with_brand=True)
@@ -38,15 +38,15 @@ def test_an_image_is_made_by_the_vendor_branded_and_charged_once(
     assert (made["status"], made["error"], made["model"]) == ("succeeded", None, model)
     assert [(each["width"], each["height"]) for each in made["assets"]] == [(640, 512)] * 2
     assert all(each["brand_report"]["logo"] for each in made["assets"])
-    calls = openai_suites.vendors_calls(cloud, prompt)
+    calls = openai_suites.provider_calls(cloud, prompt)
     assert len(calls) == 2
-    assert {each["vendor"] for each in calls} == {VENDORS.get(model, "bedrock")}
+    assert {each["provider"] for each in calls} == {PROVIDERS.get(model, "bedrock")}
     assert (shop.spent(), shop.broken()) == ((2 * MODELS[model], 0), [])
 
 
 @pytest.mark.promise("quota-org")
 @MODEL
-def test_a_picture_that_the_vendor_filters_fails_as_such_and_costs_nothing(
+def test_a_picture_that_the_provider_filters_fails_as_such_and_costs_nothing(
     cloud: LocalCloud, model: str
 ) -> None:
     shop = new_shop(cloud)
@@ -59,7 +59,7 @@ def test_a_picture_that_the_vendor_filters_fails_as_such_and_costs_nothing(
     assert (made["status"], made["assets"]) == ("failed", [])
     assert made["error"]["code"] == "content_filtered"
     assert prompt not in made["error"]["message"]
-    assert len(openai_suites.vendors_calls(cloud, prompt)) == 1
+    assert len(openai_suites.provider_calls(cloud, prompt)) == 1
     assert (shop.spent(), shop.broken()) == ((0, 0), [])
 
 

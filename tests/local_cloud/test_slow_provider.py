@@ -71,6 +71,6 @@ def test_a_provider_of_75_seconds_works_with_one_charge_and_one_call(
         assert SECONDS // GATEWAY_SECONDS <= len(hops) <= MAX_HOPS
         told = {request.headers.get("authorization") for request in way.requests}
         assert told == {f"Bearer {ran.shop.key}"}
-        assert ran.vendors_calls("slow") == 1
+        assert ran.provider_calls("slow") == 1
         assert [job["status"] for job in ran.jobs()] == ["succeeded"]
         assert (ran.shop.spent(), ran.shop.broken()) == ((CREDITS, 0), [])

@@ -43,9 +43,9 @@ class Run:
         jobs = self.shop.generations.list_generations(self.shop.org_id, limit=1000, after=None)
         return [dict(job) for job in jobs if prompt in job["prompt"]]
 
-    def vendors_calls(self, word: str) -> int:
-        """How often the vendor was asked by one case."""
-        return len(vendors_calls(self.shop.cloud, self.given[word]))
+    def provider_calls(self, word: str) -> int:
+        """How often the provider was asked by one case."""
+        return len(provider_calls(self.shop.cloud, self.given[word]))
 
 
 def run(client: str, shop: Shop, given: dict[str, Any], cases: Sequence[str]) -> Run:
@@ -64,17 +64,17 @@ def run(client: str, shop: Shop, given: dict[str, Any], cases: Sequence[str]) ->
 
 
 def words(*names: str) -> dict[str, str]:
-    """For each name a word that no other prompt has: the vendor's stand-in knows by it what to do,
-    and a test its jobs."""
+    """For each name a word that no other prompt has: by it the provider's stand-in knows what to
+    do, and a test its jobs."""
     chosen = secrets.token_hex(4)
     return {name: f"{name}-{chosen}" for name in names}
 
 
 def script(cloud: LocalCloud, rules: Sequence[Mapping[str, Any]]) -> None:
-    """Tell the vendors' stand-in what to do with which prompts."""
+    """Tell the providers' stand-in what to do with which prompts."""
     cloud.http.post("/_local/models", json={"rules": rules}).raise_for_status()
 
 
-def vendors_calls(cloud: LocalCloud, word: str) -> list[dict[str, Any]]:
-    """What the vendors were asked for with that word."""
+def provider_calls(cloud: LocalCloud, word: str) -> list[dict[str, Any]]:
+    """What the providers were asked for with that word."""
     return list(cloud.http.get("/_local/models/calls", params={"match": word}).json())

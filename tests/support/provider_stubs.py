@@ -1,4 +1,4 @@
-"""The local stand-ins for vendors of image models, served on loopback to tests in this process."""
+"""The local stand-ins for the providers of image models, served on loopback in this process."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def loopback() -> Iterator[None]:
 
 
 @dataclass
-class Vendors:
-    """All three vendors on one port."""
+class ProviderStubs:
+    """All three providers on one port."""
 
     origin: str
     servers: ModelServers
@@ -78,8 +78,8 @@ class Vendors:
     def _watch(self, about: Any) -> None:
         self.watched.append(dict(about))
 
-    def provider(self, name: str, **changes: Any) -> ImageModel:
-        """The product's adapter of a vendor, pointed here."""
+    def adapter(self, name: str, **changes: Any) -> ImageModel:
+        """The product's adapter of a provider, pointed here."""
         http = urllib3.PoolManager()
         made: dict[str, Callable[[], ImageModel]] = {
             "openai": lambda: OpenAi(
@@ -123,7 +123,7 @@ class Vendors:
 
 
 @contextmanager
-def serve() -> Iterator[Vendors]:
+def serve() -> Iterator[ProviderStubs]:
     """Serve them on a free port until the end of the block."""
     servers = ModelServers()
     loop = asyncio.new_event_loop()
@@ -146,24 +146,24 @@ def serve() -> Iterator[Vendors]:
         loop.run_until_complete(runner.cleanup())
 
     with loopback():
-        thread = threading.Thread(target=run, daemon=True, name="vendors")
+        thread = threading.Thread(target=run, daemon=True, name="providers")
         thread.start()
         assert ready.wait(10)
-    yield Vendors(f"http://127.0.0.1:{port[0]}", servers)
+    yield ProviderStubs(f"http://127.0.0.1:{port[0]}", servers)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(10)
     loop.close()
 
 
 @contextmanager
-def product_with(vendors: Vendors) -> Iterator[Product]:
-    """The whole product, empty, with all vendors set up and their keys in place."""
+def product_with(providers: ProviderStubs) -> Iterator[Product]:
+    """The whole product, empty, with all providers set up and their keys in place."""
     parameters = {
         "IMAGE_PROVIDERS": "openai,google,bedrock",
-        "OPENAI_BASE_URL": f"{vendors.origin}{OPENAI_ROOT}",
-        "GOOGLE_BASE_URL": f"{vendors.origin}{GOOGLE_ROOT}",
+        "OPENAI_BASE_URL": f"{providers.origin}{OPENAI_ROOT}",
+        "GOOGLE_BASE_URL": f"{providers.origin}{GOOGLE_ROOT}",
         "BEDROCK_REGION": "us-west-2",
-        "BEDROCK_ENDPOINT_URL": f"{vendors.origin}{BEDROCK_ROOT}",
+        "BEDROCK_ENDPOINT_URL": f"{providers.origin}{BEDROCK_ROOT}",
     }
     with Product(parameters=parameters) as made:
         set_keys(made, openai=OPENAI_KEY, google=GOOGLE_KEY)
@@ -171,7 +171,7 @@ def product_with(vendors: Vendors) -> Iterator[Product]:
 
 
 def set_keys(product: Product, **keys: str) -> None:
-    """Put the vendors' keys into the secret, as an operator does."""
+    """Put the providers' keys into the secret, as an operator does."""
     aws.client("secretsmanager").put_secret_value(
         SecretId=product.names["ProviderSecret"], SecretString=json.dumps(keys)
     )

@@ -18,44 +18,44 @@ from tests.support.ledger import audit, held
 from tests.support.model_stubs import SEED, Model, employ, offer
 from tests.support.product import Product
 
-CUSTOM = {"id": "ours", "provider": "openai", "vendor_id": "ours-1", "credits_per_image": 8}
+CUSTOM = {"id": "ours", "provider": "openai", "provider_model_id": "ours-1", "credits_per_image": 8}
 
 
 def known(product: Product, **changes: Any) -> Model:
-    """Let a vendor's model be offered; returns what stands in for the vendor."""
+    """Let a provider's model be offered; returns what stands in for the provider."""
     offer(product, ["openai"], json.dumps([{**CUSTOM, **changes}]))
-    vendor = Model()
-    employ(product, vendor, "openai")
-    return vendor
+    provider = Model()
+    employ(product, provider, "openai")
+    return provider
 
 
 @pytest.mark.promise("quota-org")
-def test_a_live_keys_job_is_made_by_the_vendors_model_at_its_price(
+def test_a_live_keys_job_is_made_by_the_providers_model_at_its_price(
     product: Product, owner: Account
 ) -> None:
-    vendor = known(product)
+    provider = known(product)
     made = create(product, owner.headers, model="ours", n=2, seed=SEED).json
     assert (made["model"], made["credits"]) == ("ours", 16)
     product.work_queue()
-    assert sorted(order.seed for order in vendor.orders) == [SEED, SEED + 1]
+    assert sorted(order.seed for order in provider.orders) == [SEED, SEED + 1]
     assert held(product) == (16, 0)
     seen = read(product, owner.headers, made["id"])
-    # The vendor knows no seeds, so none is promised.
+    # The provider knows no seeds, so none is promised.
     assert [asset["seed"] for asset in seen["assets"]] == [None, None]
     assert audit(product, owner) == []
 
 
 @pytest.mark.promise("quota-org")
-def test_a_test_keys_job_is_made_by_the_built_in_model_for_nothing_and_no_vendor_is_asked(
+def test_a_test_keys_job_is_made_by_the_built_in_model_for_nothing_and_no_provider_is_asked(
     product: Product, owner: Account
 ) -> None:
-    vendor = known(product)
+    provider = known(product)
     key = bearer(product.key(owner, *ALL_SCOPES, mode="test"))
     made = create(product, key, model="ours", n=2).json
     assert (made["model"], made["credits"]) == ("studio", 0)
     product.work_queue()
     assert read(product, key, made["id"])["status"] == "succeeded"
-    assert vendor.orders == []
+    assert provider.orders == []
     assert [each["sk"] for each in product.items("CreditsTable") if "BALANCE" in each["sk"]] == []
 
 
@@ -97,20 +97,20 @@ def test_a_model_of_a_provider_that_is_not_set_up_is_unknown(
 def test_a_model_that_went_away_while_the_job_waited_fails_it_and_costs_nothing(
     product: Product, owner: Account
 ) -> None:
-    vendor = known(product)
+    provider = known(product)
     made = create(product, owner.headers, model="ours").json["id"]
     offer(product, [])
-    employ(product, vendor, "openai")
+    employ(product, provider, "openai")
     product.work_queue()
     seen = read(product, owner.headers, made)
     assert (seen["status"], seen["error"]["code"]) == ("failed", "model_unavailable")
-    assert vendor.orders == []
+    assert provider.orders == []
     assert held(product) == (0, 0)
 
 
 @dataclass
 class AllAtOnce:
-    """A vendor that answers when it was asked for every image."""
+    """A provider that answers when it was asked for every image."""
 
     together: threading.Barrier
     orders: list[ImageRequest] = field(default_factory=list)
@@ -122,23 +122,23 @@ class AllAtOnce:
         return Studio().generate(order)
 
 
-def test_a_vendor_is_asked_for_all_images_of_a_job_at_the_same_time(
+def test_a_provider_is_asked_for_all_images_of_a_job_at_the_same_time(
     product: Product, owner: Account
 ) -> None:
     known(product)
-    vendor = AllAtOnce(threading.Barrier(4))
-    employ(product, vendor, "openai")
+    provider = AllAtOnce(threading.Barrier(4))
+    employ(product, provider, "openai")
     made = create(product, owner.headers, model="ours", n=4, seed=SEED).json["id"]
     product.work_queue()
     seen = read(product, owner.headers, made)
     assert (seen["status"], len(seen["assets"])) == ("succeeded", 4)
-    # Each answer came to its own image, in whatever order the vendor was done.
+    # Each answer came to its own image, in whatever order the provider was done.
     assert job(product, made)["completed"] == 4
-    assert sorted(order.seed for order in vendor.orders) == [SEED + index for index in range(4)]
+    assert sorted(order.seed for order in provider.orders) == [SEED + index for index in range(4)]
 
 
 def test_what_a_brand_says_reaches_the_model(product: Product, owner: Account) -> None:
-    vendor = known(product)
+    provider = known(product)
     brand = product.brand(
         owner, style="calm", tone=["warm"], avoid=["neon"], prompt_suffix="on paper"
     )
@@ -151,7 +151,7 @@ def test_what_a_brand_says_reaches_the_model(product: Product, owner: Account) -
             apply_brand_guidelines=applied,
         )
         product.work_queue()
-    shaped, plain = vendor.orders
+    shaped, plain = provider.orders
     assert (shaped.prompt, plain.prompt) == ("warm waves on paper", "warm waves")
     assert (shaped.guidelines, plain.guidelines) == ("calm. warm. avoid neon", "")
     assert (shaped.palette, plain.palette) == (tuple(brand["palette"]), ())

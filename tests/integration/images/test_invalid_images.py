@@ -166,7 +166,7 @@ def test_masks_are_refused_rather_than_ignored(product: Product, owner: Account)
 
 
 def test_a_model_that_starts_from_no_picture_is_refused(product: Product, owner: Account) -> None:
-    custom = '[{"id": "plain", "provider": "openai", "vendor_id": "plain", "edits": false}]'
+    custom = '[{"id": "plain", "provider": "openai", "provider_model_id": "plain", "edits": false}]'
     offer(product, ["openai"], custom)
     assert param(edit(product, owner.headers, picture(), model="plain")) == "model"
     assert sources(product) == []

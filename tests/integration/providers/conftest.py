@@ -1,4 +1,4 @@
-"""The product with three vendors set up, which are on this machine."""
+"""The product with three providers set up, which are on this machine."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import pytest
 
 from tests.support import provider_stubs as support
 from tests.support.product import Product
-from tests.support.provider_stubs import Vendors
+from tests.support.provider_stubs import ProviderStubs
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Vendors]:
+def served() -> Iterator[ProviderStubs]:
     """One server for the module."""
     with support.serve() as found:
         yield found
 
 
 @pytest.fixture
-def vendors(served: Vendors) -> Vendors:
-    """The vendors without a script."""
+def providers(served: ProviderStubs) -> ProviderStubs:
+    """The providers without a script."""
     served.reset()
     return served
 
 
 @pytest.fixture
-def product(vendors: Vendors) -> Iterator[Product]:
-    """The whole product, with keys of all vendors."""
-    with support.product_with(vendors) as made:
+def product(providers: ProviderStubs) -> Iterator[Product]:
+    """The whole product, with keys of all providers."""
+    with support.product_with(providers) as made:
         yield made

@@ -13,7 +13,7 @@ import pytest
 from imagelayer.image_models.probe import Lifecycle, LifecycleUnknown, ModelProbe
 from imagelayer.image_models.registry import Model, Registry, known
 from tests.support.product import Product
-from tests.support.provider_stubs import Vendors, set_keys
+from tests.support.provider_stubs import ProviderStubs, set_keys
 
 METRIC = "ModelShutdownNear"
 QUIET = date(2026, 6, 1)  # nothing we know of ends within a month of it
@@ -38,10 +38,10 @@ def counted(product: Product) -> int:
 
 
 def test_a_quiet_day_warns_of_nothing(
-    product: Product, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+    product: Product, providers: ProviderStubs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for gone_by_now in ("gpt-image-1", "gemini-2.5-flash-image"):
-        vendors.servers.lifecycles[gone_by_now] = {"gone": False, "shutdown_date": None}
+        providers.servers.lifecycles[gone_by_now] = {"gone": False, "shutdown_date": None}
     reported, lines = probe(product, monkeypatch, QUIET)
     assert reported == {"models": len(known()) - 1, "warnings": 0, "unknown": 0}
     assert lines == []
@@ -77,7 +77,7 @@ def test_on_other_days_it_is_not(
 
 
 @pytest.mark.parametrize(
-    ("vendor_id", "model", "said"),
+    ("provider_model_id", "model", "said"),
     [
         ("gpt-image-2", "gpt-image-2", {"shutdown_date": "2027-03-01"}),
         (
@@ -88,24 +88,24 @@ def test_on_other_days_it_is_not(
     ],
 )
 @pytest.mark.parametrize("days", [400, 90, 15, 1, 0, -5])
-def test_an_end_that_only_the_vendor_knows_is_reported_every_day(
+def test_an_end_that_only_the_provider_knows_is_reported_every_day(
     product: Product,
-    vendors: Vendors,
+    providers: ProviderStubs,
     monkeypatch: pytest.MonkeyPatch,
-    vendor_id: str,
+    provider_model_id: str,
     model: str,
     said: dict[str, Any],
     days: int,
 ) -> None:
-    vendors.servers.lifecycles[vendor_id] = said
+    providers.servers.lifecycles[provider_model_id] = said
     _, lines = probe(product, monkeypatch, date(2027, 3, 1) - timedelta(days=days))
     (line,) = [each for each in lines if each["model"] == model]
     assert line["message"] == "model_shutdown_not_in_registry"
-    assert (line["days"], line["date"], line["source"]) == (days, "2027-03-01", "vendor")
+    assert (line["days"], line["date"], line["source"]) == (days, "2027-03-01", "provider")
 
 
 @pytest.mark.parametrize(
-    ("vendor_id", "model"),
+    ("provider_model_id", "model"),
     [
         ("gpt-image-2", "gpt-image-2"),
         ("gemini-3-pro-image", "gemini-3-pro-image"),
@@ -113,20 +113,24 @@ def test_an_end_that_only_the_vendor_knows_is_reported_every_day(
     ],
 )
 def test_a_model_that_has_vanished_is_reported(
-    product: Product, vendors: Vendors, monkeypatch: pytest.MonkeyPatch, vendor_id: str, model: str
+    product: Product,
+    providers: ProviderStubs,
+    monkeypatch: pytest.MonkeyPatch,
+    provider_model_id: str,
+    model: str,
 ) -> None:
-    vendors.servers.lifecycles[vendor_id] = {"gone": True}
+    providers.servers.lifecycles[provider_model_id] = {"gone": True}
     _, lines = probe(product, monkeypatch, date(2027, 1, 15))
     (line,) = [each for each in lines if each["model"] == model]
-    assert (line["message"], line["source"]) == ("model_is_gone", "vendor")
+    assert (line["message"], line["source"]) == ("model_is_gone", "provider")
     assert counted(product) == 1
 
 
-def test_a_vendor_that_fails_is_reported_and_the_others_are_asked_all_the_same(
-    product: Product, vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+def test_a_provider_that_fails_is_reported_and_the_others_are_asked_all_the_same(
+    product: Product, providers: ProviderStubs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_keys(product, openai="revoked", google="revoked")
-    vendors.servers.lifecycles[STABLE] = {"gone": True}
+    providers.servers.lifecycles[STABLE] = {"gone": True}
     reported, lines = probe(product, monkeypatch, date(2027, 1, 15))
     unknown = [each for each in lines if each["message"] == "model_lifecycle_unknown"]
     assert {each["provider"] for each in unknown} == {"openai", "google"}
@@ -138,7 +142,7 @@ def test_a_vendor_that_fails_is_reported_and_the_others_are_asked_all_the_same(
     assert "revoked" not in json.dumps(lines)
 
 
-def test_an_end_that_the_registry_knows_is_reported_though_the_vendor_is_silent(
+def test_an_end_that_the_registry_knows_is_reported_though_the_provider_is_silent(
     product: Product, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_keys(product, openai="revoked", google="revoked")
@@ -156,7 +160,7 @@ def test_a_provider_that_is_off_is_not_asked(monkeypatch: pytest.MonkeyPatch) ->
 
 def warnings_over(days: int, probe_of: Callable[[Registry], ModelProbe]) -> list[int]:
     """On which days before its end a model that has one is reported."""
-    model = Model(id="m", provider="openai", vendor_id="m", shutdown_date=date(2027, 6, 1))
+    model = Model(id="m", provider="openai", provider_model_id="m", shutdown_date=date(2027, 6, 1))
     registry = Registry({"m": model}, frozenset({"openai"}))
     end = datetime(2027, 6, 1, tzinfo=UTC)
     return [

@@ -269,7 +269,7 @@ CASES.out_of_credits_is_402_and_is_not_retried = async () => {
   assert.equal(error.type, "insufficient_quota");
 };
 
-CASES.a_vendors_failure_is_internal_server_error_after_the_clients_retries = () =>
+CASES.a_providers_failure_is_internal_server_error_after_the_clients_retries = () =>
   refused(OpenAI.InternalServerError, 503, "provider_unavailable", {
     model: GIVEN.model,
     prompt: GIVEN.failing,
@@ -337,8 +337,8 @@ CASES.models_retrieve = async () => {
   assert.deepEqual([model.id, model.object, model.owned_by], ["studio", "model", "studio"]);
 };
 
-CASES.a_vendors_model = async () => {
-  const wanted = { model: GIVEN.model, prompt: "a vendor's waves", size: "640x512" };
+CASES.a_providers_model = async () => {
+  const wanted = { model: GIVEN.model, prompt: "a provider's waves", size: "640x512" };
   const response = await generate(wanted);
   assert.deepEqual([response.credits, response.size], [8, "640x512"]);
   assert.equal(pngSize(bytes(response.data[0].b64_json)), "640x512");

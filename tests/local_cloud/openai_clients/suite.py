@@ -317,7 +317,7 @@ def out_of_credits_is_402_and_is_not_retried() -> None:
 
 
 @case
-def a_vendors_failure_is_internal_server_error_after_the_clients_retries() -> None:
+def a_providers_failure_is_internal_server_error_after_the_clients_retries() -> None:
     refused(
         openai.InternalServerError,
         503,
@@ -329,7 +329,7 @@ def a_vendors_failure_is_internal_server_error_after_the_clients_retries() -> No
 
 @case
 def what_a_retry_cannot_help_is_not_retried() -> None:
-    """`x-should-retry: false` on a 5xx: the test counts the vendor's calls."""
+    """`x-should-retry: false` on a 5xx: the test counts the provider's calls."""
     refused(
         openai.InternalServerError,
         502,
@@ -394,8 +394,8 @@ def models_retrieve() -> None:
 
 
 @case
-def a_vendors_model() -> None:
-    response = generate(model=GIVEN["model"], prompt="a vendor's waves", size="640x512")
+def a_providers_model() -> None:
+    response = generate(model=GIVEN["model"], prompt="a provider's waves", size="640x512")
     assert (response.credits, response.size) == (8, "640x512")
     assert png_size(base64.b64decode(response.data[0].b64_json)) == "640x512"
 
@@ -434,7 +434,7 @@ def a_write_whose_answer_was_lost_is_charged_once() -> None:
 
 @case
 def an_impatient_client_is_charged_once() -> None:
-    """It hangs up and asks again until the vendor is done."""
+    """It hangs up and asks again until the provider is done."""
     using = client(timeout=2.0, max_retries=8)
     assert generate(using, model=GIVEN["model"], prompt=GIVEN["slow"]).data[0].url
 

@@ -30,16 +30,16 @@ def test_every_code_of_a_failure_is_listed() -> None:
     ]
 
 
-def test_every_parameter_of_a_vendor_is_listed_with_its_default() -> None:
+def test_every_parameter_of_a_provider_is_listed_with_its_default() -> None:
     listed = {
         row[0].strip("`"): row[1].strip("`") for row in rows(PAGE, "| parameter | default | what |")
     }
     declared = aws.DOCUMENT["Parameters"]
-    vendors = ("OpenAi", "Google", "Bedrock", "Custom")
+    providers = ("OpenAi", "Google", "Bedrock", "Custom")
     assert listed == {
         name: each["Default"] or "empty"
         for name, each in declared.items()
-        if name.startswith(vendors)
+        if name.startswith(providers)
     }
 
 

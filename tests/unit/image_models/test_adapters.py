@@ -20,7 +20,7 @@ SETTINGS = Settings.read(
         "GOOGLE_BASE_URL": "http://localhost/google",
     }
 )
-VENDORS = ("openai", "google", "bedrock")
+PROVIDERS = ("openai", "google", "bedrock")
 
 
 def test_a_provider_is_made_once_and_only_when_it_is_asked(
@@ -29,7 +29,7 @@ def test_a_provider_is_made_once_and_only_when_it_is_asked(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "none")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "none")
     providers = ImageModelsWiring(Platform(SETTINGS)).providers
-    assert list(providers) == ["studio", *VENDORS]
+    assert list(providers) == ["studio", *PROVIDERS]
     assert providers["google"]() is providers["google"]()
     with pytest.raises(Misconfigured, match="OPENAI_BASE_URL"):
         providers["openai"]()
@@ -37,9 +37,9 @@ def test_a_provider_is_made_once_and_only_when_it_is_asked(
         providers["nobody"]
 
 
-@pytest.mark.parametrize("name", VENDORS)
-def test_a_vendors_adapter_imports_no_others(name: str) -> None:
-    others = [f"imagelayer.image_models.{other}" for other in VENDORS if other != name]
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_providers_adapter_imports_no_others(name: str) -> None:
+    others = [f"imagelayer.image_models.{other}" for other in PROVIDERS if other != name]
     heavy = others + ([] if name == "bedrock" else ["botocore"])
     script = (
         f"import sys, imagelayer.image_models.{name}\n"

@@ -1,4 +1,4 @@
-"""What each vendor says of the end of a model."""
+"""What each provider says of the end of a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from imagelayer.image_models.lifecycles import (
     _day,
 )
 from imagelayer.image_models.probe import Lifecycle, LifecycleUnknown
-from tests.support.provider_stubs import LIVING, MODELS, Vendors
+from tests.support.provider_stubs import LIVING, MODELS, ProviderStubs
 
 ENDS = {
     "openai": {"shutdown_date": "2026-12-01"},
@@ -25,38 +25,40 @@ ENDS = {
 }
 
 
-def asked(vendors: Vendors, vendor: str, **changes: Any) -> Callable[[str], Lifecycle]:
+def asked(providers: ProviderStubs, provider: str, **changes: Any) -> Callable[[str], Lifecycle]:
     http = urllib3.PoolManager()
-    if vendor == "openai":
-        openai = {"base_url": f"{vendors.origin}{OPENAI_ROOT}", "key": lambda: OPENAI_KEY}
+    if provider == "openai":
+        openai = {"base_url": f"{providers.origin}{OPENAI_ROOT}", "key": lambda: OPENAI_KEY}
         return OpenAiLifecycles(**{"http": http, **openai, **changes})
-    if vendor == "google":
-        google = {"base_url": f"{vendors.origin}{GOOGLE_ROOT}", "key": lambda: GOOGLE_KEY}
+    if provider == "google":
+        google = {"base_url": f"{providers.origin}{GOOGLE_ROOT}", "key": lambda: GOOGLE_KEY}
         return GoogleLifecycles(**{"http": http, **google, **changes})
-    return BedrockLifecycles(lambda: vendors.bedrock(5.0, "bedrock"))
+    return BedrockLifecycles(lambda: providers.bedrock(5.0, "bedrock"))
 
 
-@pytest.mark.parametrize("vendor", LIVING)
-def test_a_model_that_is_there_and_has_no_end(vendors: Vendors, vendor: str) -> None:
-    model = MODELS[LIVING[vendor]].vendor_id
-    assert asked(vendors, vendor)(model) == Lifecycle(None, exists=True)
+@pytest.mark.parametrize("provider", LIVING)
+def test_a_model_that_is_there_and_has_no_end(providers: ProviderStubs, provider: str) -> None:
+    model = MODELS[LIVING[provider]].provider_model_id
+    assert asked(providers, provider)(model) == Lifecycle(None, exists=True)
 
 
-@pytest.mark.parametrize("vendor", ENDS)
-def test_an_end_that_the_vendor_announces_is_read(vendors: Vendors, vendor: str) -> None:
-    model = MODELS[LIVING[vendor]].vendor_id
-    vendors.servers.lifecycles[model] = ENDS[vendor]
-    assert asked(vendors, vendor)(model) == Lifecycle(date(2026, 12, 1))
+@pytest.mark.parametrize("provider", ENDS)
+def test_an_end_that_the_provider_announces_is_read(
+    providers: ProviderStubs, provider: str
+) -> None:
+    model = MODELS[LIVING[provider]].provider_model_id
+    providers.servers.lifecycles[model] = ENDS[provider]
+    assert asked(providers, provider)(model) == Lifecycle(date(2026, 12, 1))
 
 
-@pytest.mark.parametrize("vendor", LIVING)
-def test_a_model_that_is_gone(vendors: Vendors, vendor: str) -> None:
-    model = MODELS[LIVING[vendor]].vendor_id
-    vendors.servers.lifecycles[model] = {"gone": True}
-    assert asked(vendors, vendor)(model) == Lifecycle(None, exists=False)
+@pytest.mark.parametrize("provider", LIVING)
+def test_a_model_that_is_gone(providers: ProviderStubs, provider: str) -> None:
+    model = MODELS[LIVING[provider]].provider_model_id
+    providers.servers.lifecycles[model] = {"gone": True}
+    assert asked(providers, provider)(model) == Lifecycle(None, exists=False)
 
 
-@pytest.mark.parametrize("vendor", ["openai", "google"])
+@pytest.mark.parametrize("provider", ["openai", "google"])
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -65,18 +67,18 @@ def test_a_model_that_is_gone(vendors: Vendors, vendor: str) -> None:
     ],
     ids=["wrong key", "unreachable"],
 )
-def test_a_vendor_that_does_not_say_is_not_a_model_that_is_gone(
-    vendors: Vendors, vendor: str, changes: dict[str, Any], reason: str
+def test_a_provider_that_does_not_say_is_not_a_model_that_is_gone(
+    providers: ProviderStubs, provider: str, changes: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(LifecycleUnknown, match=reason):
-        asked(vendors, vendor, **changes)(MODELS[LIVING[vendor]].vendor_id)
+        asked(providers, provider, **changes)(MODELS[LIVING[provider]].provider_model_id)
 
 
-@pytest.mark.parametrize("vendor", ["openai", "google"])
+@pytest.mark.parametrize("provider", ["openai", "google"])
 def test_a_server_without_the_route_does_not_say_that_a_model_is_gone(
-    vendors: Vendors, vendor: str
+    providers: ProviderStubs, provider: str
 ) -> None:
-    elsewhere = asked(vendors, vendor, base_url=f"{vendors.origin}/elsewhere")
+    elsewhere = asked(providers, provider, base_url=f"{providers.origin}/elsewhere")
     with pytest.raises(LifecycleUnknown, match="HTTP 404"):
         elsewhere("gpt-image-2")
 

@@ -1,4 +1,4 @@
-"""Whatever a vendor answers is one of our codes, and is asked for again only where that is free."""
+"""Each failure of a provider has one of our codes, and is retried only where that is free."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 from dev.model_servers import FAILURES as SCRIPTED
 from imagelayer.image_models.calls import RETRIES, Attempts, NothingDone, retry_after
 from imagelayer.image_models.image_model import FAILURES, GenerationRefused
-from tests.support.provider_stubs import LIVING, Vendors, order
+from tests.support.provider_stubs import LIVING, ProviderStubs, order
 
 AGAIN = RETRIES + 1
-# What the vendor does -> our code, and how often it is asked.
+# What the provider does -> our code, and how often it is asked.
 EVERYWHERE: dict[str, tuple[str, int]] = {
     "filtered": ("content_filtered", 1),
     "filtered_output": ("content_filtered", 1),
@@ -63,38 +63,38 @@ OWN: dict[str, dict[str, tuple[str, int]]] = {
     },
 }
 TABLE = [
-    (vendor, failure, *expected)
-    for vendor, own in OWN.items()
+    (provider, failure, *expected)
+    for provider, own in OWN.items()
     for failure, expected in {**EVERYWHERE, **own}.items()
 ]
 
 
-@pytest.mark.parametrize(("vendor", "failure", "code", "asked"), TABLE)
+@pytest.mark.parametrize(("provider", "failure", "code", "asked"), TABLE)
 def test_a_failure_has_one_code_and_is_retried_only_if_nothing_was_done(
-    vendors: Vendors, vendor: str, failure: str, code: str, asked: int
+    providers: ProviderStubs, provider: str, failure: str, code: str, asked: int
 ) -> None:
-    vendors.fail(failure)
+    providers.fail(failure)
     with pytest.raises(GenerationRefused) as refused:
-        vendors.provider(vendor).generate(order(LIVING[vendor]))
+        providers.adapter(provider).generate(order(LIVING[provider]))
     assert refused.value.code == code
-    assert len(vendors.calls) == asked
-    assert len(vendors.pauses) == asked - 1
-    assert vendors.watched == [{"code": code, "model": LIVING[vendor], "provider": vendor}]
+    assert len(providers.calls) == asked
+    assert len(providers.pauses) == asked - 1
+    assert providers.watched == [{"code": code, "model": LIVING[provider], "provider": provider}]
 
 
-def test_an_sdk_left_to_its_own_retries_would_pay_twice(vendors: Vendors) -> None:
+def test_an_sdk_left_to_its_own_retries_would_pay_twice(providers: ProviderStubs) -> None:
     """The control: the same failure, with botocore's retries left on."""
 
     def eager(seconds: float) -> Any:
-        return vendors.bedrock(seconds, attempts=2)
+        return providers.bedrock(seconds, attempts=2)
 
-    vendors.fail("server_error")
+    providers.fail("server_error")
     with pytest.raises(GenerationRefused):
-        vendors.provider("bedrock", client=eager).generate(order(LIVING["bedrock"]))
-    assert len(vendors.calls) == 2 > EVERYWHERE["server_error"][1]
+        providers.adapter("bedrock", client=eager).generate(order(LIVING["bedrock"]))
+    assert len(providers.calls) == 2 > EVERYWHERE["server_error"][1]
 
 
-def test_every_failure_the_vendors_can_play_is_in_the_table() -> None:
+def test_every_failure_the_providers_can_play_is_in_the_table() -> None:
     elsewhere = {"slow", "slow_body", "link", "draft"}
     assert {failure for _, failure, *_ in TABLE} == set(SCRIPTED) - elsewhere
 
@@ -104,50 +104,52 @@ def test_every_code_of_a_provider_is_reached() -> None:
     assert ours <= {code for *_, code, _ in TABLE}
 
 
-@pytest.mark.parametrize("vendor", LIVING)
+@pytest.mark.parametrize("provider", LIVING)
 @pytest.mark.parametrize("failure", ["rate_limited", "unavailable"])
-def test_a_vendor_that_recovers_is_asked_until_it_does(
-    vendors: Vendors, vendor: str, failure: str
+def test_a_provider_that_recovers_is_asked_until_it_does(
+    providers: ProviderStubs, provider: str, failure: str
 ) -> None:
-    vendors.fail(failure, times=RETRIES)
-    picture = vendors.provider(vendor).generate(order(LIVING[vendor]))
+    providers.fail(failure, times=RETRIES)
+    picture = providers.adapter(provider).generate(order(LIVING[provider]))
     assert picture.size == (512, 512)
-    assert len(vendors.calls) == AGAIN
-    assert vendors.watched == []
+    assert len(providers.calls) == AGAIN
+    assert providers.watched == []
 
 
-@pytest.mark.parametrize("vendor", LIVING)
+@pytest.mark.parametrize("provider", LIVING)
 @pytest.mark.parametrize("failure", ["slow", "slow_body"])
-def test_a_vendor_that_is_too_slow_is_left_at_the_deadline_and_not_asked_again(
-    vendors: Vendors, vendor: str, failure: str
+def test_a_provider_that_is_too_slow_is_left_at_the_deadline_and_not_asked_again(
+    providers: ProviderStubs, provider: str, failure: str
 ) -> None:
-    vendors.fail(failure, seconds=12)
+    providers.fail(failure, seconds=12)
     began = time.time()
     with pytest.raises(GenerationRefused) as refused:
-        vendors.provider(vendor).generate(order(LIVING[vendor], deadline=began + 0.6))
+        providers.adapter(provider).generate(order(LIVING[provider], deadline=began + 0.6))
     assert refused.value.code == "provider_timeout"
     assert time.time() - began < 9
-    assert len(vendors.calls) == 1
+    assert len(providers.calls) == 1
 
 
-@pytest.mark.parametrize("vendor", ["openai", "google"])
-def test_a_vendor_that_cannot_be_reached_is_tried_again(vendors: Vendors, vendor: str) -> None:
-    provider = vendors.provider(vendor, base_url="http://127.0.0.1:1/v1")
+@pytest.mark.parametrize("provider", ["openai", "google"])
+def test_a_provider_that_cannot_be_reached_is_tried_again(
+    providers: ProviderStubs, provider: str
+) -> None:
+    adapter = providers.adapter(provider, base_url="http://127.0.0.1:1/v1")
     with pytest.raises(GenerationRefused) as refused:
-        provider.generate(order(LIVING[vendor]))
+        adapter.generate(order(LIVING[provider]))
     assert refused.value.code == "provider_unavailable"
-    assert len(vendors.pauses) == RETRIES
+    assert len(providers.pauses) == RETRIES
 
 
 @pytest.mark.promise("no-training", "errors-sanitized")
-@pytest.mark.parametrize(("vendor", "failure", "code", "asked"), TABLE)
-def test_nothing_of_the_vendors_words_the_key_or_the_prompt_is_reported(
-    vendors: Vendors, vendor: str, failure: str, code: str, asked: int
+@pytest.mark.parametrize(("provider", "failure", "code", "asked"), TABLE)
+def test_nothing_of_the_providers_words_the_key_or_the_prompt_is_reported(
+    providers: ProviderStubs, provider: str, failure: str, code: str, asked: int
 ) -> None:
-    vendors.fail(failure)
+    providers.fail(failure)
     with pytest.raises(GenerationRefused) as refused:
-        vendors.provider(vendor).generate(order(LIVING[vendor], prompt="a secret launch"))
-    told = json.dumps([str(refused.value), refused.value.message, vendors.watched])
+        providers.adapter(provider).generate(order(LIVING[provider], prompt="a secret launch"))
+    told = json.dumps([str(refused.value), refused.value.message, providers.watched])
     assert refused.value.message == FAILURES[code]
     for word in ("secret launch", "sk-local", "local-google", "http", "127.0.0.1", "quota,"):
         assert word not in told
@@ -191,7 +193,7 @@ def test_pauses_grow_and_are_spread() -> None:
     assert late.pauses == [1.0, 2.0]
 
 
-def test_a_vendor_that_names_a_pause_gets_it() -> None:
+def test_a_provider_that_names_a_pause_gets_it() -> None:
     def ask(left: float) -> None:
         raise NothingDone("provider_rate_limited", 20.0)
 
@@ -250,7 +252,7 @@ def test_a_refusal_ends_it_at_once() -> None:
         ({"retry-after": "tomorrow"}, None),
     ],
 )
-def test_a_vendors_pause_is_read_in_each_of_its_forms(
+def test_a_providers_pause_is_read_in_each_of_its_forms(
     headers: dict[str, str], seconds: float | None
 ) -> None:
     assert retry_after(headers, 1795608000.0) == seconds

@@ -133,19 +133,23 @@ def test_every_model_says_what_it_costs_and_where_that_is_known_from(name: str) 
 
 
 def test_an_adopters_models_are_added_and_replace_ours_by_id() -> None:
-    custom = '[{"id": "acme", "provider": "openai", "vendor_id": "acme-1", "credits_per_image": 2},'
-    custom += '{"id": "studio", "provider": "studio", "vendor_id": "studio", "max_prompt": 9}]'
+    custom = """[
+        {"id": "acme", "provider": "openai", "provider_model_id": "acme-1", "credits_per_image": 2},
+        {"id": "studio", "provider": "studio", "provider_model_id": "studio", "max_prompt": 9}
+    ]"""
     merged = registry(("openai",), read_models(custom))
     assert merged.find("acme", TODAY).credits(512, 512, 3) == 6
     assert merged.find("studio", TODAY).max_prompt == 9
 
 
-def test_no_vendors_model_takes_the_place_of_the_built_in_one() -> None:
+def test_no_providers_model_takes_the_place_of_the_built_in_one() -> None:
     """Test keys' images are made by it, and cost nothing."""
     with pytest.raises(ValueError, match="built-in"):
         registry(
             ("openai",),
-            read_models('[{"id": "studio", "provider": "openai", "vendor_id": "gpt-image-2"}]'),
+            read_models(
+                '[{"id": "studio", "provider": "openai", "provider_model_id": "gpt-image-2"}]'
+            ),
         )
 
 

@@ -1,4 +1,4 @@
-"""A vendor is asked for the size from which the least is cut."""
+"""A provider is asked for the size from which the least is cut."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GPT_IMAGE = Bounds(16, 3, 655_360, 8_294_400, 1, 3840)
 
 
 def kept(wanted: Size, made: Size) -> Fraction:
-    """The part of a vendor's picture that is left after the cut, measured another way."""
+    """The part of a provider's picture that is left after the cut, measured another way."""
     scale = max(Fraction(wanted[0], made[0]), Fraction(wanted[1], made[1]))
     return Fraction(wanted[0] * wanted[1]) / (made[0] * made[1] * scale * scale)
 
@@ -49,7 +49,7 @@ def test_an_aspect_error_is_the_part_that_is_lost(wanted: Size, made: Size) -> N
 
 
 @given(WANTED)
-def test_a_free_size_is_one_that_the_vendor_makes_and_covers_what_is_wanted(wanted: Size) -> None:
+def test_a_free_size_is_one_that_the_provider_makes_and_covers_what_is_wanted(wanted: Size) -> None:
     width, height = made = GPT_IMAGE.nearest(wanted)
     assert GPT_IMAGE.allow(made)
     assert width >= wanted[0]
@@ -66,7 +66,7 @@ def test_a_free_size_loses_less_than_one_step_of_each_side(wanted: Size) -> None
 
 
 @given(WANTED)
-def test_the_shape_of_a_free_size_is_off_by_less_than_a_step_or_by_what_the_vendor_refuses(
+def test_the_shape_of_a_free_size_is_off_by_less_than_a_step_or_by_what_the_provider_refuses(
     wanted: Size,
 ) -> None:
     width, height = made = GPT_IMAGE.nearest(wanted)
@@ -77,7 +77,7 @@ def test_the_shape_of_a_free_size_is_off_by_less_than_a_step_or_by_what_the_vend
 
 
 @given(st.tuples(st.integers(64, 4096), st.integers(64, 4096)))
-def test_what_is_larger_than_the_vendor_makes_is_asked_for_smaller(wanted: Size) -> None:
+def test_what_is_larger_than_the_provider_makes_is_asked_for_smaller(wanted: Size) -> None:
     small = Bounds(step=64, max_ratio=2, min_side=640, max_side=1536)
     assert small.allow(small.nearest(wanted))
 

@@ -1,4 +1,4 @@
-"""A vendor's bytes are held to what a picture may be before they are decoded."""
+"""A provider's bytes are held to what a picture may be before they are decoded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from imagelayer.image_models import pictures
 from imagelayer.image_models.calls import MAX_ANSWER_BYTES, ProviderResponse
 from imagelayer.image_models.image_model import GenerationRefused
 from imagelayer.image_models.pictures import MAX_BYTES, from_base64, from_bytes, source_png
-from tests.support.provider_stubs import Vendors, order
+from tests.support.provider_stubs import ProviderStubs, order
 
 
 def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -27,7 +27,7 @@ PICTURE = Image.linear_gradient("L").resize((96, 64)).convert("RGB")
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_each_format_that_vendors_make_is_read(kind: str) -> None:
+def test_each_format_that_providers_make_is_read(kind: str) -> None:
     read = from_base64(base64.b64encode(saved(PICTURE, kind)).decode(), 96, 64)
     assert (read.mode, read.size) == ("RGB", (96, 64))
 
@@ -117,7 +117,7 @@ def test_an_answer_that_is_no_json_object_has_no_members() -> None:
         {"href": "http://127.0.0.1"},
     ],
 )
-def test_no_address_but_the_servers_own_is_fetched(vendors: Vendors, url: object) -> None:
+def test_no_address_but_the_servers_own_is_fetched(providers: ProviderStubs, url: object) -> None:
     fetched: list[object] = []
 
     class Pool(urllib3.PoolManager):
@@ -125,22 +125,22 @@ def test_no_address_but_the_servers_own_is_fetched(vendors: Vendors, url: object
             fetched.append(url)
             raise AssertionError(url)
 
-    openai = vendors.provider("openai", http=Pool())
+    openai = providers.adapter("openai", http=Pool())
     answer = ProviderResponse(200, {}, json.dumps({"data": [{"url": url}]}).encode())
     with pytest.raises(GenerationRefused, match="provider_bad_image"):
         openai._picture(answer, order("gpt-image-2"))  # type: ignore[attr-defined]
     assert fetched == []
 
 
-def test_no_redirect_is_followed_and_the_key_stays(vendors: Vendors) -> None:
+def test_no_redirect_is_followed_and_the_key_stays(providers: ProviderStubs) -> None:
     """The stand-in redirects to itself, so a client that followed would get a picture."""
-    vendors.fail("redirect", times=1)
+    providers.fail("redirect", times=1)
     with pytest.raises(GenerationRefused, match="provider_bad_image"):
-        vendors.provider("openai").generate(order("gpt-image-2"))
-    assert len(vendors.calls) == 1
+        providers.adapter("openai").generate(order("gpt-image-2"))
+    assert len(providers.calls) == 1
     followed = urllib3.PoolManager().request(
         "POST",
-        f"{vendors.origin}/_local/openai/v1/images/generations",
+        f"{providers.origin}/_local/openai/v1/images/generations",
         headers={"Authorization": "Bearer sk-local-openai", "Content-Type": "application/json"},
         json={"model": "gpt-image-2", "prompt": "the control follows"},
     )

@@ -68,12 +68,12 @@ class Bedrock:
 
     def generate(self, request: ImageRequest) -> Image.Image:
         """One RGB picture of exactly the requested size. Raises GenerationRefused."""
-        is_amazon = request.model.vendor_id.rpartition("amazon.")[1] != ""
+        is_amazon = request.model.provider_model_id.rpartition("amazon.")[1] != ""
         fields = _amazon_request(request) if is_amazon else _stability_request(request)
         body = json.dumps(fields).encode()
 
         def ask(seconds: float) -> Image.Image:
-            found = self._invoke(request.model.vendor_id, body, seconds)
+            found = self._invoke(request.model.provider_model_id, body, seconds)
             encoded = _amazon_picture(found) if is_amazon else _stability_picture(found)
             return from_base64(encoded, request.width, request.height)
 
@@ -153,7 +153,7 @@ def _output_format(request: ImageRequest) -> str:
     """PNG, so that nothing is lost before our own encoder; documented in lower case for Stable
     Diffusion and in upper case for Core and Ultra."""
     chosen = "png" if "png" in request.model.formats else request.model.formats[0]
-    return chosen if "stability.sd3" in request.model.vendor_id else chosen.upper()
+    return chosen if "stability.sd3" in request.model.provider_model_id else chosen.upper()
 
 
 def _stability_picture(body: Mapping[str, Any]) -> object:

@@ -69,7 +69,7 @@ class Google:
             answer = exchange(
                 self.http,
                 "POST",
-                f"{self.base_url}/models/{request.model.vendor_id}:generateContent",
+                f"{self.base_url}/models/{request.model.provider_model_id}:generateContent",
                 # Never `?key=`: addresses are logged on their way.
                 headers={"x-goog-api-key": self.key(), "Content-Type": "application/json"},
                 body=body,

@@ -27,9 +27,9 @@ class OpenAiLifecycles:
     base_url: str
     key: Callable[[], str]
 
-    def __call__(self, vendor_id: str) -> Lifecycle:
+    def __call__(self, provider_model_id: str) -> Lifecycle:
         """Raises LifecycleUnknown."""
-        url = f"{self.base_url}/models/{quote(vendor_id)}"
+        url = f"{self.base_url}/models/{quote(provider_model_id)}"
         answer = _get(self.http, url, {"Authorization": f"Bearer {self.key()}"})
         if _is_missing(answer):
             return Lifecycle(exists=False)
@@ -45,9 +45,9 @@ class GoogleLifecycles:
     base_url: str
     key: Callable[[], str]
 
-    def __call__(self, vendor_id: str) -> Lifecycle:
+    def __call__(self, provider_model_id: str) -> Lifecycle:
         """Raises LifecycleUnknown."""
-        url = f"{self.base_url}/models/{quote(vendor_id)}"
+        url = f"{self.base_url}/models/{quote(provider_model_id)}"
         answer = _get(self.http, url, {"x-goog-api-key": self.key()})
         return Lifecycle(exists=not _is_missing(answer))
 
@@ -59,10 +59,12 @@ class BedrockLifecycles:
 
     client: Callable[[], Any]
 
-    def __call__(self, vendor_id: str) -> Lifecycle:
+    def __call__(self, provider_model_id: str) -> Lifecycle:
         """Raises LifecycleUnknown."""
         try:
-            found = self.client().get_foundation_model(modelIdentifier=vendor_id)["modelDetails"]
+            found = self.client().get_foundation_model(modelIdentifier=provider_model_id)[
+                "modelDetails"
+            ]
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code == "ResourceNotFoundException":

@@ -136,7 +136,7 @@ def _fields(request: ImageRequest) -> dict[str, Any]:
     """No `user` and no `safety_identifier`: we never identify the end user."""
     fields: dict[str, Any] = {
         # Always: the API's default model has been shut down.
-        "model": request.model.vendor_id,
+        "model": request.model.provider_model_id,
         "prompt": words(request),
         "n": 1,
         "size": _size(request),
@@ -152,7 +152,7 @@ def _fields(request: ImageRequest) -> dict[str, Any]:
 
 def _is_gpt_image(request: ImageRequest) -> bool:
     """Also behind a gateway that prefixes the name with its provider, as "openai/gpt-image-2"."""
-    name = request.model.vendor_id.rpartition("/")[2]
+    name = request.model.provider_model_id.rpartition("/")[2]
     return name.startswith(("gpt-image-", "chatgpt-image-"))
 
 

@@ -16,8 +16,7 @@ from imagelayer.image_models.registry import Model, Registry
 # Days before the end on which a warning is given; in between an alarm has time to clear.
 NOTICE_DAYS = (30, 7, 1, 0)
 
-# In logs `vendor` is the provider itself.
-type Source = Literal["registry", "vendor"]
+type Source = Literal["registry", "provider"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class ModelProbe:
                 continue
             asked += 1
             try:
-                said = lifecycle_of(model.vendor_id)
+                said = lifecycle_of(model.provider_model_id)
             except LifecycleUnknown as fault:
                 unknown += 1
                 self._warn("model_lifecycle_unknown", model, {"reason": fault.reason})
@@ -80,12 +79,12 @@ class ModelProbe:
 def _news(model: Model, said: Lifecycle, today: date) -> Iterator[tuple[str, dict[str, Any]]]:
     """What the operator should know today."""
     if not said.exists:
-        yield "model_is_gone", {"source": "vendor"}
+        yield "model_is_gone", {"source": "provider"}
         return
     ends = said.shutdown_date
     if ends and ends != model.shutdown_date:
         # Reported every day until the registry says so too: callers learn it from the registry.
-        yield "model_shutdown_not_in_registry", _when(ends, today, "vendor")
+        yield "model_shutdown_not_in_registry", _when(ends, today, "provider")
     elif model.shutdown_date and (model.shutdown_date - today).days in NOTICE_DAYS:
         yield "model_shutdown_near", _when(model.shutdown_date, today, "registry")
 

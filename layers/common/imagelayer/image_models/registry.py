@@ -31,14 +31,14 @@ class Model:
 
     `min_side` and `max_side` bound what a caller may request. The provider makes one of `sizes`, or
     of `ratios`, or any size whose sides are multiples of `multiple_of` and at most `max_ratio`
-    apart; the picture is cropped to the request. `vendor_id` is the provider's id of the model.
-    `edits`: it can start from a picture. `seeded`: the same seed gives the same picture. From
-    `shutdown_date` on the provider no longer serves it.
+    apart; the picture is cropped to the request. `provider_model_id` is what the provider calls the
+    model. `edits`: it can start from a picture. `seeded`: the same seed gives the same picture.
+    From `shutdown_date` on the provider no longer serves it.
     """
 
     id: str
     provider: Provider
-    vendor_id: str
+    provider_model_id: str
     min_side: int = 256
     max_side: int = 2048
     sizes: tuple[tuple[int, int], ...] = ()

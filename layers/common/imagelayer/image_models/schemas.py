@@ -23,7 +23,7 @@ class ModelEntry(BaseModel):
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     provider: Provider
-    vendor_id: Annotated[str, Field(min_length=1, max_length=200)]
+    provider_model_id: Annotated[str, Field(min_length=1, max_length=200)]
     min_side: Side = 256
     max_side: Side = 2048
     sizes: tuple[tuple[Side, Side], ...] = ()
