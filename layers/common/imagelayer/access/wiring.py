@@ -98,16 +98,12 @@ class AccessWiring(Part):
     @cached_property
     def leaked_keys(self) -> LeakedKeys:
         """Keys found in public."""
-        import time
-
-        import urllib3
-
         from imagelayer.access.leaked_keys import LeakedKeys
         from imagelayer.access.secret_scanning import ScannerKeys
         from imagelayer.audit.wiring import AuditWiring
 
         scanner = ScannerKeys(
-            urllib3.PoolManager(), self.platform.settings.secret_scanning_url, time.time
+            self.platform.http, self.platform.settings.secret_scanning_url, self.platform.clock
         )
         return LeakedKeys(
             self.key_store,

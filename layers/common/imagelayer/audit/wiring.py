@@ -43,12 +43,10 @@ class AuditWiring(Part):
 
     @cached_property
     def event_store(self) -> EventStore:
-        import time
-
         from imagelayer.audit.store import EventStore
 
         return EventStore(
             self.platform.table("EVENTS_TABLE"),
-            time.time,
+            self.platform.clock,
             lambda: self.platform.count("SecurityEventNotKept"),
         )

@@ -98,8 +98,6 @@ class GenerationsWiring(Part):
     @cached_property
     def generation_worker(self) -> GenerationWorker:
         """The worker of the generation queue."""
-        import time
-
         from imagelayer.brands.wiring import BrandsWiring
         from imagelayer.credits.wiring import CreditsWiring
         from imagelayer.generations.worker import GenerationWorker
@@ -115,7 +113,7 @@ class GenerationsWiring(Part):
             providers=self.part(ImageModelsWiring).providers,
             webhooks=self.part(WebhooksWiring).webhook_outbox,
             quota_alerts=self.part(CreditsWiring).quota_alerts,
-            clock=time.time,
+            clock=self.platform.clock,
         )
 
     @cached_property

@@ -5,7 +5,6 @@ JWKS   <kid>   jwk, version, expires_at once it is retired
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -18,7 +17,7 @@ KEEP_KEYS_SECONDS = 300
 class SigningKeyStore:
     """Public keys by their `kid`."""
 
-    def __init__(self, table: Table, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, table: Table, clock: Callable[[], float]) -> None:
         self._table = table
         self._clock = clock
         self._published: set[str] = set()

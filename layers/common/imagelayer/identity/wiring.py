@@ -57,7 +57,7 @@ class IdentityWiring(Part):
     def signing_keys(self) -> SigningKeyStore:
         from imagelayer.identity.signing_keys import SigningKeyStore
 
-        return SigningKeyStore(self.platform.table("SESSIONS_TABLE"))
+        return SigningKeyStore(self.platform.table("SESSIONS_TABLE"), self.platform.clock)
 
     @cached_property
     def _domains(self) -> DomainLists:
@@ -75,15 +75,13 @@ class IdentityWiring(Part):
     @cached_property
     def registration(self) -> Registration:
         """Sign-up, confirmation, acceptance of invitations."""
-        import urllib3
-
         from imagelayer.audit.wiring import AuditWiring
         from imagelayer.identity.registration import Registration
         from imagelayer.identity.turnstile import Turnstile
         from imagelayer.limits.wiring import LimitsWiring
 
         turnstile = Turnstile(
-            http=urllib3.PoolManager(),
+            http=self.platform.http,
             url=self.platform.settings.turnstile_url,
             secret=lambda: self.platform.secrets.read(
                 self.platform.settings.need("TURNSTILE_SECRET_ID")

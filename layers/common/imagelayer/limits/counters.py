@@ -146,7 +146,7 @@ class RateLimitAttempt:
     @property
     def attribute(self) -> str:
         """The attribute of the item that holds the limit's TAT."""
-        return f"tat_{self.policy.name.replace('-', '_')}"
+        return _attribute(self.policy)
 
     @property
     def subject(self) -> Subject:
@@ -212,6 +212,10 @@ class RateLimitAttempt:
         )
 
 
+def _attribute(policy: Policy) -> str:
+    return f"tat_{policy.name.replace('-', '_')}"
+
+
 class CounterStore:
     """Limits on subjects that have no item of their own, such as client addresses."""
 
@@ -264,7 +268,7 @@ class CounterStore:
             self._table.update(
                 f"LIMIT#{policy.name}#{subject}",
                 "TAT",
-                f"SET #tat_{policy.name.replace('-', '_')} = :zero",
+                f"SET #{_attribute(policy)} = :zero",
                 condition="attribute_exists(#pk)",
                 zero=0,
             )
