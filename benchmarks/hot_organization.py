@@ -20,7 +20,7 @@ from typing import Any
 from imagelayer.credits.store import allowance_name, split
 from imagelayer.credits.wallet import plan_draws
 from imagelayer.limits.rate_limits import Branch, Policy, advance, branch
-from imagelayer.platform.table import (
+from imagelayer.platform.aws_calls import (
     ATTEMPTS,
     CONFLICT_ATTEMPTS,
     CONFLICT_PAUSE_SECONDS,

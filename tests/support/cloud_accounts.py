@@ -22,9 +22,10 @@ from imagelayer.identity.second_factor import STEP_SECONDS
 from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import TatMemory
+from imagelayer.platform.attribute_values import decode_item
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.principals import Role
-from imagelayer.platform.table import Item, Table, decode_item
+from imagelayer.platform.table import Item, Table
 from tests.support.api_clients import PASSWORD, Visitor
 from tests.support.cloud_clients import new_visitor
 

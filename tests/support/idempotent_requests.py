@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.platform import table
+from imagelayer.platform import aws_calls
 from imagelayer.platform.ids import new_id
 from imagelayer.routes import ROUTES
 from tests.support import accounts
@@ -130,7 +130,7 @@ def collisions(product: Product, route: str, *, at_the_record: bool) -> Iterator
     events.register("before-call.dynamodb.TransactWriteItems", collide)
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(table, "CONFLICT_PAUSE_SECONDS", 0)
+            patch.setattr(aws_calls, "CONFLICT_PAUSE_SECONDS", 0)
             yield
     finally:
         events.unregister("before-call.dynamodb.TransactWriteItems", collide)

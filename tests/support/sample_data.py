@@ -22,7 +22,7 @@ from imagelayer.identity.tokens import (
     END_USER_TYPE,
     signing_key,
 )
-from imagelayer.platform.table import decode_item, encode_item
+from imagelayer.platform.attribute_values import decode_item, encode_item
 from tests.support import accounts, aws
 from tests.support.api import ALL_SCOPES, bearer
 from tests.support.images import logo

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from imagelayer.access.key_secrets import hash_secret
-from imagelayer.platform.table import decode_item, encode_item
+from imagelayer.platform.attribute_values import decode_item, encode_item
 from tests.support import aws
 from tests.support.functions import Functions
 

@@ -182,7 +182,7 @@ def test_a_request_that_keeps_meeting_its_twin_is_reported(
             "TransactWriteItems",
         )
 
-    monkeypatch.setattr("imagelayer.platform.table.CONFLICT_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("imagelayer.platform.aws_calls.CONFLICT_PAUSE_SECONDS", 0)
     client = product.platform("generation").client("dynamodb")
     with monkeypatch.context() as patch:
         patch.setattr(client, "transact_write_items", meet)

@@ -17,18 +17,14 @@ from botocore.exceptions import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagelayer.platform.attribute_values import decode, decode_item, encode, encode_item
+from imagelayer.platform.aws_calls import ATTEMPTS, CONFLICT_ATTEMPTS
 from imagelayer.platform.table import (
-    ATTEMPTS,
-    CONFLICT_ATTEMPTS,
     ConditionFailed,
     StoreUnavailable,
     Table,
     TransactionContended,
     TransactionRefused,
-    decode,
-    decode_item,
-    encode,
-    encode_item,
     transact,
 )
 
@@ -112,7 +108,7 @@ def test_a_write_that_meets_a_transaction_is_tried_again() -> None:
 def test_a_write_that_meets_transactions_for_ever_is_a_store_that_cannot_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("imagelayer.platform.table.CONFLICT_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("imagelayer.platform.aws_calls.CONFLICT_PAUSE_SECONDS", 0)
     client = Contended(conflicts=1000)
     with pytest.raises(StoreUnavailable):
         Table(client, "t").update("a", "b", "SET #n = :n", n=1)
@@ -149,7 +145,7 @@ class Canceling:
 def test_a_canceled_transaction_is_tried_again_as_often_as_its_reasons_are_worth(
     monkeypatch: pytest.MonkeyPatch, codes: tuple[str, ...], attempts: int, told: type[Exception]
 ) -> None:
-    monkeypatch.setattr("imagelayer.platform.table.CONFLICT_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("imagelayer.platform.aws_calls.CONFLICT_PAUSE_SECONDS", 0)
     client = Canceling(*codes)
     with pytest.raises(told):
         transact(client, [])
@@ -195,7 +191,7 @@ class Failing:
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that would have been made."""
     pauses: list[float] = []
-    monkeypatch.setattr("imagelayer.platform.table.time.sleep", pauses.append)
+    monkeypatch.setattr("imagelayer.platform.aws_calls.time.sleep", pauses.append)
     return pauses
 
 

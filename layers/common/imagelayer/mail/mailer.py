@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imagelayer.mail.letters import Mail
-from imagelayer.platform.table import call
+from imagelayer.platform.aws_calls import call
 
 
 class Mailer:

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError
 
-from imagelayer.platform.table import StoreUnavailable, call
+from imagelayer.platform.aws_calls import StoreUnavailable, call
 
 # S3 answers 403 for a missing key to callers that may not list the bucket, and ours may not.
 _MISSING = frozenset({"NoSuchKey", "404", "NotFound", "AccessDenied", "403"})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imagelayer.platform.table import call
+from imagelayer.platform.aws_calls import call
 
 MAX_DELAY_SECONDS = 900  # SendMessage, SQS API reference
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from imagelayer.platform.table import StoreUnavailable, call
+from imagelayer.platform.aws_calls import StoreUnavailable, call
 
 KEEP_SECONDS = 300
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Seconds to connect and to read, and attempts by the SDK. Short, because a caller waits: a limiter
 # that hangs must be a denial within two seconds. What calls DynamoDB makes its own second attempt
-# (`platform.table`), since the SDK may pause for a second before it.
+# (`platform.aws_calls`), since the SDK may pause for a second before it.
 _TIMEOUTS: Mapping[str, tuple[float, float, int]] = {
     "dynamodb": (0.3, 0.6, 1),
     "sqs": (0.5, 1.0, 2),
