@@ -1,6 +1,6 @@
 """The banner that is timed: its pictures and words, and what engines that cannot lay out are given.
 
-Everything about places, colours and the veil is read off the compositor's own banner, so that the
+Everything about places, colors and the veil is read off the compositor's own banner, so that the
 others make the same one.
 """
 
@@ -130,9 +130,9 @@ def design_of(scene: Scene, number: int) -> dict[str, Any]:
     }
 
 
-def hex_of(colour: Sequence[int]) -> str:
+def hex_of(color: Sequence[int]) -> str:
     """#RRGGBB."""
-    return "#{:02X}{:02X}{:02X}".format(*colour)
+    return "#{:02X}{:02X}{:02X}".format(*color)
 
 
 def veil_of(before: Image.Image, after: Image.Image, chosen: Theme) -> dict[str, Any]:
@@ -210,8 +210,8 @@ def page_of(scene: Scene, design: Mapping[str, Any]) -> str:
         body.append(
             f'<div style="{css(text["box"], text["style"])};white-space:nowrap">{lines}</div>'
         )
-    centred = "display:flex;align-items:center;justify-content:center"
-    body.append(f'<div style="{css(pill["box"], pill["style"])};{centred}">{pill["label"]}</div>')
+    centered = "display:flex;align-items:center;justify-content:center"
+    body.append(f'<div style="{css(pill["box"], pill["style"])};{centered}">{pill["label"]}</div>')
     return f"<!doctype html><body style='margin:0;overflow:hidden'>{''.join(body)}"
 
 

@@ -18,11 +18,11 @@ def draw(ink: str, sun: str) -> Image.Image:
     """Draw the logo with the wordmark in `ink` and the mark in `sun`."""
     mark = Image.new("L", (SIZE[0] * SCALE, SIZE[1] * SCALE), 0)
     pen = ImageDraw.Draw(mark)
-    centre_x, centre_y, radius = 32 * SCALE, 36 * SCALE, 14.5 * SCALE
+    center_x, center_y, radius = 32 * SCALE, 36 * SCALE, 14.5 * SCALE
 
     # Half a sun above the rim of a cup: rays over the horizon, two ripples under it.
     pen.pieslice(
-        (centre_x - radius, centre_y - radius, centre_x + radius, centre_y + radius),
+        (center_x - radius, center_y - radius, center_x + radius, center_y + radius),
         180,
         360,
         fill=255,
@@ -31,7 +31,7 @@ def draw(ink: str, sun: str) -> Image.Image:
         angle = math.pi * (1 + (ray + 0.5) / 7)
         start, end = 19.0 * SCALE, (27.5 if ray % 2 else 25.0) * SCALE
         ends = [
-            (centre_x + math.cos(angle) * reach, centre_y + math.sin(angle) * reach)
+            (center_x + math.cos(angle) * reach, center_y + math.sin(angle) * reach)
             for reach in (start, end)
         ]
         pen.line(ends, fill=255, width=round(3.4 * SCALE))
@@ -39,12 +39,12 @@ def draw(ink: str, sun: str) -> Image.Image:
             cap = 1.7 * SCALE
             pen.ellipse((x - cap, y - cap, x + cap, y + cap), fill=255)
     for number, half_width in enumerate((27.0, 18.5, 9.5)):
-        top = centre_y + (4.0 + number * 7.2) * SCALE
+        top = center_y + (4.0 + number * 7.2) * SCALE
         pen.rounded_rectangle(
             (
-                centre_x - half_width * SCALE,
+                center_x - half_width * SCALE,
                 top,
-                centre_x + half_width * SCALE,
+                center_x + half_width * SCALE,
                 top + 3.4 * SCALE,
             ),
             radius=1.7 * SCALE,
@@ -60,8 +60,8 @@ def draw(ink: str, sun: str) -> Image.Image:
         x += font.getlength(letter) + 0.35 * SCALE
 
     logo = Image.new("RGBA", SIZE, (0, 0, 0, 0))
-    for mask, colour in ((mark, sun), (word, ink)):
-        layer = Image.new("RGBA", SIZE, colour)
+    for mask, color in ((mark, sun), (word, ink)):
+        layer = Image.new("RGBA", SIZE, color)
         layer.putalpha(mask.reduce(SCALE))
         logo.alpha_composite(layer)
     return logo

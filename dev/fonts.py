@@ -4,7 +4,7 @@
     python -m dev.fonts coverage   the fonts' characters into imagelayer/static/font_coverage.json
 
 Google's static TrueType files come as npm packages, one file per weight. Most are bundled as they
-are. Three are reduced, which their licences allow since none of them reserves the name it bears:
+are. Three are reduced, which their licenses allow since none of them reserves the name it bears:
 the Chinese, Japanese and Korean faces lose hinting that nothing here uses, the Korean one also the
 ideographs that the other two have, and the emoji lose their SVG drawings beside the COLR ones.
 """
@@ -220,7 +220,7 @@ def file_name(family: str, weight: int) -> str:
 
 
 def fetch() -> None:
-    """Write every font and licence. Raises ValueError for an archive that is not the pinned one."""
+    """Write every font and license. Raises ValueError for an archive that is not the pinned one."""
     FONTS.mkdir(parents=True, exist_ok=True)
     for package in PACKAGES:
         print(f"  · {package.family}")
@@ -237,8 +237,8 @@ def _fetch(package: Package, folder: Path) -> None:
     if package.integrity != f"sha512-{digest}":
         raise ValueError(f"{package.name} is not the archive that was pinned")
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        licence = _read(files, "package/LICENSE_FONT")
-        (FONTS / f"{package.family.replace(' ', '')}-OFL.txt").write_bytes(licence)
+        terms = _read(files, "package/LICENSE_FONT")
+        (FONTS / f"{package.family.replace(' ', '')}-OFL.txt").write_bytes(terms)
         for weight in package.weights:
             style = _WEIGHTS[weight]
             stem = package.family.replace(" ", "")

@@ -329,7 +329,7 @@ SHEETS = (
         "templates",
         "Templates",
         "`template` in `POST /v1/generations`, each in four palettes, among them one of pastels"
-        " that has no dark colour. Where the picture is too bright or too busy for the words it is"
+        " that has no dark color. Where the picture is too bright or too busy for the words it is"
         " veiled in a tone of the palette; text never falls below a contrast of 4.5.",
         "Five templates in four palettes, at 1200 by 630 pixels",
         _templates,
@@ -377,7 +377,7 @@ SHEETS = (
     Sheet(
         "treatments",
         "Palette treatments",
-        "Three pictures in foreign colours, two of them far from the brand's. `auto` goes as far as"
+        "Three pictures in foreign colors, two of them far from the brand's. `auto` goes as far as"
         " a palette distance of 8 needs and leaves alone what is near enough; `none` leaves the"
         " picture as it came.",
         "Three pictures, each untreated, automatic, tinted and in duotone",
@@ -389,7 +389,7 @@ SHEETS = (
         "marks",
         "Logo and name",
         "The variant that reads best is chosen by what is measured behind it; where none reads, a"
-        " plate goes behind. A brand without a logo is signed with its name. Nothing is recoloured,"
+        " plate goes behind. A brand without a logo is signed with its name. Nothing is recolored,"
         " stretched or enlarged.",
         "The logo on pale, dark and busy ground, the name in its place, and a test watermark",
         _marks,
@@ -452,7 +452,7 @@ def _slot(tile: Tile) -> int:
     """What a tile takes of its row: its picture or its caption, whichever is wider."""
     captions = ((tile.name, NAME, NAME_SIZE), (tile.note, NOTE, NOTE_SIZE))
     widths = [
-        draw((text,), face, size, colour=INK).image.width for text, face, size in captions if text
+        draw((text,), face, size, color=INK).image.width for text, face, size in captions if text
     ]
     return max(tile.image.width, *widths)
 
@@ -466,12 +466,12 @@ def _write(
     text: str,
     face: Face,
     size: int,
-    colour: tuple[int, int, int],
+    color: tuple[int, int, int],
     at: tuple[int, int],
 ) -> None:
     if text:
-        raster = draw((text,), face, size, colour=colour)
-        page.paste(colour, (at[0], at[1] + raster.y), raster.image)
+        raster = draw((text,), face, size, color=color)
+        page.paste(color, (at[0], at[1] + raster.y), raster.image)
 
 
 def jpeg(image: Image.Image, limit: int) -> bytes:

@@ -322,7 +322,7 @@ _PLAIN: Final[Mapping[str, Callable[[], web.Response]]] = {
 
 
 def _picture(wanted: Wanted, failure: str) -> bytes:
-    """A gradient in the colours of the prompt and the seed, or bytes that are no usable picture."""
+    """A gradient in the colors of the prompt and the seed, or bytes that are no usable picture."""
     if failure == "too_many_pixels":
         return _png_header(30_000, 30_000)
     size = (wanted.width, wanted.height)

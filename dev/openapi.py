@@ -80,7 +80,7 @@ FIELDS: Mapping[str, str] = {
 }
 # What the values are that several shapes share.
 ENUMS: Mapping[str, str] = {
-    "AssetKind": "Which of a brand's logos: the main one, for dark backgrounds, or in one colour.",
+    "AssetKind": "Which of a brand's logos: the main one, for dark backgrounds, or in one color.",
     "EndUserScope": "What an end user's session can be allowed to do.",
     "KeyKind": "`secret` keys stay on a server; `publishable` keys may be in a browser.",
     "LogoPosition": "Where the logo is placed; `auto` chooses the corner.",
@@ -88,7 +88,7 @@ ENUMS: Mapping[str, str] = {
     "OutputFormat": "The image's file format.",
     "Role": "A member's role, which determines their permissions.",
     "Scope": "What an API key can be allowed to do.",
-    "Treatment": "How the picture is coloured in the brand's palette.",
+    "Treatment": "How the picture is colored in the brand's palette.",
     "WebhookEvent": "The type of an event that a webhook reports.",
 }
 # The subjects of the API, in the order of its reference.
@@ -132,7 +132,7 @@ def _caller_codes(route: Route) -> set[str]:
     """What a credential can be refused with."""
     if route.auth == "none":
         return set()
-    # A session token is recognised, and held to its origins, before it is refused or not; a key is
+    # A session token is recognized, and held to its origins, before it is refused or not; a key is
     # held to its networks likewise.
     codes = {"unauthenticated", "insufficient_scope", "origin_not_allowed", "address_not_allowed"}
     if route.auth != "key" and route.scope not in ENROLMENT_SCOPES:

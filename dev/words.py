@@ -78,6 +78,11 @@ RULES = (
         r"its\s+(?:own\s+)?claim",
         "lease, reservation",
     ),
+    _rule(
+        r"\w*(?:colour|behaviour|honour|favour|organisation|licence|neighbour|centre|judgement)\w*|"
+        r"\w*(?:recognis|normalis|authoris|serialis)\w*|cancelled|greys?|programmes?|misspelt",
+        "American spelling",
+    ),
 )
 
 FOLDERS = ("benchmarks", "dev", "docs", "events", "functions", "layers", "tests")

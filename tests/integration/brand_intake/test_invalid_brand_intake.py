@@ -20,7 +20,7 @@ def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
     return buffer.getvalue()
 
 
-FRAMES = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue")]
+FRAMES = [Image.new("RGB", (32, 32), color) for color in ("red", "blue")]
 BAD = {
     "text": (b"this is no image at all", "not_an_image"),
     "html": (b"<html><script>alert(1)</script></html>", "not_an_image"),

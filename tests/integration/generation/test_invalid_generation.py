@@ -35,7 +35,7 @@ UNKNOWN_BRAND = new_id("brd", 1_800_000_000, bytes)
         ({"prompt": "x", "preset": "story", "size": "512x512"}, "body.preset"),
         ({"prompt": "x", "output_format": "gif"}, "body.output_format"),
         ({"prompt": "x", "seed": -1}, "body.seed"),
-        ({"prompt": "x", "logo": "centre"}, "body.logo"),
+        ({"prompt": "x", "logo": "center"}, "body.logo"),
         ({"prompt": "x", "credits": 0}, "body.credits"),
         ({"prompt": "x", "mode": "test"}, "body.mode"),
         ({"prompt": "x", "org_id": "org_1"}, "body.org_id"),

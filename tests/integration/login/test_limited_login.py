@@ -76,7 +76,7 @@ def test_a_known_place_has_a_limit_of_its_own(product: Product, owner: Account) 
 def test_a_refusal_does_not_tell_a_known_place_from_another(
     product: Product, owner: Account
 ) -> None:
-    """Or a neighbour on the owner's network would learn that the address has an account."""
+    """Or a neighbor on the owner's network would learn that the address has an account."""
     at_home = guess(product, owner.email, "198.51.100", GUESSES.burst + 1)
     nobody = guess(product, "nobody@example.com", "198.51.100", GUESSES.burst + 1)
     assert [each.status for each in at_home] == [each.status for each in nobody]

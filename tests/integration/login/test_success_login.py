@@ -169,8 +169,8 @@ def test_a_trade_that_is_repeated_at_once_from_the_same_place_gets_the_same_succ
     first = refresh(product, owner.cookie, agent=FIREFOX)
     again = refresh(product, owner.cookie, agent=FIREFOX)
     assert cookie_of(again) == cookie_of(first)
-    neighbour = refresh(product, owner.cookie, ip="198.51.100.200", agent=FIREFOX)
-    assert cookie_of(neighbour) == cookie_of(first)
+    neighbor = refresh(product, owner.cookie, ip="198.51.100.200", agent=FIREFOX)
+    assert cookie_of(neighbor) == cookie_of(first)
     assert refresh(product, cookie_of(again), agent=FIREFOX).status == 200
     assert product.security_events("auth.refresh_reuse") == []
 

@@ -31,7 +31,7 @@ def test_an_address_registers_ten_accounts_a_day_and_no_eleventh(product: Produc
 
 
 @pytest.mark.promise("ip-daily-limit")
-def test_neighbours_in_one_ipv6_network_share_the_allowance(product: Product) -> None:
+def test_neighbors_in_one_ipv6_network_share_the_allowance(product: Product) -> None:
     product.parameters["REGISTRATIONS_PER_IP_PER_DAY"] = "1"
     assert product.register("one@example.com", ip="2001:db8:1:2::1").status == 202
     assert product.register("two@example.com", ip="2001:db8:1:2:ffff::9").status == 429
@@ -39,7 +39,7 @@ def test_neighbours_in_one_ipv6_network_share_the_allowance(product: Product) ->
 
 
 @pytest.mark.promise("ip-daily-limit")
-def test_neighbours_in_an_ipv4_network_have_allowances_of_their_own(product: Product) -> None:
+def test_neighbors_in_an_ipv4_network_have_allowances_of_their_own(product: Product) -> None:
     product.parameters["REGISTRATIONS_PER_IP_PER_DAY"] = "1"
     assert product.register("one@example.com", ip="203.0.113.1").status == 202
     assert product.register("two@example.com", ip="203.0.113.1").status == 429

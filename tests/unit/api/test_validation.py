@@ -97,9 +97,9 @@ def test_neither_a_value_nor_a_nested_name_is_repeated(fields: dict[str, Any]) -
 
 
 def test_an_unknown_field_is_named_at_the_top_alone() -> None:
-    errors = broken(CreateGenerationRequest, {"prompt": "x", "colour": 1, "text": {"size": 9}})
+    errors = broken(CreateGenerationRequest, {"prompt": "x", "color": 1, "text": {"size": 9}})
     assert errors == {
-        "body.colour": "is not a known field",
+        "body.color": "is not a known field",
         "body.text": "has a field that is not known",
     }
 

@@ -33,10 +33,10 @@ def test_every_face_is_bundled_and_no_other_file() -> None:
 
 
 @pytest.mark.parametrize("family", [*FAMILIES, *FALLBACKS])
-def test_every_font_has_its_licence_beside_it(family: str) -> None:
-    licence = (FOLDER / f"{family.replace(' ', '')}-OFL.txt").read_text()
-    assert "SIL OPEN FONT LICENSE Version 1.1" in licence
-    assert "Copyright" in licence.splitlines()[0]
+def test_every_font_has_its_license_beside_it(family: str) -> None:
+    terms = (FOLDER / f"{family.replace(' ', '')}-OFL.txt").read_text()
+    assert "SIL OPEN FONT LICENSE Version 1.1" in terms
+    assert "Copyright" in terms.splitlines()[0]
 
 
 @pytest.mark.parametrize(("family", "weight"), FACES)
@@ -51,7 +51,7 @@ def test_a_file_is_the_face_its_name_says(family: str, weight: int) -> None:
 
 
 def test_no_reduced_font_bears_a_reserved_name() -> None:
-    """The Open Font License, 3: a modified font may not use a name its licence reserves."""
+    """The Open Font License, 3: a modified font may not use a name its license reserves."""
     for family in ("Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Noto Color Emoji"):
         first = (FOLDER / f"{family.replace(' ', '')}-OFL.txt").read_text().splitlines()[0]
         reserved = first.partition("Reserved Font Name")[2]

@@ -70,8 +70,8 @@ class TestCheck:
         ]
 
     def test_a_mark_with_an_unknown_id_fails(self) -> None:
-        found = promises.problems(registry(), {}, {"misspelt": [NODE]})
-        assert found == [f"misspelt: is no promise, but {NODE} is marked with it"]
+        found = promises.problems(registry(), {}, {"misspelled": [NODE]})
+        assert found == [f"misspelled: is no promise, but {NODE} is marked with it"]
 
     def test_the_registry_of_the_product_is_sound(self) -> None:
         listed = promises.load()
@@ -110,7 +110,7 @@ class TestRegistry:
         with pytest.raises(RegistryError, match="status must be"):
             self.load(tmp_path, status)
 
-    def test_a_misspelt_field_is_refused(self, tmp_path: Path) -> None:
+    def test_a_misspelled_field_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(RegistryError, match="unknown field mising"):
             self.load(tmp_path, more='mising = "much"\n')
 
@@ -277,10 +277,10 @@ class TestPlugin:
         self, pytester: pytest.Pytester, workers: str
     ) -> None:
         pytester.makepyfile(
-            "import pytest\n@pytest.mark.promise('misspelt')\ndef test_one(): ...\n"
+            "import pytest\n@pytest.mark.promise('misspelled')\ndef test_one(): ...\n"
         )
         run = pytester.runpytest("-p", "tests.promise_plugin", "-n", workers)
         assert run.ret != pytest.ExitCode.OK
         run.assert_outcomes(errors=1)
-        run.stdout.fnmatch_lines(["*::test_one: 'misspelt' is not a promise of *"])
+        run.stdout.fnmatch_lines(["*::test_one: 'misspelled' is not a promise of *"])
         assert not (pytester.path / "evidence.json").exists()

@@ -150,7 +150,7 @@ def test_an_absent_body_is_answered_with_what_is_missing(body: str | None) -> No
 
 def test_every_broken_field_is_reported_at_once() -> None:
     errors = broken(
-        {"scopes": ["assets:read", "nope"], "mode": 1, "expires_at": 5, "colour": "red", "b": 1},
+        {"scopes": ["assets:read", "nope"], "mode": 1, "expires_at": 5, "color": "red", "b": 1},
         CreateKeyRequest,
     )
     assert set(errors) == {
@@ -158,11 +158,11 @@ def test_every_broken_field_is_reported_at_once() -> None:
         "body.scopes.1",
         "body.mode",
         "body.expires_at",
-        "body.colour",
+        "body.color",
         "body.b",
     }
     assert errors["body.name"] == "is required"
-    assert errors["body.colour"] == "is not a known field"
+    assert errors["body.color"] == "is not a known field"
 
 
 @pytest.mark.parametrize(

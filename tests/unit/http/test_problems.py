@@ -87,13 +87,13 @@ def test_broken_rules_are_listed_and_the_first_is_the_param() -> None:
         "validation_failed",
         "x",
         errors=[
-            FieldError("body.palette.0", "is no colour"),
+            FieldError("body.palette.0", "is no color"),
             FieldError("body.name", "is required"),
         ],
     )
     body, _ = render(problem, request_id="r")
     assert body["errors"] == [
-        {"location": "body.palette.0", "message": "is no colour"},
+        {"location": "body.palette.0", "message": "is no color"},
         {"location": "body.name", "message": "is required"},
     ]
     assert body["error"]["param"] == "palette.0"

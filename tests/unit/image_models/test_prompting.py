@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagelayer.image_models.prompting import CLOSING, colour_name, words
+from imagelayer.image_models.prompting import CLOSING, color_name, words
 from tests.support.provider_stubs import MODELS, order
 
 MODEL = MODELS["stable-image-core"]
@@ -59,10 +59,10 @@ def test_words_are_not_cut_in_two() -> None:
 
 
 TEXT = st.text(max_size=300)
-COLOURS = st.lists(st.from_regex(r"\A#[0-9A-F]{6}\Z"), max_size=6).map(tuple)
+COLORS = st.lists(st.from_regex(r"\A#[0-9A-F]{6}\Z"), max_size=6).map(tuple)
 
 
-@given(TEXT, TEXT, COLOURS, st.integers(1, 800))
+@given(TEXT, TEXT, COLORS, st.integers(1, 800))
 def test_a_prompt_never_exceeds_what_the_model_takes(
     prompt: str, guidelines: str, palette: tuple[str, ...], limit: int
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_prompt_never_exceeds_what_the_model_takes(
 
 
 @pytest.mark.parametrize(
-    ("colour", "name"),
+    ("color", "name"),
     [
         ("#FFFFFF", "white"),
         ("#000000", "black"),
@@ -96,5 +96,5 @@ def test_a_prompt_never_exceeds_what_the_model_takes(
         ("#8B4513", "brown"),
     ],
 )
-def test_a_colour_is_called_what_a_person_would_call_it(colour: str, name: str) -> None:
-    assert colour_name(colour) == name
+def test_a_color_is_called_what_a_person_would_call_it(color: str, name: str) -> None:
+    assert color_name(color) == name

@@ -94,7 +94,7 @@ def test_a_seed_makes_the_same_picture_and_is_never_the_one_that_means_any(
     assert 0 < providers.calls[0]["seed"] <= 4_294_967_294
 
 
-def test_neighbouring_seeds_make_other_pictures(providers: ProviderStubs) -> None:
+def test_neighboring_seeds_make_other_pictures(providers: ProviderStubs) -> None:
     bedrock = providers.adapter("bedrock")
     for seed in (0, 1, 2, 2**32 - 3):
         bedrock.generate(order("sd3.5-large", seed=seed))

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from imagelayer.render import studio
-from imagelayer.render.colour import contrast_ratio, relative_luminance
+from imagelayer.render.color import contrast_ratio, relative_luminance
 from imagelayer.render.compositor import compose, palette_distance
 from imagelayer.render.logos import Corner
 
@@ -20,7 +20,7 @@ def logo(ink: str, size: tuple[int, int] = (160, 48)) -> Image.Image:
     draw = ImageDraw.Draw(image)
     draw.ellipse((2, 2, size[1] - 3, size[1] - 3), fill=ink)
     draw.rectangle((size[1] + 8, size[1] // 4, size[0] - 3, size[1] * 3 // 4), fill=ink)
-    # A soft edge and a speckle of exact colours, which any resampling would disturb.
+    # A soft edge and a speckle of exact colors, which any resampling would disturb.
     alpha = np.asarray(image).copy()
     alpha[0, :, 3] = 90
     rows, columns = np.nonzero(alpha[..., 3] == 255)
@@ -31,8 +31,8 @@ def logo(ink: str, size: tuple[int, int] = (160, 48)) -> Image.Image:
 DARK_INK, PALE_INK = logo("#101020"), logo("#FDF8F0")
 
 
-def flat(colour: str, size: tuple[int, int] = (1024, 1024)) -> Image.Image:
-    return Image.new("RGB", size, colour)
+def flat(color: str, size: tuple[int, int] = (1024, 1024)) -> Image.Image:
+    return Image.new("RGB", size, color)
 
 
 @pytest.mark.parametrize("watermark", [False, True])
@@ -178,8 +178,8 @@ def test_the_watermark_shows_everywhere_but_on_the_logo(ground: str, size: tuple
 
 def test_palette_distance_is_zero_on_the_palette_and_its_tints() -> None:
     stripes = Image.new("RGB", (4, 4))
-    for column, colour in enumerate(PALETTE):
-        stripes.paste(colour, (column, 0, column + 1, 4))
+    for column, color in enumerate(PALETTE):
+        stripes.paste(color, (column, 0, column + 1, 4))
     assert palette_distance(stripes, PALETTE) == pytest.approx(0, abs=0.01)
     assert palette_distance(flat("#FFFFFF", (8, 8)), PALETTE) == pytest.approx(0, abs=0.01)
     green = palette_distance(flat("#00FF00", (8, 8)), PALETTE)

@@ -54,7 +54,7 @@ def test_jpeg_lays_transparency_on_white() -> None:
     assert Image.open(io.BytesIO(encode(clear, "jpeg"))).getpixel((8, 8)) == (255, 255, 255)
 
 
-def test_jpeg_keeps_full_colour_resolution() -> None:
+def test_jpeg_keeps_full_color_resolution() -> None:
     decoded = Image.open(io.BytesIO(encode(noise("RGB"), "jpeg")))
     assert {layer[1:3] for layer in decoded.layer} == {(1, 1)}  # type: ignore[attr-defined]
 

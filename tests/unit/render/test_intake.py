@@ -100,10 +100,10 @@ def test_a_rotated_photo_is_turned_upright() -> None:
     assert (clean.width, clean.height) == (24, 40)
 
 
-def test_a_colour_profile_is_applied_before_it_is_dropped() -> None:
+def test_a_color_profile_is_applied_before_it_is_dropped() -> None:
     lab_like = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     red, green = lab_like.find(b"rXYZ"), lab_like.find(b"gXYZ")
-    # The same profile with red and green exchanged: applied, it exchanges the colours.
+    # The same profile with red and green exchanged: applied, it exchanges the colors.
     swapped = bytearray(lab_like)
     swapped[red : red + 4], swapped[green : green + 4] = b"gXYZ", b"rXYZ"
     clean = sanitize(saved(Image.new("RGB", (4, 4), (255, 0, 0)), icc_profile=bytes(swapped)))
@@ -112,7 +112,7 @@ def test_a_colour_profile_is_applied_before_it_is_dropped() -> None:
     assert red_out < 60
 
 
-def test_a_broken_colour_profile_is_ignored() -> None:
+def test_a_broken_color_profile_is_ignored() -> None:
     given = picture()
     clean = sanitize(saved(given, icc_profile=b"not a profile" * 20))
     assert decoded(clean.data).tobytes() == given.convert("RGBA").tobytes()
@@ -122,7 +122,7 @@ def test_cmyk_jpeg_is_read() -> None:
     assert sanitize(saved(picture().convert("CMYK"), "JPEG")).width == 40
 
 
-def test_sixteen_bit_grey_keeps_its_tones() -> None:
+def test_sixteen_bit_gray_keeps_its_tones() -> None:
     pixels = np.array([[0, 32896, 65535]], dtype=np.uint16)
     clean = sanitize(saved(Image.fromarray(pixels)))
     tones = [decoded(clean.data).getpixel((column, 0)) for column in range(3)]

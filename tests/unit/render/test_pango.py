@@ -22,7 +22,7 @@ EVERY_SCRIPT = "Ąé Жу Ωμ مرحبا שלום हिन्दी বাং�
 
 
 def ink(text: str, face: Face = INTER, size: float = 60) -> Image.Image:
-    return draw((text,), face, size, colour=BLACK).image
+    return draw((text,), face, size, color=BLACK).image
 
 
 def mask(image: Image.Image) -> np.ndarray:
@@ -68,8 +68,8 @@ def test_arabic_runs_from_right_to_left_and_latin_inside_it_does_not() -> None:
     assert left > right
 
 
-def test_an_emoji_is_drawn_in_colour_and_letters_in_the_given_one() -> None:
-    image = draw(("a 🎉",), INTER, 80, colour=(10, 20, 30)).image
+def test_an_emoji_is_drawn_in_color_and_letters_in_the_given_one() -> None:
+    image = draw(("a 🎉",), INTER, 80, color=(10, 20, 30)).image
     assert image.mode == "RGBA"
     pixels = np.asarray(image)
     opaque = pixels[pixels[..., 3] == 255][:, :3]
@@ -101,7 +101,7 @@ def test_every_face_is_its_own(face: Face) -> None:
 def test_a_face_that_is_not_bundled_is_refused() -> None:
     for face in (Face("Arial", 400), Face("Inter", 350), Face("DejaVu Sans", 400)):
         with pytest.raises(ValueError, match="bundled"):
-            draw(("x",), face, 20, colour=BLACK)
+            draw(("x",), face, 20, color=BLACK)
 
 
 def lift(first: str, word: str) -> int:
@@ -130,7 +130,7 @@ def test_every_script_stands_on_one_baseline(
 def uneven(family: str) -> float:
     """How far figures differ in where they begin and end, in ems."""
     face = Face(family, FAMILIES[family][-1])
-    drawn = [draw((figure,), face, 200, colour=BLACK) for figure in "0123456789"]
+    drawn = [draw((figure,), face, 200, color=BLACK) for figure in "0123456789"]
     tops = [figure.y for figure in drawn]
     bottoms = [figure.y + figure.image.height for figure in drawn]
     return max(max(tops) - min(tops), max(bottoms) - min(bottoms)) / 200
@@ -154,7 +154,7 @@ def test_without_lining_figures_they_would_not(monkeypatch: pytest.MonkeyPatch) 
 
 def test_lines_stand_at_equal_distances() -> None:
     one, two, three = (
-        draw(("Hg",) * count, INTER, 50, colour=BLACK, leading=1.3).image.height
+        draw(("Hg",) * count, INTER, 50, color=BLACK, leading=1.3).image.height
         for count in (1, 2, 3)
     )
     assert (two - one, three - two) == (65, 65)
@@ -162,8 +162,8 @@ def test_lines_stand_at_equal_distances() -> None:
 
 def test_japanese_and_chinese_forms_differ() -> None:
     """U+9AA8 is drawn differently in the two; kana in the text tell which is meant."""
-    chinese = mask(draw(("骨",), INTER, 100, colour=BLACK).image)
-    japanese = mask(draw(("骨の",), INTER, 100, colour=BLACK).image)[:, : chinese.shape[1]]
+    chinese = mask(draw(("骨",), INTER, 100, color=BLACK).image)
+    japanese = mask(draw(("骨の",), INTER, 100, color=BLACK).image)[:, : chinese.shape[1]]
     assert japanese.shape != chinese.shape or (japanese != chinese).mean() > 0.01
 
 
@@ -178,7 +178,7 @@ _SCRIPT = """
 import hashlib, sys
 from imagelayer.render.pango import Face, draw
 lines = tuple(sys.argv[1].split("|"))
-image = draw(lines, Face("Playfair Display", 700), 48, colour=(9, 8, 7)).image
+image = draw(lines, Face("Playfair Display", 700), 48, color=(9, 8, 7)).image
 print(hashlib.sha256(image.tobytes()).hexdigest(), image.size)
 """
 

@@ -1,4 +1,4 @@
-"""The studio paints the same picture every time, in the brand's colours, in distinct styles."""
+"""The studio paints the same picture every time, in the brand's colors, in distinct styles."""
 
 import hashlib
 import itertools
@@ -103,8 +103,8 @@ def test_the_distance_of_the_wrong_palette_is_large() -> None:
 @pytest.mark.parametrize("palette", PALETTES)
 @pytest.mark.parametrize("style", studio.STYLES)
 def test_no_picture_is_empty(style: str, palette: str) -> None:
-    grey = np.asarray(painted(style, palette, size=384).convert("L"), dtype=np.float64)
-    low, high = np.percentile(grey, (2, 98))
+    gray = np.asarray(painted(style, palette, size=384).convert("L"), dtype=np.float64)
+    low, high = np.percentile(gray, (2, 98))
     assert high - low > 12
 
 
@@ -122,9 +122,9 @@ def test_styles_look_different_from_each_other() -> None:
         """Orientation-free texture: how much light varies at each scale."""
         spreads = []
         for seed in range(3):
-            grey = painted(style, "cold", seed).convert("L")
+            gray = painted(style, "cold", seed).convert("L")
             for scale in (1, 2, 4, 8, 16):
-                small = np.asarray(grey.reduce(scale), dtype=np.float64)
+                small = np.asarray(gray.reduce(scale), dtype=np.float64)
                 steps = np.abs(np.diff(small, axis=1))
                 spreads.append((steps.mean(), np.percentile(steps, 98), (steps < 3).mean() * 50))
         return np.array(spreads).ravel()
@@ -189,5 +189,5 @@ def test_without_a_palette_the_prompt_chooses_one() -> None:
 )
 def test_wrong_arguments_are_refused(wrong: dict[str, object]) -> None:
     arguments: dict[str, object] = {"seed": 1, "width": 64, "height": 64, "palette": ("#112233",)}
-    with pytest.raises(ValueError, match=r"colour|style|side"):
+    with pytest.raises(ValueError, match=r"color|style|side"):
         studio.paint("x", **{**arguments, **wrong})  # type: ignore[arg-type]

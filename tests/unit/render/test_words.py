@@ -15,7 +15,7 @@ from PIL import Image
 
 from dev.settings import ROOT
 from imagelayer.render import layouts, studio, words
-from imagelayer.render.colour import contrast_ratio, relative_luminance
+from imagelayer.render.color import contrast_ratio, relative_luminance
 from imagelayer.render.compositor import (
     BrandReport,
     TextDoesNotFit,
@@ -32,8 +32,8 @@ PALETTES: dict[str, tuple[str, ...]] = {
     "none": (),
     "black": ("#000000",),
     "white": ("#FFFFFF",),
-    "mid-grey": ("#777777",),
-    "all-mid-greys": ("#767676", "#787878", "#7A7A7A", "#808080"),
+    "mid-gray": ("#777777",),
+    "all-mid-grays": ("#767676", "#787878", "#7A7A7A", "#808080"),
     "single-red": ("#E4002B",),
     "single-yellow": ("#FFE600",),
     "yellow-and-white": ("#FFF200", "#FFFFFF"),
@@ -177,8 +177,8 @@ def without_glyphs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def contrast_behind(picture: Image.Image, text: TextReport) -> float:
     """WCAG contrast of a block, from every pixel of its box."""
-    colour = np.array([int(text.color[at : at + 2], 16) for at in (1, 3, 5)], dtype=np.uint8)
-    own = float(relative_luminance(colour))
+    color = np.array([int(text.color[at : at + 2], 16) for at in (1, 3, 5)], dtype=np.uint8)
+    own = float(relative_luminance(color))
     box = (text.x, text.y, text.x + text.width, text.y + text.height)
     low, high = np.percentile(relative_luminance(np.asarray(picture.crop(box))), (5, 95))
     assert not low < own < high
@@ -249,12 +249,12 @@ def test_a_theme_reads_on_its_own_ground(name: str, dark: bool) -> None:
 
     def ratio(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
         first, second = (
-            float(relative_luminance(np.array(colour, dtype=np.uint8))) for colour in (one, other)
+            float(relative_luminance(np.array(color, dtype=np.uint8))) for color in (one, other)
         )
         return contrast_ratio(first, second)
 
-    for colour in (chosen.ink, chosen.muted, chosen.accent):
-        assert ratio(colour, chosen.ground) >= 4.75
+    for color in (chosen.ink, chosen.muted, chosen.accent):
+        assert ratio(color, chosen.ground) >= 4.75
     assert ratio(chosen.label, chosen.pill) >= 4.5
     assert ratio(chosen.pill, chosen.ground) >= 2.9
 

@@ -1,4 +1,4 @@
-"""Keys that were found in public: GitHub's secret scanning partner programme reports them here.
+"""Keys that were found in public: GitHub's secret scanning partner program reports them here.
 
 https://docs.github.com/en/code-security/secret-scanning/secret-scanning-partnership-program: a POST
 of `[{"token", "type", "url", "source"}]`, signed with ECDSA P-256 over SHA-256 of the raw body. A

@@ -25,7 +25,7 @@ class CreateBrandRequest(Request):
     name: Name
     """The brand's name."""
     palette: Palette
-    """1 to 8 colours, most important first."""
+    """1 to 8 colors, most important first."""
     style: Guidelines = ""
     """How pictures should look, in words; shapes the prompt."""
     tone: Keywords = []
@@ -46,7 +46,7 @@ class UpdateBrandRequest(Request):
     name: Name | MISSING = MISSING
     """The brand's name."""
     palette: Palette | MISSING = MISSING
-    """1 to 8 colours, most important first."""
+    """1 to 8 colors, most important first."""
     style: Guidelines | MISSING = MISSING
     """How pictures should look, in words."""
     tone: Keywords | MISSING = MISSING
@@ -83,7 +83,7 @@ class Brand(Answer):
     """Grows by one with every change."""
     name: str
     palette: list[str]
-    """Its colours, the most important first."""
+    """Its colors, the most important first."""
     style: str
     """How pictures should look, in words."""
     tone: list[str]
@@ -113,7 +113,7 @@ class CreateUploadRequest(Request):
     """A file to upload; the answer holds a form to post it with."""
 
     kind: AssetKind
-    """`logo_dark` is for dark backgrounds, `logo_mono` has one colour."""
+    """`logo_dark` is for dark backgrounds, `logo_mono` has one color."""
     content_type: Literal["image/png", "image/jpeg", "image/webp"]
     """The type of the file."""
     size_bytes: Annotated[int, Field(ge=1, le=5_242_880), WHOLE]

@@ -184,7 +184,7 @@ def view_upload(upload: UploadRecord) -> dict[str, Any]:
 
 
 def _normal(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Colours in upper case, so that equal palettes are equal. Raises Problem 422 for typography or
+    """Colors in upper case, so that equal palettes are equal. Raises Problem 422 for typography or
     a brandmark that the fonts cannot set."""
     normal = dict(fields)
     if normal.get("typography") is not None:

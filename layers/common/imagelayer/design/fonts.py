@@ -52,7 +52,7 @@ FALLBACKS: Final[Mapping[str, tuple[int, ...]]] = {
     "Noto Color Emoji": (400,),
 }
 
-# Characters no font draws, which steer how their neighbours are drawn: the marks of direction,
+# Characters no font draws, which steer how their neighbors are drawn: the marks of direction,
 # (non-)joiners, breaks that are allowed or forbidden, variation selectors, and the tags that spell
 # the flag of a region.
 _STEERING: Final = frozenset(

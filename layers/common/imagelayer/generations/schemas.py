@@ -56,7 +56,7 @@ class BrandedRequest(Shape):
     template: Template | None = None
     """A layout with fields of its own."""
     treatment: Treatment = "auto"
-    """What to do when the image's colours are far from the palette."""
+    """What to do when the image's colors are far from the palette."""
 
 
 class CreateGenerationRequest(BrandedRequest, Request):
@@ -128,7 +128,7 @@ class TextReport(Answer):
     width: int
     height: int
     color: HexColor
-    """Its colour."""
+    """Its color."""
     contrast: float
     """WCAG 2.2's ratio to what is behind it."""
     passed: bool
@@ -152,7 +152,7 @@ class BrandReport(Answer):
     palette_distance: float | None
     """Mean OKLab distance to the palette, times 100; about 2 is just noticeable."""
     treatment: Treatment
-    """What was done about colours far from the palette."""
+    """What was done about colors far from the palette."""
     logo: LogoReport | None
     """How the logo came out; null without one."""
     texts: list[TextReport]

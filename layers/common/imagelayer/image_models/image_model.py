@@ -16,7 +16,7 @@ class ImageRequest:
     """One picture to generate.
 
     `prompt` is the caller's text with the brand's suffix; `guidelines` are the brand's words and
-    `palette` its colours ("#RRGGBB"), both empty when the brand does not shape the picture.
+    `palette` its colors ("#RRGGBB"), both empty when the brand does not shape the picture.
     `source` is a picture to start from, in PNG, JPEG or WebP, where the model takes one. `deadline`
     is when the answer must be here, in seconds of the provider's clock.
     """

@@ -10,7 +10,7 @@ import colorsys
 
 from imagelayer.image_models.image_model import ImageRequest
 
-# The compositor adds exact text and logos; a model's own are misspelt or of another brand.
+# The compositor adds exact text and logos; a model's own are misspelled or of another brand.
 CLOSING = "Add no text, letters, logos or watermarks that are not described above."
 
 _HUES = (
@@ -29,7 +29,7 @@ _HUES = (
 def words(request: ImageRequest) -> str:
     """The whole prompt of a request, at most `model.max_prompt` characters.
 
-    What does not fit is dropped in this order: the brand's guidelines, its colours, the closing
+    What does not fit is dropped in this order: the brand's guidelines, its colors, the closing
     sentence, and last the caller's words.
     """
     limit = request.model.max_prompt
@@ -41,9 +41,9 @@ def words(request: ImageRequest) -> str:
     return f"{prompt}{guidelines}{palette}{closing}"
 
 
-def colour_name(colour: str) -> str:
+def color_name(color: str) -> str:
     """Words for "#RRGGBB", such as "dark blue": image models follow words better than digits."""
-    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
     if lightness > 0.96:
         return "white"
@@ -61,7 +61,7 @@ def colour_name(colour: str) -> str:
 def _palette(palette: tuple[str, ...]) -> str:
     if not palette:
         return ""
-    named = ", ".join(f"{colour_name(colour)} ({colour})" for colour in palette)
+    named = ", ".join(f"{color_name(color)} ({color})" for color in palette)
     return f"Colour palette: {named}."
 
 

@@ -17,7 +17,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from imagelayer.design.designs import Treatment
 from imagelayer.render import words
-from imagelayer.render.colour import Palette, rgb_to_lab
+from imagelayer.render.color import Palette, rgb_to_lab
 from imagelayer.render.layouts import (
     Block,
     Box,
@@ -102,8 +102,8 @@ def palette_distance(picture: Image.Image, palette: Sequence[str]) -> float | No
     """Measure how far a picture strays from a palette; 0 is on it, None without a palette.
 
     The mean over an even grid of up to 80 x 80 pixels of the OKLab distance, times 100, to the
-    nearest point of the palette's figure: every colour's straight line to black and to white (its
-    shades and tints), and the straight lines joining colours that are neighbours in lightness
+    nearest point of the palette's figure: every color's straight line to black and to white (its
+    shades and tints), and the straight lines joining colors that are neighbors in lightness
     (their blends). A just noticeable difference is about 2.
     """
     if not palette:
@@ -112,10 +112,10 @@ def palette_distance(picture: Image.Image, palette: Sequence[str]) -> float | No
     columns, rows = min(_SAMPLES, rgb.width), min(_SAMPLES, rgb.height)
     sampled = np.asarray(rgb.resize((columns, rows), Image.Resampling.NEAREST))
     pixels = rgb_to_lab(sampled.reshape(-1, 3))
-    colours = Palette(palette).by_lightness
+    colors = Palette(palette).by_lightness
     black, white = np.zeros(3), np.array([1.0, 0.0, 0.0])
-    segments = [(colour, end) for colour in colours for end in (black, white)]
-    segments += list(zip(colours, colours[1:], strict=False))
+    segments = [(color, end) for color in colors for end in (black, white)]
+    segments += list(zip(colors, colors[1:], strict=False))
     squares = (pixels * pixels).sum(axis=1)
     nearest = np.full(len(pixels), np.inf)
     for start, end in segments:
@@ -163,7 +163,7 @@ def compose(
     `watermark` writes TEST across everything but the logo and its clear space.
 
     The picture given is left as it is. Raises TextDoesNotFit, a ValueError; ValueError for an
-    unknown logo kind, corner, template or face, a malformed colour or a logo with no visible pixel.
+    unknown logo kind, corner, template or face, a malformed color or a logo with no visible pixel.
     """
     if set(logos) - set(VARIANTS):
         raise ValueError("logos are named logo, logo_dark or logo_mono")
@@ -171,12 +171,12 @@ def compose(
         raise ValueError("unknown corner")
     if text is not None and template is not None:
         raise ValueError("a picture bears a text or a template")
-    colours = tuple(palette)
+    colors = tuple(palette)
     blocks = blocks_of(text, template, typography)
-    canvas, distance, treated = _treated(picture, colours, treatment)
+    canvas, distance, treated = _treated(picture, colors, treatment)
     named = not logos and brandmark is not None and bool(brandmark.strip())
     if named:
-        logos = words.wordmark(brandmark or "", colours, typography, canvas.size)
+        logos = words.wordmark(brandmark or "", colors, typography, canvas.size)
     mark: Prepared | None = None
     if logos and corner != "none":
         mark = prepare(
@@ -186,11 +186,11 @@ def compose(
             required_contrast=MIN_TEXT_CONTRAST if named else MIN_CONTRAST,
             named=named,
         )
-    logo, texts = _lay_all(canvas, colours, blocks, mark, corner, insets)
+    logo, texts = _lay_all(canvas, colors, blocks, mark, corner, insets)
     if watermark:
         _watermark(canvas, logo)
     if logo is not None and named:
-        texts.append(words.wordmark_report(logo, colours, typography))
+        texts.append(words.wordmark_report(logo, colors, typography))
         logo = None
     checks = _checks(canvas.size, distance, logo, texts)
     passed = all(check.passed for check in checks)
@@ -352,7 +352,7 @@ def _watermark(canvas: Image.Image, logo: LogoReport | None) -> None:
     body, halo = _test_sheet(canvas.size)
     pale = float(np.asarray(canvas.convert("L").reduce(8)).mean()) > 140
     word, edge = ("black", "white") if pale else ("white", "black")
-    for mask, colour, strength in ((halo, edge, 0.75), (body, word, 0.3 if pale else 0.42)):
+    for mask, color, strength in ((halo, edge, 0.75), (body, word, 0.3 if pale else 0.42)):
         faint = mask.point([round(level * strength) for level in range(256)])
         if logo is not None:
             space = logo.clear_space_required_px
@@ -363,4 +363,4 @@ def _watermark(canvas: Image.Image, logo: LogoReport | None) -> None:
                 logo.y + logo.height + space,
             )
             faint.paste(0, box)
-        canvas.paste(colour, (0, 0), faint)
+        canvas.paste(color, (0, 0), faint)

@@ -20,13 +20,13 @@ CONTENT_TYPES: Final[dict[OutputFormat, str]] = {
     "avif": "image/avif",
 }
 
-# Where brand colours and small type stay clean.
+# Where brand colors and small type stay clean.
 DEFAULT_QUALITY: Final[dict[OutputFormat, int]] = {"jpeg": 90, "webp": 85, "avif": 75}
 
 # Importing the plugins by name spares the first save a scan that imports every one Pillow has.
 _ = WebPImagePlugin, AvifImagePlugin
 
-_COLOUR_TYPES: Final = {"L": 0, "RGB": 2, "RGBA": 6}
+_COLOR_TYPES: Final = {"L": 0, "RGB": 2, "RGBA": 6}
 _UP_FILTER: Final = 2
 
 
@@ -36,7 +36,7 @@ def encode(image: Image.Image, output_format: OutputFormat, quality: int | None 
     PNG keeps L, RGB and RGBA pixels exactly (other modes become RGBA) and knows no quality. JPEG,
     WebP and AVIF are lossy; `quality` is 0 to 100 on each one's own scale, by default
     DEFAULT_QUALITY. JPEG drops transparency onto white. Nothing but pixels is written: no EXIF, no
-    colour profile, no text. The same pixels give the same bytes. ValueError for an unknown format
+    color profile, no text. The same pixels give the same bytes. ValueError for an unknown format
     or a quality out of range.
     """
     if output_format not in CONTENT_TYPES:
@@ -48,7 +48,7 @@ def encode(image: Image.Image, output_format: OutputFormat, quality: int | None 
     level = DEFAULT_QUALITY[output_format] if quality is None else quality
     buffer = io.BytesIO()
     if output_format == "jpeg":
-        # 4:4:4: halving the chroma would smear coloured type and logo edges.
+        # 4:4:4: halving the chroma would smear colored type and logo edges.
         _opaque(image).save(buffer, "JPEG", quality=level, subsampling=0)
     elif output_format == "webp":
         _plain(image).save(buffer, "WEBP", quality=level, method=1)
@@ -86,18 +86,18 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _png(image: Image.Image) -> bytes:
-    if image.mode not in _COLOUR_TYPES:
+    if image.mode not in _COLOR_TYPES:
         image = image.convert("RGBA")
     width, height = image.size
     stride = width * len(image.getbands())
-    # Seen as one grey row per line of bytes, the Up filter is a subtraction of the picture from
+    # Seen as one gray row per line of bytes, the Up filter is a subtraction of the picture from
     # itself moved down one row: Pillow does it in C, without numpy.
     rows = Image.frombuffer("L", (stride, height), image.tobytes(), "raw", "L", 0, 1)
     above = Image.new("L", (stride, height), 0)
     above.paste(rows, (0, 1))
     filtered = Image.new("L", (stride + 1, height), _UP_FILTER)
     filtered.paste(ImageChops.subtract_modulo(rows, above), (1, 0))
-    header = struct.pack(">IIBBBBB", width, height, 8, _COLOUR_TYPES[image.mode], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, _COLOR_TYPES[image.mode], 0, 0, 0)
     return b"".join(
         (
             b"\x89PNG\r\n\x1a\n",

@@ -163,7 +163,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     """Return the picture as RGBA in sRGB, in an image that shares nothing with the upload."""
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I"):
-        # 16-bit grey: Pillow would clip at 255 instead of scaling.
+        # 16-bit gray: Pillow would clip at 255 instead of scaling.
         image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
     alpha: Image.Image | None = None
     if image.has_transparency_data:
@@ -172,9 +172,9 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGB")
     elif image.mode not in ("L", "RGB", "CMYK"):
         image = image.convert("RGB")
-    colours = _profiled(image, profile) if isinstance(profile, bytes) else image
+    colors = _profiled(image, profile) if isinstance(profile, bytes) else image
     fresh = Image.new("RGBA", image.size, (0, 0, 0, 255))
-    fresh.paste(colours.convert("RGB"))
+    fresh.paste(colors.convert("RGB"))
     if alpha is not None:
         fresh.putalpha(alpha)
     return fresh

@@ -1,6 +1,6 @@
 """Laying a logo on a picture: where, which variant, and a plate behind it where nothing else helps.
 
-The logo is never recoloured, stretched or enlarged. Where the picture would swallow it, the
+The logo is never recolored, stretched or enlarged. Where the picture would swallow it, the
 picture gives way: a plate of frosted glass in the palette's own tone goes behind.
 """
 
@@ -13,7 +13,7 @@ from typing import Final, Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from imagelayer.render.colour import Floats, as_rgb, contrast_ratio, relative_luminance
+from imagelayer.render.color import Floats, as_rgb, contrast_ratio, relative_luminance
 from imagelayer.render.layouts import Box
 from imagelayer.render.tones import grounds
 

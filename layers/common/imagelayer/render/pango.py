@@ -1,12 +1,12 @@
 """Text to pixels: Pango, HarfBuzz and FreeType as pyvips-binary's wheel carries them.
 
-Shaping is complete in every bundled script, and an emoji is drawn in colour. Only the fonts of the
+Shaping is complete in every bundled script, and an emoji is drawn in color. Only the fonts of the
 render layer exist here: the system's configuration, fonts and locale play no part, so the same text
 gives the same pixels everywhere. The wheel's library is called through ctypes: pyvips itself is
 published as source alone, and one of its operations is all that is needed
 (docs/decisions/0021-text-through-pango.md).
 
-libvips serialises text itself and is set to use no threads of its own; the functions here may be
+libvips serializes text itself and is set to use no threads of its own; the functions here may be
 called from several threads.
 """
 
@@ -27,8 +27,8 @@ from PIL import Image
 
 from imagelayer.design.fonts import FALLBACKS, FAMILIES
 
-type Align = Literal["start", "centre"]
-type Colour = tuple[int, int, int]
+type Align = Literal["start", "center"]
+type Color = tuple[int, int, int]
 
 # Pango's names of OpenType weights.
 _WEIGHTS: Final[Mapping[int, str]] = {
@@ -47,9 +47,9 @@ _KANA: Final = re.compile("[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f]")
 # Scripts that Pango aligns by another baseline than the ideographic one.
 _OFF_IDEOGRAPHIC: Final = re.compile("[\u0590-\u0fff]")
 _HANGUL: Final = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
-# Wider than what the emoji font draws in colour: a mask of plain glyphs and a coloured picture of
+# Wider than what the emoji font draws in color: a mask of plain glyphs and a colored picture of
 # them look the same, the picture only costs more.
-_PERHAPS_COLOURED: Final = re.compile(
+_PERHAPS_COLORED: Final = re.compile(
     "[\u00a9\u00ae\u203c-\u2bff\u3030\u303d\u3297\u3299\ufe0f]|[\U0001f000-\U000fffff]"
 )
 _MEASURED_AT: Final = 100
@@ -71,7 +71,7 @@ class Face(NamedTuple):
 class Raster:
     """Drawn text, cropped to its ink.
 
-    `image` is a mask (mode L), or RGBA where an emoji brings its own colours. `x` and `y` are the
+    `image` is a mask (mode L), or RGBA where an emoji brings its own colors. `x` and `y` are the
     ink's place from the start of the first line's box, in pixels.
     """
 
@@ -113,10 +113,10 @@ class _Library:
             _function(library, "vips_concurrency_set", [ctypes.c_int], None)(1)
             _function(library, "vips_cache_set_max", [ctypes.c_int], None)(0)
             # Fontconfig and Pango read the environment when they first need it.
-            self.draw(_markup("Aعक", Face("Inter", 400)), "Inter 20", coloured=False)
+            self.draw(_markup("Aعक", Face("Inter", 400)), "Inter 20", colored=False)
 
     def draw(
-        self, markup: str, font: str, *, coloured: bool, align: Align = "start"
+        self, markup: str, font: str, *, colored: bool, align: Align = "start"
     ) -> tuple[Image.Image, int, int]:
         """Draw Pango markup, sizes in pixels; returns the ink and its offset."""
         made = ctypes.c_void_p()
@@ -125,8 +125,8 @@ class _Library:
             markup.encode(),
             *_option("font", font.encode()),
             *_option("dpi", 72),
-            *_option("align", 1 if align == "centre" else 0),
-            *_option("rgba", int(coloured)),
+            *_option("align", 1 if align == "center" else 0),
+            *_option("rgba", int(colored)),
             ctypes.c_void_p(None),
         )
         if failed:
@@ -227,7 +227,7 @@ _KNOWN_WIDTHS: Final[tuple[tuple[str, Face, int], ...]] = (
 
 def _assert_shaping(library: _Library) -> None:
     for text, face, expected in _KNOWN_WIDTHS:
-        image, _, _ = library.draw(_markup(text, face), _font(text, face, 100), coloured=False)
+        image, _, _ = library.draw(_markup(text, face), _font(text, face, 100), colored=False)
         if abs(image.width - expected) > max(2, expected * 0.01):
             raise ShapingBroken(f"a known text is {image.width} px wide where {expected} are due")
 
@@ -237,7 +237,7 @@ def draw(
     face: Face,
     size: float,
     *,
-    colour: Colour,
+    color: Color,
     leading: float = 1.2,
     tracking: float = 0.0,
     align: Align = "start",
@@ -246,18 +246,18 @@ def draw(
 
     `size` is in pixels per em, `leading` the distance of baselines and `tracking` the space added
     between characters, both in ems. "start" is left, or right where the text begins in a script
-    that runs from right to left. `colour` matters only where the raster is RGBA.
+    that runs from right to left. `color` matters only where the raster is RGBA.
     """
     text = _LINE_SEPARATOR.join(lines)
-    coloured = may_be_coloured(text)
+    colored = may_be_colored(text)
     markup = _markup(
         text,
         face,
         leading=leading * size,
         tracking=tracking * size,
-        colour=colour if coloured else None,
+        color=color if colored else None,
     )
-    image, x, y = _library().draw(markup, _font(text, face, size), coloured=coloured, align=align)
+    image, x, y = _library().draw(markup, _font(text, face, size), colored=colored, align=align)
     if _stands_on_ideographs(text) and (ink := image.getbbox()):
         # What was set before the text to choose its baseline is room without ink.
         image, x, y = image.crop(ink), x + ink[0], y + ink[1]
@@ -273,7 +273,7 @@ def advance(text: str, face: Face) -> float:
 @lru_cache(maxsize=8192)
 def _ink_width(text: str, face: Face) -> int:
     image, _, _ = _library().draw(
-        _markup(text, face), _font(text, face, _MEASURED_AT), coloured=False
+        _markup(text, face), _font(text, face, _MEASURED_AT), colored=False
     )
     return image.width
 
@@ -290,13 +290,13 @@ def capitals(text: str, face: Face, leading: float) -> tuple[float, float]:
 
 @lru_cache(maxsize=256)
 def _capital(letter: str, face: Face, leading: float) -> tuple[float, float]:
-    raster = draw((letter,), face, _MEASURED_AT, colour=(0, 0, 0), leading=leading)
+    raster = draw((letter,), face, _MEASURED_AT, color=(0, 0, 0), leading=leading)
     return raster.y / _MEASURED_AT, (raster.y + raster.image.height) / _MEASURED_AT
 
 
-def may_be_coloured(text: str) -> bool:
+def may_be_colored(text: str) -> bool:
     """Whether a text may hold an emoji."""
-    return _PERHAPS_COLOURED.search(text) is not None
+    return _PERHAPS_COLORED.search(text) is not None
 
 
 def _markup(
@@ -305,7 +305,7 @@ def _markup(
     *,
     leading: float = 0.0,
     tracking: float = 0.0,
-    colour: Colour | None = None,
+    color: Color | None = None,
 ) -> str:
     attributes = {
         "lang": "ja" if _KANA.search(text) else "zh-cn" if _has_han(text) else "en",
@@ -317,8 +317,8 @@ def _markup(
         attributes["line_height"] = str(round(leading * 1024))
     if tracking:
         attributes["letter_spacing"] = str(round(tracking * 1024))
-    if colour is not None:
-        attributes["foreground"] = "#{:02X}{:02X}{:02X}".format(*colour)
+    if color is not None:
+        attributes["foreground"] = "#{:02X}{:02X}{:02X}".format(*color)
     written = " ".join(f'{name}="{value}"' for name, value in attributes.items())
     written_text = html.escape(text)
     if _stands_on_ideographs(text):

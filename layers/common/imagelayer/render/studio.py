@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from imagelayer.render.colour import Palette
+from imagelayer.render.color import Palette
 from imagelayer.render.styles import PAINTERS, Scene
 
 STYLES: Final[tuple[str, ...]] = tuple(PAINTERS)
@@ -51,7 +51,7 @@ _STYLE_OF: Final[dict[str, str]] = {
     word: style for style, words in _WORDS.items() for word in words.split()
 }
 
-# Used when a brand has no palette yet; each holds a dark, a light and a strong colour.
+# Used when a brand has no palette yet; each holds a dark, a light and a strong color.
 _HOUSE_PALETTES: Final[tuple[tuple[str, ...], ...]] = (
     ("#1B1F3B", "#5B4BD6", "#E05FA0", "#FFB36B", "#FFF1DC"),
     ("#0B2B33", "#12707A", "#4FC3B4", "#F4D58D", "#FBF6E9"),
@@ -94,7 +94,7 @@ def choose_style(prompt: str, guidelines: str, seed: int) -> str:
 
 
 def default_palette(prompt: str) -> tuple[str, ...]:
-    """Return the "#RRGGBB" colours used when a brand has none, chosen by the prompt's hash."""
+    """Return the "#RRGGBB" colors used when a brand has none, chosen by the prompt's hash."""
     return _HOUSE_PALETTES[_number("palette", prompt) % len(_HOUSE_PALETTES)]
 
 
@@ -108,11 +108,11 @@ def paint(
     guidelines: str = "",
     style: str | None = None,
 ) -> Image.Image:
-    """Paint a picture: RGB, `width` x `height` pixels, in the palette's colours.
+    """Paint a picture: RGB, `width` x `height` pixels, in the palette's colors.
 
     `palette` holds "#RRGGBB" strings; empty means a house palette chosen by the prompt. `style`
     is one of STYLES and overrides the choice made from the words. Same arguments, same pixels.
-    ValueError for a malformed colour, an unknown style or a side outside
+    ValueError for a malformed color, an unknown style or a side outside
     SMALLEST_SIDE..LARGEST_SIDE.
     """
     if not (SMALLEST_SIDE <= width <= LARGEST_SIDE and SMALLEST_SIDE <= height <= LARGEST_SIDE):

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from imagelayer.render.colour import Bytes, Floats, Palette, as_rgb, lab_to_rgb, toned
+from imagelayer.render.color import Bytes, Floats, Palette, as_rgb, lab_to_rgb, toned
 
 type Singles = npt.NDArray[np.float32]
 type Triple = tuple[int, int, int]
@@ -49,7 +49,7 @@ class Scene:
     def grid(self, resolution: int) -> tuple[Floats, Floats]:
         """Coordinates of a coarse grid, `resolution` cells on the short side.
 
-        Two arrays (rows, columns), in short sides from the centre.
+        Two arrays (rows, columns), in short sides from the center.
         """
         columns = max(8, round(resolution * self.width / self.short))
         rows = max(8, round(resolution * self.height / self.short))
@@ -83,12 +83,12 @@ class Swell:
 
 @lru_cache(maxsize=1)
 def _grain_tile() -> Image.Image:
-    """Film grain: soft triangular noise around mid grey, the same tile for every picture."""
+    """Film grain: soft triangular noise around mid gray, the same tile for every picture."""
     random = np.random.Generator(np.random.PCG64(0x1A7E12))
     draws = random.random((3, _GRAIN_TILE, _GRAIN_TILE))
     noise = (draws[0] + draws[1] + draws[2]) / 3 - 0.5
-    grey = np.rint(128 + noise * 17).astype(np.uint8)
-    return Image.merge("RGB", [Image.fromarray(grey)] * 3)
+    gray = np.rint(128 + noise * 17).astype(np.uint8)
+    return Image.merge("RGB", [Image.fromarray(gray)] * 3)
 
 
 def grained(image: Image.Image) -> Image.Image:
@@ -137,7 +137,7 @@ def _spread(field: Floats, evenness: float) -> Floats:
 
 
 def mesh_gradient(scene: Scene) -> Image.Image:
-    """Blurred fields of colour folding into each other like silk."""
+    """Blurred fields of color folding into each other like silk."""
     x, y = scene.grid(112)
     warp_x, warp_y = Swell(scene, 0.55), Swell(scene, 0.55)
     folds, light = Swell(scene, 0.8), Swell(scene, 0.6)
@@ -282,7 +282,7 @@ def sunrise(scene: Scene) -> Image.Image:
         skies = [lab for lab in palette.anchors if 0.66 < float(lab[0]) < 0.94] or [tones[-2]]
         zenith = max(skies, key=lambda lab: float(np.hypot(lab[1], lab[2])))
     canvas = _vertical(scene, zenith, haze, 0.9)
-    warmest = max(palette.colours, key=lambda lab: float(lab[1] + lab[2] * 0.6 + lab[0] * 0.15))
+    warmest = max(palette.colors, key=lambda lab: float(lab[1] + lab[2] * 0.6 + lab[0] * 0.15))
     if night or warmest[1] + warmest[2] < 0.06:
         sun_lab = palette.at(1.0)
     else:
@@ -325,7 +325,7 @@ def sunrise(scene: Scene) -> Image.Image:
     return grained(canvas)
 
 
-def _plant_trees(scene: Scene, canvas: Image.Image, edge: Floats, colour: Triple) -> None:
+def _plant_trees(scene: Scene, canvas: Image.Image, edge: Floats, color: Triple) -> None:
     """Stand a loose row of conifers on the front hill, thicker towards one side."""
     short, scale = scene.short, 3
     tallest = short * 0.15
@@ -354,7 +354,7 @@ def _plant_trees(scene: Scene, canvas: Image.Image, edge: Floats, colour: Triple
         tip = (x * scale, (ground - size - top) * scale)
         draw.polygon([tip, *outline_left, *reversed(outline_right)], fill=255)
         x += tallest * scene.between(0.1, 0.26) * (0.75 + 1.9 * near_side)
-    canvas.paste(colour, (0, top), mask.reduce(scale))
+    canvas.paste(color, (0, top), mask.reduce(scale))
 
 
 @lru_cache(maxsize=1)
@@ -367,18 +367,18 @@ def _glow_mask() -> Image.Image:
 
 
 def _with_glow(
-    canvas: Image.Image, x: float, y: float, radius: float, colour: Triple, strength: float
+    canvas: Image.Image, x: float, y: float, radius: float, color: Triple, strength: float
 ) -> Image.Image:
     size = max(2, round(radius * 2))
     mask = _glow_mask().resize((size, size), Image.Resampling.BICUBIC)
     mask = mask.point([round(level * strength) for level in range(256)])
-    canvas.paste(colour, (round(x - radius), round(y - radius)), mask)
+    canvas.paste(color, (round(x - radius), round(y - radius)), mask)
     return canvas
 
 
-def _disc(canvas: Image.Image, x: float, y: float, radius: float, colour: Triple) -> None:
+def _disc(canvas: Image.Image, x: float, y: float, radius: float, color: Triple) -> None:
     mask = _disc_mask(math.ceil(radius * 2))
-    canvas.paste(colour, (round(x - mask.width / 2), round(y - mask.height / 2)), mask)
+    canvas.paste(color, (round(x - mask.width / 2), round(y - mask.height / 2)), mask)
 
 
 def _disc_mask(size: int) -> Image.Image:
@@ -388,7 +388,7 @@ def _disc_mask(size: int) -> Image.Image:
 
 
 def bauhaus(scene: Scene) -> Image.Image:
-    """Tiles of quarter discs, arches and stripes on a strict grid, in flat colours."""
+    """Tiles of quarter discs, arches and stripes on a strict grid, in flat colors."""
     cells = 5 if scene.width != scene.height else 4
     cell = math.ceil(scene.short / cells)
     columns, rows = -(-scene.width // cell), -(-scene.height // cell)
@@ -576,14 +576,14 @@ def flow_field(scene: Scene) -> Image.Image:
     # a logo, somewhere to rest.
     sink = np.clip((hush - 0.52) * 2.2, 0, 0.86)[:, None]
     index = np.rint(place * (len(palette.ramp_lab) - 1)).astype(np.int64)
-    colours = lab_to_rgb(palette.ramp_lab[index] * (1 - sink) + ground * sink)
+    colors = lab_to_rgb(palette.ramp_lab[index] * (1 - sink) + ground * sink)
     order = np.argsort(place if night else -place, kind="stable")
     widths = np.rint(short * scale * (0.0022 + 0.0042 * luck * luck)).astype(np.int64)
     keep = (7 + lengths * (steps - 7)).astype(np.int64)
     pixels = np.rint(path * scale).astype(np.int64)
     for number in order.tolist():
         line = pixels[: keep[number], number].ravel().tolist()
-        red, green, blue = colours[number].tolist()
+        red, green, blue = colors[number].tolist()
         draw.line(line, fill=(red, green, blue), width=max(1, int(widths[number])))
     return grained(canvas.reduce(scale))
 
@@ -639,7 +639,7 @@ def contours(scene: Scene) -> Image.Image:
         lip = _mask(np.clip(inside, 0, 255, out=clipped).astype(np.uint8))
         rim = toned(lab, min(0.99, lightness + 0.07), 0.95)
         along = np.linspace(0, 1, 256)[:, None]
-        canvas.paste(_coloured(lip, lab_to_rgb(rim * (1 - along) + lab * along)), (0, 0), mask)
+        canvas.paste(_colored(lip, lab_to_rgb(rim * (1 - along) + lab * along)), (0, 0), mask)
     return grained(canvas)
 
 
@@ -657,7 +657,7 @@ def _shifted(small: Image.Image, size: tuple[int, int], drop: int) -> Image.Imag
 
 @lru_cache(maxsize=1)
 def _sphere() -> tuple[Image.Image, Image.Image]:
-    """Shading of a lit ball, as grey levels along a tonal ramp, and its outline."""
+    """Shading of a lit ball, as gray levels along a tonal ramp, and its outline."""
     size = 512
     axis = (np.arange(size) + 0.5) / size * 2 - 1
     x, y = np.broadcast_to(axis, (size, size)), np.broadcast_to(axis[:, None], (size, size))
@@ -680,10 +680,10 @@ def _ball(lab: Floats, size: int, light: Floats) -> Image.Image:
     along = np.linspace(0, 1, 256)[:, None]
     lower, upper = np.clip(along / 0.58, 0, 1), np.clip((along - 0.58) / 0.42, 0, 1)
     table = lab_to_rgb((deep * (1 - lower) + lab * lower) * (1 - upper) + pale * upper)
-    return _coloured(shading.resize((size, size), Image.Resampling.BICUBIC), table)
+    return _colored(shading.resize((size, size), Image.Resampling.BICUBIC), table)
 
 
-def _coloured(levels: Image.Image, table: Bytes) -> Image.Image:
+def _colored(levels: Image.Image, table: Bytes) -> Image.Image:
     indexed = levels.copy()
     indexed.putpalette(table.tobytes())
     return indexed.convert("RGB")
@@ -695,7 +695,7 @@ def orbs(scene: Scene) -> Image.Image:
     ground = palette.ground
     lightness = float(ground[0])
     near, far = (0.12, -0.02) if palette.dark else (0.02, -0.10)
-    strongest = max(palette.colours, key=lambda lab: float(np.hypot(lab[1], lab[2])))
+    strongest = max(palette.colors, key=lambda lab: float(np.hypot(lab[1], lab[2])))
     wash = np.array([lightness + far, strongest[1] * 0.35, strongest[2] * 0.35])
     canvas = _vertical(scene, toned(ground, lightness + near), wash)
     canvas = _with_glow(
@@ -710,8 +710,8 @@ def orbs(scene: Scene) -> Image.Image:
     light = palette.at(1.0)
     shadow = as_rgb(toned(palette.at(0.0), 0.12 if palette.dark else 0.3, 0.9))
     bodies = palette.bodies
-    colours = [lab for lab in bodies if float(((lab - ground) ** 2).sum()) > 0.012] or bodies
-    lively = sorted(colours, key=lambda lab: -float(np.hypot(lab[1], lab[2])))[:5]
+    colors = [lab for lab in bodies if float(((lab - ground) ** 2).sum()) > 0.012] or bodies
+    lively = sorted(colors, key=lambda lab: -float(np.hypot(lab[1], lab[2])))[:5]
     sizes = [0.26, 0.19, 0.15, 0.12, 0.09, 0.07, 0.055, 0.045, 0.035, 0.028, 0.022]
     if scene.width != scene.height:
         sizes += [0.17, 0.10, 0.05, 0.03]
@@ -749,8 +749,8 @@ def terrazzo(scene: Scene) -> Image.Image:
         toned(ground, float(ground[0]) + 0.008),
         toned(ground, float(ground[0]) - 0.012),
     )
-    colours = canvas.copy()
-    paint = ImageDraw.Draw(colours)
+    colors = canvas.copy()
+    paint = ImageDraw.Draw(colors)
     mask = Image.new("L", (scene.width * scale, scene.height * scale), 0)
     cut = ImageDraw.Draw(mask)
     area = scene.width * scene.height / short**2
@@ -776,7 +776,7 @@ def terrazzo(scene: Scene) -> Image.Image:
         cut.polygon([((x + a) * scale, (y + b) * scale) for a, b in shape], fill=255)
         grown = 1 + 2.5 / max(radius, 1.0)
         paint.polygon([(x + a * grown, y + b * grown) for a, b in shape], fill=as_rgb(tint))
-    canvas.paste(colours, (0, 0), mask.reduce(scale))
+    canvas.paste(colors, (0, 0), mask.reduce(scale))
     return grained(canvas)
 
 
@@ -871,7 +871,7 @@ def isometric(scene: Scene) -> Image.Image:
 
 
 def retro_stripes(scene: Scene) -> Image.Image:
-    """Bands of colour that run straight and sweep round a bend, as on a seventies poster."""
+    """Bands of color that run straight and sweep round a bend, as on a seventies poster."""
     palette, short = scene.palette, scene.short
     ground = palette.ground
     canvas = _vertical(
@@ -940,11 +940,11 @@ def _lay_bands(
         start = inner + number * thickness
         share = np.clip(places - start + 0.5, 0, 1)[:, None]
         table = table * (1 - share) + lab * share
-    colours = lab_to_rgb(table)
+    colors = lab_to_rgb(table)
     cover = np.clip(np.minimum(places - inner, outer - places) + 0.5, 0, 1)
     shade = np.clip(1 - np.maximum(inner - places, places - outer) / reach, 0, 1) ** 2 * 0.28
     canvas.paste((12, 10, 14), (0, 0), _mask(np.rint(shade * 255).astype(np.uint8)[index]))
-    rgb = colours[index]
+    rgb = colors[index]
     canvas.paste(Image.fromarray(rgb), (0, 0), _mask(np.rint(cover * 255).astype(np.uint8)[index]))
 
 

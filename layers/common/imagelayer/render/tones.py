@@ -1,4 +1,4 @@
-"""The colours a design is set in: a palette's own wherever they read, tones of them elsewhere."""
+"""The colors a design is set in: a palette's own wherever they read, tones of them elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from imagelayer.render.colour import (
+from imagelayer.render.color import (
     Floats,
     Palette,
     as_rgb,
@@ -41,12 +41,12 @@ class Theme:
 
 
 def luminance(rgb: Rgb) -> float:
-    """WCAG relative luminance of one colour."""
+    """WCAG relative luminance of one color."""
     return float(relative_luminance(np.array(rgb, dtype=np.uint8)))
 
 
 def contrast(one: Rgb, other: Rgb) -> float:
-    """WCAG contrast ratio of two colours."""
+    """WCAG contrast ratio of two colors."""
     return contrast_ratio(luminance(one), luminance(other))
 
 
@@ -54,8 +54,8 @@ def grounds(palette: Sequence[str]) -> tuple[Floats, Floats]:
     """Return a dark and a light tone of the palette, OKLab."""
     if not palette:
         return np.array([0.2, 0.0, 0.0]), np.array([0.98, 0.0, 0.0])
-    colours = Palette(palette).by_lightness
-    darkest, lightest = colours[0], colours[-1]
+    colors = Palette(palette).by_lightness
+    darkest, lightest = colors[0], colors[-1]
     dark = toned(darkest, min(float(darkest[0]), 0.24), 1.0 if darkest[0] < 0.4 else 0.6)
     light = toned(lightest, max(float(lightest[0]), 0.965), 1.0 if lightest[0] > 0.94 else 0.25)
     return dark, light
@@ -63,18 +63,18 @@ def grounds(palette: Sequence[str]) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=64)
 def theme(palette: tuple[str, ...], dark: bool) -> Theme:
-    """Choose the colours for one ground, dark or light."""
+    """Choose the colors for one ground, dark or light."""
     dark_tone, light_tone = grounds(palette)
     ground = as_rgb(dark_tone if dark else light_tone)
-    colours = _colours(palette)
-    far = colours[-1] if dark else colours[0]
+    colors = _colors(palette)
+    far = colors[-1] if dark else colors[0]
     ink = as_rgb(far)
     if contrast(ink, ground) < _INK_CONTRAST or _chroma(far) > 0.1:
-        # Coloured text tires the eye; a breath of the colour is enough.
+        # Colored text tires the eye; a breath of the color is enough.
         ink = as_rgb(toned(far, 0.975 if dark else 0.2, 0.2 if dark else 0.6))
-    accent = _readable(_by_chroma(colours), ground, _ACCENT_CONTRAST, lighter=dark)
-    shape = _readable(_by_chroma(colours), ground, _SHAPE_CONTRAST, lighter=dark)
-    pill, label = _labelled(shape, dark_tone, light_tone, lighter=dark)
+    accent = _readable(_by_chroma(colors), ground, _ACCENT_CONTRAST, lighter=dark)
+    shape = _readable(_by_chroma(colors), ground, _SHAPE_CONTRAST, lighter=dark)
+    pill, label = _labeled(shape, dark_tone, light_tone, lighter=dark)
     return Theme(
         dark=dark,
         ground=ground,
@@ -86,7 +86,7 @@ def theme(palette: tuple[str, ...], dark: bool) -> Theme:
     )
 
 
-def _colours(palette: tuple[str, ...]) -> list[Floats]:
+def _colors(palette: tuple[str, ...]) -> list[Floats]:
     return Palette(palette or ("#1F2430", "#FFFFFF")).by_lightness
 
 
@@ -94,16 +94,16 @@ def _chroma(lab: Floats) -> float:
     return float(np.hypot(lab[1], lab[2]))
 
 
-def _by_chroma(colours: Sequence[Floats]) -> list[Floats]:
-    return sorted(colours, key=lambda lab: (-_chroma(lab), tuple(lab.tolist())))
+def _by_chroma(colors: Sequence[Floats]) -> list[Floats]:
+    return sorted(colors, key=lambda lab: (-_chroma(lab), tuple(lab.tolist())))
 
 
-def _readable(colours: Sequence[Floats], ground: Rgb, required: float, *, lighter: bool) -> Floats:
-    """The liveliest colour that stands out from the ground, or a tone of the liveliest."""
-    for lab in colours:
-        if _chroma(lab) >= 0.4 * _chroma(colours[0]) and contrast(as_rgb(lab), ground) >= required:
+def _readable(colors: Sequence[Floats], ground: Rgb, required: float, *, lighter: bool) -> Floats:
+    """The liveliest color that stands out from the ground, or a tone of the liveliest."""
+    for lab in colors:
+        if _chroma(lab) >= 0.4 * _chroma(colors[0]) and contrast(as_rgb(lab), ground) >= required:
             return lab
-    liveliest = colours[0]
+    liveliest = colors[0]
     for step in range(1, 41):
         end = 0.98 if lighter else 0.15
         level = float(liveliest[0]) + (end - float(liveliest[0])) * step / 40
@@ -113,7 +113,7 @@ def _readable(colours: Sequence[Floats], ground: Rgb, required: float, *, lighte
     return toned(liveliest, 0.98 if lighter else 0.15, 0.2)
 
 
-def _labelled(pill: Floats, dark: Floats, light: Floats, *, lighter: bool) -> tuple[Rgb, Rgb]:
+def _labeled(pill: Floats, dark: Floats, light: Floats, *, lighter: bool) -> tuple[Rgb, Rgb]:
     """Give a pill the label that reads on it; between the two the pill moves a little."""
     labels = [as_rgb(light), as_rgb(dark)]
     for step in range(30):

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from imagelayer.render.colour import Floats, contrast_ratio, relative_luminance
+from imagelayer.render.color import Floats, contrast_ratio, relative_luminance
 from imagelayer.render.layouts import Box, Layout, Placed, heading_of
 from imagelayer.render.logos import LogoReport
 from imagelayer.render.pango import Raster, capitals, draw
@@ -40,7 +40,7 @@ _RIGHT_TO_LEFT: Final = "\u200f"
 class TextReport:
     """How one block of words reads; lengths in pixels, the box is that of its ink.
 
-    `contrast` is the WCAG 2.2 ratio between the words' colour and what is behind them, taken at
+    `contrast` is the WCAG 2.2 ratio between the words' color and what is behind them, taken at
     whichever of the 5th and 95th luminance percentiles in the box is worse.
     """
 
@@ -60,11 +60,11 @@ class TextReport:
 
 @dataclass(frozen=True)
 class _Ink:
-    """A block as it is drawn: its rasters, where each goes, their colour and what they fill."""
+    """A block as it is drawn: its rasters, where each goes, their color and what they fill."""
 
     placed: Placed
     rasters: tuple[tuple[Raster, Box], ...]
-    colour: Rgb
+    color: Rgb
     box: Box
 
 
@@ -96,8 +96,8 @@ def imprint(
         _draw_shape(canvas, block, chosen)
     for ink in inks:
         for raster, box in ink.rasters:
-            coloured = raster.image.mode == "RGBA"
-            canvas.paste(raster.image if coloured else ink.colour, box, raster.image)
+            colored = raster.image.mode == "RGBA"
+            canvas.paste(raster.image if colored else ink.color, box, raster.image)
     return reports
 
 
@@ -113,15 +113,15 @@ def _report(ink: _Ink, contrast: float) -> TextReport:
         y=ink.box.top,
         width=ink.box.width,
         height=ink.box.height,
-        color="#{:02X}{:02X}{:02X}".format(*ink.colour),
+        color="#{:02X}{:02X}{:02X}".format(*ink.color),
         contrast=round(contrast, 2),
         passed=contrast >= MIN_TEXT_CONTRAST,
     )
 
 
 def _ink(placed: Placed, chosen: Theme, layout: Layout) -> _Ink:
-    colour = _colour(placed, chosen)
-    drawn = _drawn(placed, colour, layout)
+    color = _color(placed, chosen)
+    drawn = _drawn(placed, color, layout)
     edges = [box for _, box in drawn]
     around = Box(
         min(box.left for box in edges),
@@ -129,15 +129,15 @@ def _ink(placed: Placed, chosen: Theme, layout: Layout) -> _Ink:
         max(box.right for box in edges),
         max(box.bottom for box in edges),
     )
-    return _Ink(placed, drawn, colour, around)
+    return _Ink(placed, drawn, color, around)
 
 
-def _drawn(placed: Placed, colour: Rgb, layout: Layout) -> tuple[tuple[Raster, Box], ...]:
+def _drawn(placed: Placed, color: Rgb, layout: Layout) -> tuple[tuple[Raster, Box], ...]:
     block, size, box = placed.block, placed.size, placed.box
 
     def raster_of(lines: tuple[str, ...]) -> Raster:
         return draw(
-            lines, block.face, size, colour=colour, leading=block.leading, tracking=block.tracking
+            lines, block.face, size, color=color, leading=block.leading, tracking=block.tracking
         )
 
     if block.kind == "text" and not block.by_capitals:
@@ -170,7 +170,7 @@ def _at(raster: Raster, box: Box, top: float, layout: Layout) -> Box:
     return Box(x, y, x + width, y + height)
 
 
-def _colour(placed: Placed, chosen: Theme) -> Rgb:
+def _color(placed: Placed, chosen: Theme) -> Rgb:
     if placed.block.kind == "pill":
         return chosen.label
     return {"ink": chosen.ink, "accent": chosen.accent, "muted": chosen.muted}[placed.block.tone]
@@ -178,7 +178,7 @@ def _colour(placed: Placed, chosen: Theme) -> Rgb:
 
 def _contrast(canvas: Image.Image, ink: _Ink, chosen: Theme) -> float:
     """Contrast of a block before the picture as it is, or before the pill it will stand on."""
-    own = luminance(ink.colour)
+    own = luminance(ink.color)
     if ink.placed.block.kind == "pill":
         return contrast_ratio(own, luminance(chosen.pill))
     return _worse(own, _samples(canvas, ink.box))
@@ -229,20 +229,20 @@ def _weigh(
     for dark in (True, False):
         chosen = theme(palette, dark)
         strength = max(
-            _strength(pixels[::_SPARSE], chosen, _colour(block, chosen))
+            _strength(pixels[::_SPARSE], chosen, _color(block, chosen))
             for pixels, block in zip(behind, blocks, strict=True)
         )
-        # The nearer tone disturbs the picture less, and dark carries colour better.
+        # The nearer tone disturbs the picture less, and dark carries color better.
         far = abs(float(tone.mean()) - (0.0 if dark else 1.0))
         options.append((strength + far * 0.5 + (0.0 if dark else 0.12), strength, chosen))
     _, strength, chosen = min(options, key=lambda option: option[0])
     return chosen, max(strength, _LIGHTEST_FROST if frosted else _LIGHTEST_VEIL), frosted
 
 
-def _strength(pixels: Floats, chosen: Theme, colour: Rgb) -> float:
-    """The least opacity of the ground before which a colour reads."""
+def _strength(pixels: Floats, chosen: Theme, color: Rgb) -> float:
+    """The least opacity of the ground before which a color reads."""
     ground = np.array(chosen.ground, dtype=np.float64)
-    own = luminance(colour)
+    own = luminance(color)
     low, high = 0.0, 1.0
     for _ in range(6):
         middle = (low + high) / 2
@@ -375,7 +375,7 @@ def wordmark(
     variants = {}
     for variant, dark in (("logo", False), ("logo_dark", True)):
         ink = theme(palette, dark).ink
-        raster = draw((name,), face, size, colour=ink)
+        raster = draw((name,), face, size, color=ink)
         if raster.image.mode == "RGBA":
             variants[variant] = raster.image
             continue

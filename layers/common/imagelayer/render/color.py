@@ -1,4 +1,4 @@
-"""Colour arithmetic in OKLab, and the tonal ramps that keep pictures inside a brand's palette.
+"""Color arithmetic in OKLab, and the tonal ramps that keep pictures inside a brand's palette.
 
 OKLab (Björn Ottosson, https://bottosson.github.io/posts/oklab/) is close to perceptually uniform:
 equal distances look equally different, and blends keep their lightness. A "lab" array here has
@@ -34,7 +34,7 @@ def parse_hex(text: str) -> tuple[int, int, int]:
     """Read "#RRGGBB" as three bytes; ValueError for anything else."""
     match = _HEX.fullmatch(text)
     if match is None:
-        raise ValueError("a colour is written #RRGGBB")
+        raise ValueError("a color is written #RRGGBB")
     value = int(match[1], 16)
     return value >> 16, (value >> 8) & 255, value & 255
 
@@ -73,7 +73,7 @@ def _lab_to_linear(lab: Floats) -> Floats:
 def lab_to_rgb(lab: Floats) -> Bytes:
     """Convert OKLab of shape (..., 3) to sRGB bytes.
 
-    A colour no screen can show gives up chroma until it fits; its lightness and hue stay.
+    A color no screen can show gives up chroma until it fits; its lightness and hue stay.
     """
     lab = np.array(lab, dtype=np.float64)
     lab[..., 0] = np.clip(lab[..., 0], 0, 1)
@@ -116,36 +116,36 @@ def toned(lab: Floats, lightness: float, chroma: float = 1.0) -> Floats:
 
 
 def as_rgb(lab: Floats) -> tuple[int, int, int]:
-    """Convert one OKLab colour to the byte triple Pillow draws with."""
+    """Convert one OKLab color to the byte triple Pillow draws with."""
     red, green, blue = lab_to_rgb(lab).tolist()
     return red, green, blue
 
 
 class Palette:
-    """A brand's colours and everything the painters derive from them.
+    """A brand's colors and everything the painters derive from them.
 
-    `ramp` walks all of them from dark to light; `flats` are clearly different flat colours; `dark`
+    `ramp` walks all of them from dark to light; `flats` are clearly different flat colors; `dark`
     says whether the brand is better painted on a dark ground.
     """
 
-    def __init__(self, colours: Sequence[str]) -> None:
+    def __init__(self, colors: Sequence[str]) -> None:
         """Take "#RRGGBB" strings, at least one; ValueError otherwise."""
-        if not colours:
-            raise ValueError("a palette needs a colour")
-        unique = list(dict.fromkeys(parse_hex(colour) for colour in colours))
-        self.colours: list[Floats] = [rgb_to_lab(np.array(rgb, dtype=np.uint8)) for rgb in unique]
-        self.by_lightness = sorted(self.colours, key=lambda lab: tuple(lab.tolist()))
-        self.dark = float(np.median([lab[0] for lab in self.colours])) < 0.52
+        if not colors:
+            raise ValueError("a palette needs a color")
+        unique = list(dict.fromkeys(parse_hex(color) for color in colors))
+        self.colors: list[Floats] = [rgb_to_lab(np.array(rgb, dtype=np.uint8)) for rgb in unique]
+        self.by_lightness = sorted(self.colors, key=lambda lab: tuple(lab.tolist()))
+        self.dark = float(np.median([lab[0] for lab in self.colors])) < 0.52
 
     @cached_property
     def anchors(self) -> list[Floats]:
-        """The colours from dark to light, with a shade below and a tint above where room is."""
+        """The colors from dark to light, with a shade below and a tint above where room is."""
         anchors = list(self.by_lightness)
         lowest, highest = anchors[0], anchors[-1]
         alone = len(anchors) == 1
         if lowest[0] > 0.26:
             deep = float(lowest[0]) * (0.5 if alone else 0.68)
-            # A pale tint darkened at its own faint chroma turns grey, so it gains some.
+            # A pale tint darkened at its own faint chroma turns gray, so it gains some.
             anchors.insert(0, toned(lowest, max(deep, 0.2), 1.5 if lowest[0] > 0.8 else 0.92))
         if highest[0] < 0.94:
             lift = 0.7 if alone else 0.55
@@ -184,38 +184,38 @@ class Palette:
         return tones
 
     def narrowed(self, random: np.random.Generator) -> "Palette":
-        """Return a palette of at most four of these colours that blend without clashing.
+        """Return a palette of at most four of these colors that blend without clashing.
 
         The darkest and the lightest stay; of the rest the random source draws two.
         """
-        if len(self.colours) <= 4:
+        if len(self.colors) <= 4:
             return self
         inner = self.by_lightness[1:-1]
         draws = random.random(len(inner))
         picked = sorted(np.argsort(draws, kind="stable")[:2].tolist())
         kept = [self.by_lightness[0], *(inner[number] for number in picked), self.by_lightness[-1]]
         narrow = Palette(["#000000"])
-        narrow.colours = narrow.by_lightness = kept
+        narrow.colors = narrow.by_lightness = kept
         narrow.dark = self.dark
         return narrow
 
     def at(self, position: float) -> Floats:
-        """Return the ramp's OKLab colour at `position`, 0 (dark) to 1 (light)."""
+        """Return the ramp's OKLab color at `position`, 0 (dark) to 1 (light)."""
         index = round(min(max(position, 0.0), 1.0) * (RAMP_STEPS - 1))
         lab: Floats = self.ramp_lab[index]
         return lab
 
     @cached_property
     def flats(self) -> list[Floats]:
-        """Five or more clearly different flat colours, the brand's own first."""
-        chosen = list(self.colours)
-        chromas = [float(np.hypot(lab[1], lab[2])) for lab in self.colours]
+        """Five or more clearly different flat colors, the brand's own first."""
+        chosen = list(self.colors)
+        chromas = [float(np.hypot(lab[1], lab[2])) for lab in self.colors]
         strongest = max(chromas)
-        # Only the livelier colours breed: darkening a cream gives a grey no one chose. Pastels
-        # gain chroma as they deepen, or every one of them would end up grey.
+        # Only the livelier colors breed: darkening a cream gives a gray no one chose. Pastels
+        # gain chroma as they deepen, or every one of them would end up gray.
         gain = 1.0 if strongest > 0.06 else 2.4
         candidates: list[Floats] = []
-        for lab, chroma in zip(self.colours, chromas, strict=True):
+        for lab, chroma in zip(self.colors, chromas, strict=True):
             if chroma < strongest * 0.6:
                 continue
             if gain > 1:
@@ -241,7 +241,7 @@ class Palette:
 
     @cached_property
     def ground(self) -> Floats:
-        """The calm colour large areas get: nearly black, or nearly white, in the brand's hue."""
+        """The calm color large areas get: nearly black, or nearly white, in the brand's hue."""
         if self.dark:
             darkest = self.by_lightness[0]
             return toned(darkest, min(float(darkest[0]), 0.24), 0.9)
@@ -278,7 +278,7 @@ def _ramp(anchors: Sequence[Floats]) -> Floats:
 
 
 def _detour(start: Floats, end: Floats) -> Floats:
-    """Control point that bends a blend of far-apart hues around grey instead of through it."""
+    """Control point that bends a blend of far-apart hues around gray instead of through it."""
     middle: Floats = (start + end) / 2
     chroma = [float(np.hypot(lab[1], lab[2])) for lab in (start, end)]
     if min(chroma) < 0.02:
