@@ -24,7 +24,7 @@ def test_a_prompt_is_the_callers_words_then_the_brands() -> None:
     assert words(BRANDED) == (
         "A lighthouse at dawn\n\n"
         "Brand guidelines: flat shapes. calm, confident. avoid people.\n\n"
-        "Colour palette: orange (#FF6B35), dark blue (#1A2B4C).\n\n" + CLOSING
+        "Color palette: orange (#FF6B35), dark blue (#1A2B4C).\n\n" + CLOSING
     )
 
 
@@ -82,8 +82,8 @@ def test_a_prompt_never_exceeds_what_the_model_takes(
     [
         ("#FFFFFF", "white"),
         ("#000000", "black"),
-        ("#808080", "grey"),
-        ("#D9D9D9", "light grey"),
+        ("#808080", "gray"),
+        ("#D9D9D9", "light gray"),
         ("#FF0000", "red"),
         ("#E5007D", "pink"),
         ("#FF6B35", "orange"),

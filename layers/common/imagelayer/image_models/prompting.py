@@ -51,7 +51,7 @@ def color_name(color: str) -> str:
         return "black"
     shade = "dark " if lightness < 0.3 else "light " if lightness > 0.75 else ""
     if saturation < 0.12:
-        return f"{shade}grey"
+        return f"{shade}gray"
     name = next(name for end, name in _HUES if hue * 360 < end)
     if name == "orange" and lightness < 0.4:
         name = "brown"
@@ -62,7 +62,7 @@ def _palette(palette: tuple[str, ...]) -> str:
     if not palette:
         return ""
     named = ", ".join(f"{color_name(color)} ({color})" for color in palette)
-    return f"Colour palette: {named}."
+    return f"Color palette: {named}."
 
 
 def _guidelines(text: str, room: int) -> str:
