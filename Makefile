@@ -18,7 +18,8 @@ PY := .venv/bin/python
 UV := .tools/uv/bin/uv
 LAYER_PATH := PYTHONPATH=layers/common
 
-export PYTHONDONTWRITEBYTECODE := 1
+# Bytecode is kept, whatever the caller's environment says: tests are imported by several processes.
+export PYTHONDONTWRITEBYTECODE :=
 export SAM_CLI_TELEMETRY := 0
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
