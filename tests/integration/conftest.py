@@ -17,18 +17,8 @@ def product() -> Iterator[Product]:
         yield made
 
 
-# Their tests are also about what the processes remember that have served a sign-up.
-WARM = {
-    "login",
-    "mail",
-    "mail_feedback",
-    "password",
-    "pepper_rotation",
-    "registration",
-    "second_factor",
-    "signing_rotation",
-    "whole_flow",
-}
+# Their tests are about what the processes remember that have served a sign-up.
+WARM = {"pepper_rotation", "signing_rotation"}
 
 
 @pytest.fixture
