@@ -185,7 +185,7 @@ POLICIES = _policies(
     Policy("usage-read", quota=120, window=60, burst=60),
     Policy("webhook-read", quota=300, window=60, burst=150),
     Policy("webhook-write", quota=60, window=60, burst=30),
-    # Each call is a request to a server of someone's choice.
+    # Each call is a request to a server of the organization's choice: of all its credentials.
     Policy("webhook-send", quota=300, window=600, burst=60),
     Policy("brand-read", quota=300, window=60, burst=150),
     Policy("brand-write", quota=60, window=60, burst=30),

@@ -36,13 +36,17 @@ if TYPE_CHECKING:
 ATTEMPTS = 8
 MAX_CREDITS = 1_000_000_000
 ACTOR = "operator"
-# Limits that a plan can override: those counted per API key, and the organization's own.
-OVERRIDABLE = frozenset(
-    name
-    for name in POLICIES
-    if name.startswith(
-        ("key-", "brand-", "generation-", "asset-", "end-user-session-", "usage-", "webhook-")
+# Limits that a plan can override: those counted per API key, and of the organization's own the one
+# on generations. `webhook-send` protects the servers that the organization names, not us.
+OVERRIDABLE = (
+    frozenset(
+        name
+        for name in POLICIES
+        if name.startswith(
+            ("key-", "brand-", "generation-", "asset-", "end-user-session-", "usage-", "webhook-")
+        )
     )
+    - {"webhook-send"}
 ) | {"organization-generations"}
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.audit.security_log import SecurityLog
+from imagelayer.limits.counters import CounterStore
+from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform import pages
 from imagelayer.platform.errors import Problem, invalid, not_found
 from imagelayer.platform.idempotency import Created, IdempotencyRecord, Ids
@@ -37,6 +39,7 @@ class Webhooks:
     """The use cases of webhooks."""
 
     store: WebhookStore
+    counters: CounterStore
     queue: Queue
     roots: RootKeySource
     security: SecurityLog
@@ -174,8 +177,9 @@ class Webhooks:
         return Created({**body, "previous_expires_at": rfc3339(ends)})
 
     def test_webhook(self, principal: Principal, now: float, webhook_id: str) -> dict[str, Any]:
-        """Send a test event to one webhook, even a disabled one. Raises Problem 404."""
+        """Send a test event to one webhook, even a disabled one. Raises Problem 404, or Limited."""
         webhook = self._need(principal.org_id, webhook_id)
+        self._count_send(principal, now)
         message = new_message(webhook["org_id"], TEST_EVENT, {"id": webhook_id}, now)
         self.store.add_message_for(message, webhook_id)
         self._queue(DeliveryTask(webhook["org_id"], message["id"], webhook_id, int(now)))
@@ -185,12 +189,13 @@ class Webhooks:
         self, principal: Principal, now: float, webhook_id: str, message_id: str
     ) -> dict[str, Any]:
         """Send a message again, with a new series of attempts; also one that was never sent to this
-        webhook. Raises Problem 404, or 409 while it is being sent."""
+        webhook. Raises Problem 404, or 409 while it is being sent; or Limited."""
         webhook = self._need(principal.org_id, webhook_id)
         known = is_id("msg", message_id)
         message = self.store.message(principal.org_id, message_id, int(now)) if known else None
         if message is None or message.get("webhook_id", webhook_id) != webhook_id:
             raise not_found("message")
+        self._count_send(principal, now)
         if not self.store.resend_message(message, webhook_id, int(now)):
             raise Problem("conflict", "The message is being sent. Try again in a moment.")
         self._queue(DeliveryTask(webhook["org_id"], message_id, webhook_id, int(now)))
@@ -207,6 +212,11 @@ class Webhooks:
         found = self.store.list_attempts(principal.org_id, webhook_id, limit=limit + 1, after=after)
         page, cursor = pages.cut(found, limit)
         return [_attempt_view(each) for each in page if each["expires_at"] > now], cursor
+
+    def _count_send(self, principal: Principal, now: float) -> None:
+        """Count a request to a server of the organization's choice, for all of its credentials
+        together: it can have many keys. Raises Limited."""
+        self.counters.admit(principal.org_id, POLICIES["webhook-send"], int(now * 1000))
 
     def _queue(self, task: DeliveryTask) -> None:
         """Queue the attempt; when the queue does not answer, the sweep does it."""

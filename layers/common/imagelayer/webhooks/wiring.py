@@ -45,10 +45,12 @@ class WebhooksWiring(Part):
     def webhooks(self) -> Webhooks:
         """The use cases of webhooks."""
         from imagelayer.audit.wiring import AuditWiring
+        from imagelayer.limits.wiring import LimitsWiring
         from imagelayer.webhooks.service import Webhooks
 
         return Webhooks(
             store=self.webhook_store,
+            counters=self.part(LimitsWiring).counters,
             queue=self._webhook_queue,
             roots=self._webhook_roots,
             security=self.part(AuditWiring).security,
