@@ -16,6 +16,7 @@ ROOT_KEY: Final = "test"
 """The local cloud's root access key, which is also its secret key."""
 STACK: Final = "imagelayer-local"
 MAIL_FROM: Final = "no-reply@imagelayer.local"
+SECURITY_CONTACT: Final = "security@imagelayer.local"
 TURNSTILE_PASS_SECRET: Final = "1x0000000000000000000000000000000AA"  # noqa: S105
 """Turnstile's documented test secret that always passes."""
 

@@ -31,6 +31,7 @@ PARAMETERS = {
     "Stage": "local",
     "BaseUrl": "http://front.invalid",
     "MailFrom": "no-reply@imagelayer.local",
+    "SecurityContact": "security@imagelayer.local",
     "TurnstileHostnames": "localhost",
     "TurnstileSecretValue": "1x0000000000000000000000000000000AA",
     "WebhookLoopback": "allowed",

@@ -101,6 +101,34 @@ def test_a_parameter_that_holds_a_secret_is_never_shown(name: str) -> None:
         assert "Default" not in parameter
 
 
+@pytest.mark.promise("report-vulnerability")
+@pytest.mark.parametrize(
+    ("contact", "accepted"),
+    [
+        ("security@solstice.coffee", True),
+        ("security@imagelayer.local", True),
+        ("sec+urgent@mail.solstice.coffee", True),
+        ("security@myexample.com", True),
+        ("security@example.com", False),
+        ("Security@Example.COM", False),
+        ("security@mail.example.org", False),
+        ("security@example.net", False),
+        ("security@imagelayer.example", False),
+        ("security@imagelayer.test", False),
+        ("security@imagelayer.invalid", False),
+        ("security", False),
+        ("", False),
+        ("a@b c", False),
+    ],
+)
+def test_where_reports_go_must_be_given_and_can_reach_the_operator(
+    contact: str, accepted: bool
+) -> None:
+    parameter = aws.DOCUMENT["Parameters"]["SecurityContact"]
+    assert "Default" not in parameter
+    assert bool(re.fullmatch(parameter["AllowedPattern"], contact)) is accepted
+
+
 def secret_parameters() -> list[str]:
     return [name for name, each in aws.DOCUMENT["Parameters"].items() if each.get("NoEcho") is True]
 
