@@ -51,7 +51,11 @@ LIMITS = rows(
     "| limit | quota | window | burst | counted per | adjustable | where |",
 )
 # Whose calls a limit counts that counts beside the caller's own.
-SHARED = {"organization-generations": "organization", "end-user-generations": "end user"}
+SHARED = {
+    "organization-generations": "organization",
+    "end-user-generations": "end user",
+    "webhook-send": "organization",
+}
 SCANNED = r"il_(live|test)_[0-9A-Za-z]{38}"
 
 

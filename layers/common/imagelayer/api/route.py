@@ -47,7 +47,7 @@ class Route:
     idempotent: Scope | None = None
     # Whether a client without a key is recognized by the attempt it says it makes.
     by_attempt: bool = False
-    # Limits beside the caller's own that count a call, inside the transaction that accepts it.
+    # Limits beside the caller's own that count a call, where the rule accepts it.
     shared: tuple[str, ...] = ()
     # A body that is checked by its signature before it is parsed.
     signed: bool = False
