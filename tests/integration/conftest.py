@@ -7,14 +7,25 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.support.api import Account
+from tests.support.paid_calls import PaidCalls
 from tests.support.product import Product
 
 
+@pytest.fixture(scope="session")
+def paid_calls() -> Iterator[PaidCalls]:
+    """Prints how often the calls of providers were checked."""
+    checked = PaidCalls()
+    yield checked
+    print(f"\n{checked}")
+
+
 @pytest.fixture
-def product() -> Iterator[Product]:
-    """The whole product, empty."""
+def product(paid_calls: PaidCalls) -> Iterator[Product]:
+    """The whole product, empty. What its providers were asked for is paid for in the end."""
     with Product() as made:
         yield made
+        if made.provider_calls:
+            paid_calls.check_product(made, made.provider_calls)
 
 
 # Their tests are about what the processes remember that have served a sign-up.

@@ -142,6 +142,7 @@ class Shop:
             media=assets.media,
             registry=registry(()),
             webhooks=webhooks,
+            quota_alerts=alerts,
             warn=lambda _what: None,
             clock=time.time,
             sleep=time.sleep,

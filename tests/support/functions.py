@@ -82,6 +82,7 @@ class Functions:
     internal_errors_expected: bool = False
     parameters: dict[str, str] = field(default_factory=dict)  # overrides of the environment
     works_while_waiting: bool = True
+    provider_calls: int = 0  # of the models that a test employs in a provider's place
     _requests: int = 0
     _waited: float = 0
 

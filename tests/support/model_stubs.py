@@ -35,12 +35,26 @@ class Model:
         return Studio().generate(order)
 
 
+@dataclass
+class Counted:
+    """A provider's model, whose calls the product counts."""
+
+    product: Product
+    model: ImageModel
+
+    def generate(self, order: ImageRequest) -> Any:
+        """As the model does."""
+        self.product.provider_calls += 1
+        return self.model.generate(order)
+
+
 def employ(product: Product, model: ImageModel, provider: str = "studio") -> None:
     """Let the worker have a provider of the test's."""
     wiring = product.part("generation_worker", GenerationsWiring)
     worker = wiring.generation_worker
     known = product.part("generation_worker", ImageModelsWiring).registry
-    providers = {**worker.providers, provider: lambda: model}
+    paid = model if provider == "studio" else Counted(product, model)
+    providers = {**worker.providers, provider: lambda: paid}
     vars(wiring)["generation_worker"] = replace(worker, providers=providers, registry=known)
 
 

@@ -214,7 +214,7 @@ def test_a_job_that_keeps_changing_is_not_canceled(
     made = create(product, owner.headers).json["id"]
     store = product.part("generation", GenerationsWiring).generation_store
     attempts = []
-    monkeypatch.setattr(store, "cancel_generation", lambda *_: attempts.append(1))
+    monkeypatch.setattr(store, "cancel_generation", lambda *_, **__: attempts.append(1))
     answer = cancel(product, owner.headers, made)
     assert (answer.status, answer.json["code"]) == (409, "conflict")
     assert len(attempts) == 4

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import provider_stubs as support
+from tests.support.paid_calls import PaidCalls
 from tests.support.product import Product
 from tests.support.provider_stubs import ProviderStubs
 
@@ -26,7 +27,8 @@ def providers(served: ProviderStubs) -> ProviderStubs:
 
 
 @pytest.fixture
-def product(providers: ProviderStubs) -> Iterator[Product]:
-    """The whole product, with keys of all providers."""
+def product(providers: ProviderStubs, paid_calls: PaidCalls) -> Iterator[Product]:
+    """The whole product, with keys of all providers, which are paid in the end."""
     with support.product_with(providers) as made:
         yield made
+        paid_calls.check_product(made, len(providers.calls))

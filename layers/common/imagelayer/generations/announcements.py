@@ -23,7 +23,7 @@ def announce_end(
     asset_ids: Sequence[str] = (),
     error: str | None = None,
 ) -> Announcement:
-    """Announce the end of a job: `job` with the credits it ends with, the ids of its images, and
+    """Announce the end of a job: `job` with the credits it cost, the ids of its images, and
     the code of its failure. Raises StoreUnavailable."""
     data = {
         "id": job["id"],
@@ -31,7 +31,7 @@ def announce_end(
         "model": job["model"],
         "mode": job["mode"],
         "n": job["n"],
-        "credits": job["credits"] if status == "succeeded" else 0,
+        "credits": job["credits"],
         "brand_id": job.get("brand_id"),
         "end_user_id": job.get("end_user_id"),
         "asset_ids": list(asset_ids),

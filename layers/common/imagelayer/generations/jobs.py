@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from imagelayer.credits.store import CreditStore, Reservation
+from imagelayer.credits.store import CreditStore, Reservation, Usage
 from imagelayer.design.presets import PRESETS
 from imagelayer.image_models.registry import Model, Registry
 from imagelayer.platform.errors import invalid, not_found
@@ -101,9 +101,32 @@ def object_keys(job: Job, assets: Sequence[AssetRecord]) -> list[str]:
     return [*source, *(asset["object_key"] for asset in assets)]
 
 
-def release_actions(credits: CreditStore, job: Job, now: int) -> list[Action]:
-    """Give a job's credits back, inside the transaction that ends it."""
+def cost_of_asked(job: Job) -> int:
+    """The credits of the images that a provider was asked for: what the job costs if its caller
+    ends it. 0 while none was asked, and always for the built-in model."""
+    return job["credits"] * job.get("asked", 0) // job["n"]
+
+
+def usage_of(job: Job, images: int, credits: int) -> Usage:
+    """What a job adds to usage."""
+    return Usage(
+        key_id=job.get("key_id"),
+        user_id=None if job.get("key_id") else job["actor"],
+        end_user_id=job.get("end_user_id"),
+        model=job["model"],
+        brand_id=job.get("brand_id"),
+        mode=job["mode"],
+        images=images,
+        credits=credits,
+    )
+
+
+def closing_actions(credits: CreditStore, job: Job, charge: int, now: int) -> list[Action]:
+    """Settle `charge` of a job's credits and give the rest back, inside the transaction that ends
+    it without images."""
     held = reservation(job)
+    if charge:
+        return credits.settle(held, usage_of(job, job.get("asked", 0), charge), now)
     return credits.release(held, now) if held.draws else []
 
 
@@ -128,8 +151,7 @@ def view(job: Job, assets: list[dict[str, Any]]) -> dict[str, Any]:
         "output_format": job["output_format"],
         "seed": job["seed"],
         "mode": job["mode"],
-        # A failed or canceled job costs nothing, whatever was held for it.
-        "credits": 0 if job["status"] in ("failed", "canceled") else job["credits"],
+        "credits": job["credits"],
         "progress": {"completed": job.get("completed", 0), "total": job["n"]},
         "created_at": rfc3339(job["created_at"]),
         "expires_at": rfc3339(job["expires_at"]),

@@ -26,7 +26,8 @@ class ImageFailure(JobError):
 
 
 class Job(TypedDict):
-    """A generation. Sides are pixels; `credits` is what it holds and, once it succeeded, costs.
+    """A generation. Sides are pixels; `credits` is what it holds and, once it is done, costs.
+    `asked` is for how many images a provider was asked; absent before, and for the built-in model.
 
     `sweep_at` is when the sweep looks at it next. `draws` are the balances its credits are held in,
     `brand` is the brand as it was at acceptance. `lease` is that of the worker that runs it,
@@ -67,6 +68,7 @@ class Job(TypedDict):
     attempts: NotRequired[int]
     requeues: NotRequired[int]
     started_at: NotRequired[int]
+    asked: NotRequired[int]
     completed: NotRequired[int]
     asset_ids: NotRequired[list[str]]
     failures: NotRequired[list[ImageFailure]]

@@ -41,7 +41,11 @@ ROUTES = route_table(
         function="generation",
         operation="cancelGeneration",
         summary="Cancel a generation",
-        description="Stops a generation that has not finished and returns its credits.",
+        description=(
+            "Stops a generation that has not finished. Free until the model's provider was asked; "
+            "afterwards `credits` is the price of the images that it was asked for. The other "
+            "credits are returned."
+        ),
         auth="user_or_key",
         limit="generation-create",
         status=200,
@@ -87,7 +91,7 @@ ROUTES = route_table(
         summary="Delete a generation",
         description=(
             "Deletes its prompt and images now rather than at 72 hours. A generation that has "
-            "not finished is canceled first."
+            "not finished is canceled first, at the same price."
         ),
         auth="user_or_key",
         limit="generation-create",

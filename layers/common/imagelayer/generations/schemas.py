@@ -235,7 +235,7 @@ class Generation(Answer):
     """Of the first image; each further one adds one."""
     mode: Mode
     credits: int
-    """What it costs; 0 if it failed or was canceled."""
+    """What it costs; 0 if it failed, or was canceled before its provider was asked."""
     progress: Progress
     """How far it is."""
     created_at: Timestamp

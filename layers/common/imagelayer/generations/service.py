@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imagelayer.credits.quota_alerts import QuotaAlerts
 from imagelayer.credits.store import CreditStore
 from imagelayer.generations.acceptance import Acceptance, Accepted
 from imagelayer.generations.announcements import announce_end
@@ -14,9 +15,10 @@ from imagelayer.generations.assets import Assets
 from imagelayer.generations.jobs import (
     DONE,
     GenerationRequest,
+    closing_actions,
+    cost_of_asked,
     new_job,
     object_keys,
-    release_actions,
     view,
 )
 from imagelayer.generations.store import GenerationStore
@@ -59,6 +61,7 @@ class Generations:
     media: ObjectStore
     registry: Registry
     webhooks: WebhookOutbox
+    quota_alerts: QuotaAlerts
     warn: Callable[[str], None]
     clock: Callable[[], float]
     sleep: Callable[[float], None]
@@ -170,11 +173,12 @@ class Generations:
     def cancel_generation(
         self, principal: Principal, generation_id: str, now: float
     ) -> dict[str, Any]:
-        """Stop a job that has not finished and give its credits back. Raises Problem 404 or 409.
+        """Stop a job that has not finished. Raises Problem 404 or 409.
 
-        Canceling a canceled job has the same answer. A worker that runs it finds its lease gone and
-        removes what it made; one that settles at the same moment wins or loses by the job's state,
-        in one transaction with the credits either way.
+        The images that a provider was asked for are charged, because the provider charges them; the
+        other credits come back. Canceling a canceled job has the same answer. A worker that runs it
+        finds its lease gone and removes what it made; one that settles at the same moment wins or
+        loses by the job's state, in one transaction with the credits either way.
         """
         job = self._stopped(principal, generation_id, now)
         if job["status"] != "canceled":
@@ -182,24 +186,32 @@ class Generations:
         return self.view(job, now)
 
     def _stopped(self, principal: Principal, generation_id: str, now: float) -> Job:
-        """The job once it is done: canceled here, unless it was done before."""
+        """The job once it is done: canceled here, unless it was done before.
+
+        What it costs is decided by `asked` as it is stored, inside the transaction: a worker that
+        asks a provider after the job was read here refuses it, and the next attempt charges.
+        """
         for _ in range(CANCEL_ATTEMPTS):
             job = self.get_job(principal, generation_id, now)
             if job["status"] in DONE:
                 return job
-            release = release_actions(self.credits, job, int(now))
-            end = announce_end(self.webhooks, job, "canceled", now)
-            if self.store.cancel_generation(job, [*release, *end.actions], int(now)):
+            charge = cost_of_asked(job)
+            canceled: Job = {**job, "status": "canceled", "credits": charge}
+            end = announce_end(self.webhooks, canceled, "canceled", now)
+            closing = [*closing_actions(self.credits, job, charge, int(now)), *end.actions]
+            if self.store.cancel_generation(job, closing, int(now), charge=charge):
                 end.send()
-                return {**job, "status": "canceled"}
+                if charge:
+                    self.quota_alerts.settled(job["org_id"], list(job.get("draws") or {}), now)
+                return canceled
         raise Problem("conflict", "The generation is being changed by other requests. Try again.")
 
     def delete_generation(self, principal: Principal, generation_id: str, now: float) -> None:
         """Remove a job, its prompt and its images at once. Raises Problem 404.
 
-        One that has not finished is canceled first, so its credits come back. The records go last,
-        so a delete that dies half way is finished by calling it again. A worker that runs the job
-        cannot settle it and removes what it made.
+        One that has not finished is canceled first, and charged as a canceled one. The records go
+        last, so a delete that dies half way is finished by calling it again. A worker that runs the
+        job cannot settle it and removes what it made.
         """
         job = self.get_job(principal, generation_id, now)
         if job["status"] not in DONE:

@@ -9,7 +9,7 @@ A job's states, and the conditional write behind each arrow:
     queued ──lease──▶ running ──settle──▶ succeeded
        ▲                 │  │
        └────requeue──────┘  │
-       └──release───────────┴──▶ failed, canceled
+       └──close─────────────┴──▶ failed, canceled
 
 `sweep_at` is the time at which the sweep should look at the job next: the deadline of a state that
 must not last, and `expires_at` once the job is done. `purge_at` is the table's TTL attribute, days
@@ -133,6 +133,29 @@ class GenerationStore:
             return None
         return cast("Job", leased)
 
+    def record_asked(self, job: Job, images: int) -> bool:
+        """Record how many images a provider is about to be asked for; False when the lease was
+        lost, and then it must not be asked.
+
+        The condition is the lease, under which the job still runs. Of this and a cancellation one
+        comes first. If the cancellation does, this is refused, no provider is asked, and nothing is
+        charged. If this does, the cancellation finds another `asked` than it read, is refused,
+        and charges what was asked for on its next attempt. What is recorded stays: a job that is
+        queued again after its worker died has been asked for all the same.
+        """
+        try:
+            self._table.update(
+                **_job_key(job["org_id"], job["id"]),
+                expression="SET #asked = :asked",
+                condition="#status = :running AND #lease = :lease",
+                asked=images,
+                running="running",
+                lease=job["lease"],
+            )
+        except ConditionFailed:
+            return False
+        return True
+
     def record_progress(self, job: Job, completed: int) -> bool:
         """Record how many images of a leased job are made; False when the lease was lost, so that a
         worker whose job was canceled or taken over stops early."""
@@ -190,41 +213,58 @@ class GenerationStore:
         ]
         return try_transact(self._client, [finish, *puts, *settle])
 
-    def fail(self, job: Job, code: str, message: str, release: Sequence[Action], now: int) -> bool:
-        """End a job without images and give its credits back, in one transaction.
+    def fail(
+        self,
+        job: Job,
+        code: str,
+        message: str,
+        closing: Sequence[Action],
+        now: int,
+        *,
+        charge: int = 0,
+    ) -> bool:
+        """End a job without images, in one transaction with the actions that settle `charge` of its
+        credits and give the rest back.
 
-        The condition names the status and lease as they were read: a change in between (a worker
-        that settled, another sweep) wins, and this is refused whole.
+        The condition names status, lease and `asked` as they were read: a change in between (a
+        worker that settled or asked a provider, another sweep) wins, and this is refused whole.
         """
-        return self._end(job, "failed", {"code": code, "message": message}, release, now)
+        error = {"code": code, "message": message}
+        return self._end(job, "failed", error, closing, now, charge)
 
     def _end(
         self,
         job: Job,
         status: str,
         error: dict[str, str] | None,
-        release: Sequence[Action],
+        closing: Sequence[Action],
         now: int,
+        charge: int,
     ) -> bool:
-        lease = job.get("lease")
-        same_lease = "#lease = :lease" if lease else "attribute_not_exists(#lease)"
-        values = {"lease": lease} if lease else {}
+        seen: dict[str, Any] = {name: job[name] for name in ("lease", "asked") if name in job}
+        same = [
+            f"#{name} = :{name}" if name in seen else f"attribute_not_exists(#{name})"
+            for name in ("lease", "asked")
+        ]
         finish = self._table.update_action(
             **_job_key(job["org_id"], job["id"]),
             expression="SET #status = :status, #error = :error, #finished_at = :now, "
-            "#sweep_at = #expires_at",
-            condition=f"#status = :seen AND {same_lease}",
+            "#sweep_at = #expires_at, #credits = :charge",
+            condition=" AND ".join(["#status = :seen", *same]),
             status=status,
             error=error,
             seen=job["status"],
             now=now,
-            **values,
+            charge=charge,
+            **seen,
         )
-        return try_transact(self._client, [finish, *release])
+        return try_transact(self._client, [finish, *closing])
 
-    def cancel_generation(self, job: Job, release: Sequence[Action], now: int) -> bool:
+    def cancel_generation(
+        self, job: Job, closing: Sequence[Action], now: int, *, charge: int = 0
+    ) -> bool:
         """Cancel a job, under the same condition as `fail`."""
-        return self._end(job, "canceled", None, release, now)
+        return self._end(job, "canceled", None, closing, now, charge)
 
     def requeue(self, job: Job, sweep_at: int) -> bool:
         """Give a job whose deadline has passed another chance: back to queued, without a lease.

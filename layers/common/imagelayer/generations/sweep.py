@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.credits.store import CreditStore
 from imagelayer.generations.announcements import announce_end
-from imagelayer.generations.jobs import object_keys, release_actions
+from imagelayer.generations.jobs import closing_actions, object_keys
 from imagelayer.generations.store import GenerationStore
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.queue import Queue
@@ -57,10 +57,12 @@ class GenerationSweep:
         return "requeued"
 
     def _give_up(self, job: Job, now: int) -> str | None:
-        end = announce_end(self.webhooks, job, "failed", now, error="timed_out")
-        release = [*release_actions(self.credits, job, now), *end.actions]
+        # That it did not finish is our failure, not its caller's: free, whatever was asked for.
+        ended: Job = {**job, "credits": 0}
+        end = announce_end(self.webhooks, ended, "failed", now, error="timed_out")
+        closing = [*closing_actions(self.credits, job, 0, now), *end.actions]
         message = "The generation did not finish in time."
-        if not self.store.fail(job, "timed_out", message, release, now):
+        if not self.store.fail(job, "timed_out", message, closing, now):
             return None
         end.send()
         return "released"

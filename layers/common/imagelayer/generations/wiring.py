@@ -69,6 +69,7 @@ class GenerationsWiring(Part):
             media=self.media,
             registry=self.part(ImageModelsWiring).registry,
             webhooks=self.part(WebhooksWiring).webhook_outbox,
+            quota_alerts=self.part(CreditsWiring).quota_alerts,
             warn=self.platform.log.warning,
             clock=self.platform.clock,
             sleep=self.platform.sleep,

@@ -13,21 +13,32 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from imagelayer.credits.quota_alerts import QuotaAlerts
-from imagelayer.credits.store import CreditStore, Usage
+from imagelayer.credits.store import CreditStore
 from imagelayer.design.presets import NO_INSETS, SAFE_INSETS
 from imagelayer.generations.announcements import announce_end
-from imagelayer.generations.jobs import release_actions, reservation
+from imagelayer.generations.jobs import (
+    closing_actions,
+    cost_of_asked,
+    reservation,
+    usage_of,
+)
 from imagelayer.generations.store import GenerationStore
-from imagelayer.image_models.image_model import GenerationRefused, ImageModel, ImageRequest
+from imagelayer.image_models.image_model import (
+    CAUSED_BY_CALLER,
+    GenerationRefused,
+    ImageModel,
+    ImageRequest,
+)
 from imagelayer.image_models.registry import Model, Registry
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.objects import ObjectStore
-from imagelayer.platform.table import Action, StoreUnavailable
+from imagelayer.platform.table import StoreUnavailable
 from imagelayer.render import encode
-from imagelayer.render.compositor import TextDoesNotFit, compose
+from imagelayer.render.compositor import Composition, TextDoesNotFit, compose
 from imagelayer.webhooks.outbox import WebhookOutbox
 
 if TYPE_CHECKING:
+    from imagelayer.design.designs import Treatment
     from imagelayer.generations.records import AssetRecord, ImageFailure, Job
 
 # How long the provider may take for all images of a job, which are requested at the same time. The
@@ -133,7 +144,8 @@ class GenerationWorker:
             {"index": index, "code": refusal.code, "message": refusal.message}
             for index, refusal in failed
         ]
-        settle = self._settle(paid, len(made))
+        usage = usage_of(job, len(made), paid["credits"])
+        settle = self.credits.settle(reservation(job), usage, now)
         asset_ids = [asset["id"] for asset in made]
         end = announce_end(self.webhooks, paid, "succeeded", now, asset_ids=asset_ids)
         if self.store.succeed(paid, made, failures, [*settle, *end.actions], now):
@@ -148,12 +160,17 @@ class GenerationWorker:
 
     def _fail(self, job: Job, refusal: GenerationRefused) -> str:
         now = int(self.clock())
-        release = release_actions(self.credits, job, now)
-        end = announce_end(self.webhooks, job, "failed", now, error=refusal.code)
-        release += end.actions
-        if self.store.fail(job, refusal.code, refusal.message, release, now):
+        # What the caller caused is free only while no provider was asked. It can come later: the
+        # worker that asked died, and the brand was deleted before the next attempt.
+        charge = cost_of_asked(job) if refusal.code in CAUSED_BY_CALLER else 0
+        failed: Job = {**job, "credits": charge}
+        end = announce_end(self.webhooks, failed, "failed", now, error=refusal.code)
+        closing = [*closing_actions(self.credits, job, charge, now), *end.actions]
+        if self.store.fail(job, refusal.code, refusal.message, closing, now, charge=charge):
             end.send()
             self._remove_earlier(job)
+            if charge:
+                self.quota_alerts.settled(job["org_id"], list(job.get("draws") or {}), now)
         return "failed"
 
     def _remove(self, assets: Sequence[AssetRecord]) -> None:
@@ -182,10 +199,24 @@ class GenerationWorker:
         source = self._source(job)
         requests = [self._request(job, style, model, source, index) for index in range(job["n"])]
         provider = self.providers[model.provider]()
+        if model.provider != "studio":
+            self._check_before_paying(job, style)
+            if not self.store.record_asked(job, len(requests)):
+                raise LeaseLost
+            job["asked"] = len(requests)  # as it is stored: the job's end names what it has seen
         if len(requests) == 1 or model.provider == "studio":
             return [_generate(provider, request) for request in requests]
         with ThreadPoolExecutor(len(requests)) as pool:
             return list(pool.map(lambda request: _generate(provider, request), requests))
+
+    def _check_before_paying(self, job: Job, style: BrandStyle) -> None:
+        """Lay the brand on a blank: what does not fit it fits no picture of its size, and what
+        cannot be composed or encoded now cannot be later. Raises GenerationRefused, or whatever
+        the compositor raises, before anything is paid for."""
+        blank = Image.new("RGB", (job["width"], job["height"]), "white")
+        _composed(job, style, blank, "none")
+        sample = blank.crop((0, 0, 16, 16))
+        encode.encode(sample, job["output_format"], quality=job.get("quality"))
 
     def _request(
         self, job: Job, style: BrandStyle, model: Model, source: bytes | None, index: int
@@ -212,22 +243,8 @@ class GenerationWorker:
 
     def _brand(self, job: Job, style: BrandStyle, index: int, picture: Image.Image) -> AssetRecord:
         """Lay the brand on a picture and store it; returns the image's record."""
-        try:
-            branded = compose(
-                picture,
-                palette=style.palette,
-                logos=style.logos,
-                corner=job["logo"],
-                watermark=job["mode"] == "test",
-                text=job.get("text"),
-                template=job.get("template"),
-                typography=style.typography,
-                brandmark=style.brandmark or None,
-                treatment=job["treatment"] if job["apply_brand_guidelines"] else "none",
-                insets=SAFE_INSETS.get(job.get("preset") or "", NO_INSETS),
-            )
-        except TextDoesNotFit:
-            raise GenerationRefused("text_does_not_fit") from None
+        treatment = job["treatment"] if job["apply_brand_guidelines"] else "none"
+        branded = _composed(job, style, picture, treatment)
         data = encode.encode(branded.image, job["output_format"], quality=job.get("quality"))
         # A message may be delivered twice at once: each attempt writes objects of its own, so that
         # the one that does not settle cannot touch what the caller paid for.
@@ -286,18 +303,27 @@ class GenerationWorker:
             )
         return Image.open(io.BytesIO(data), formats=("PNG",)).convert("RGBA")
 
-    def _settle(self, job: Job, images: int) -> list[Action]:
-        usage = Usage(
-            key_id=job.get("key_id"),
-            user_id=None if job.get("key_id") else job["actor"],
-            end_user_id=job.get("end_user_id"),
-            model=job["model"],
-            brand_id=job.get("brand_id"),
-            mode=job["mode"],
-            images=images,
-            credits=job["credits"],
+
+def _composed(
+    job: Job, style: BrandStyle, picture: Image.Image, treatment: Treatment
+) -> Composition:
+    """The brand laid on a picture. Raises GenerationRefused."""
+    try:
+        return compose(
+            picture,
+            palette=style.palette,
+            logos=style.logos,
+            corner=job["logo"],
+            watermark=job["mode"] == "test",
+            text=job.get("text"),
+            template=job.get("template"),
+            typography=style.typography,
+            brandmark=style.brandmark or None,
+            treatment=treatment,
+            insets=SAFE_INSETS.get(job.get("preset") or "", NO_INSETS),
         )
-        return self.credits.settle(reservation(job), usage, int(self.clock()))
+    except TextDoesNotFit:
+        raise GenerationRefused("text_does_not_fit") from None
 
 
 def _generate(provider: ImageModel, request: ImageRequest) -> Made:

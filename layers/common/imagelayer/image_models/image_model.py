@@ -41,7 +41,7 @@ class ImageModel(Protocol):
 
 
 class GenerationRefused(Exception):
-    """There will be no picture, and the caller pays nothing.
+    """There will be no picture.
 
     `code` is one of `FAILURES`; `message` is public text and never the provider's.
     """
@@ -68,3 +68,6 @@ FAILURES = {
     "text_does_not_fit": "The text does not fit the image.",
     "timed_out": "The generation did not finish in time.",
 }
+# What the request or its organization caused. All others are failures of the provider or of ours,
+# and cost nothing even where the provider has worked.
+CAUSED_BY_CALLER = frozenset({"brand_missing", "invalid_image", "text_does_not_fit"})
