@@ -9,8 +9,10 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 
 import pytest
 
@@ -18,10 +20,14 @@ from dev.local_cloud import LocalCloud
 from imagelayer.access.key_store import MAX_KEYS
 from imagelayer.credits.ledger import audit
 from imagelayer.generations.sweep import MAX_REQUEUES
+from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.link_tokens import LinkToken
-from imagelayer.identity.records import ResetLink
+from imagelayer.identity.records import Invitation, ResetLink, User
+from imagelayer.identity.roles import managers_of
 from imagelayer.limits.counters import CounterStore, TatMemory
 from imagelayer.limits.rate_limits import Limited, Policy
+from imagelayer.platform.ids import new_id
+from imagelayer.platform.table import Action, StoreUnavailable
 from tests.support import cloud_accounts
 from tests.support.api_clients import PASSWORD, Visitor
 from tests.support.cloud_clients import new_visitor
@@ -234,6 +240,124 @@ def test_the_racy_owner_control_leaves_none(cloud: LocalCloud) -> None:
 
     together(THREADS, step_down)
     assert not [each for each in accounts.query(org) if each["role"] == "owner"]
+
+
+AUTHORITY_ROUNDS = 10
+DOORS = 8  # threads that accept, each one invitation after the other
+GUESTS = 5
+
+
+@dataclass(frozen=True)
+class Inviting:
+    """An organization in which an admin has invitations open, and someone ends that."""
+
+    cloud: LocalCloud
+    end: str
+
+    def members(self, org_id: str) -> set[str]:
+        """The ids of the members there are now."""
+        found = cloud_accounts.organizations(self.cloud).list_members(org_id)
+        return {each["user_id"] for each in found}
+
+    def end_of_authority(self, org_id: str, sender_id: str) -> Sequence[Action]:
+        """The product's transaction that removes the sender or takes the role away."""
+        organizations = cloud_accounts.organizations(self.cloud)
+        accounts = cloud_accounts.accounts(self.cloud)
+        member = organizations.get_member(org_id, sender_id)
+        user = accounts.get_user(sender_id)
+        assert member is not None
+        assert user is not None
+        if self.end == "removal":
+            return accounts.removal_actions(member, user, address_hash(user["email"]))
+        return organizations.role_actions(member, "developer")
+
+    def late_members(self, accept: Callable[[Invitation, User], object]) -> int:
+        """One round: guests accept while the sender's authority ends. Returns how many became
+        members only after it had ended, which is seen by who is a member right then."""
+        owner = cloud_accounts.verified(self.cloud)
+        sender = cloud_accounts.colleague(self.cloud, owner, "admin")
+        guests = [self._guest(owner.org_id, sender.user_id) for _ in range(DOORS * GUESTS)]
+        ending = self.end_of_authority(owner.org_id, sender.user_id)
+        barrier = threading.Barrier(DOORS + 1)
+
+        def accept_some(door: int) -> None:
+            barrier.wait()
+            for guest in guests[door::DOORS]:
+                accept(*guest)
+
+        with ThreadPoolExecutor(DOORS) as pool:
+            accepting = [pool.submit(accept_some, door) for door in range(DOORS)]
+            barrier.wait()
+            cloud_accounts.accounts(self.cloud).commit(ending)
+            in_time = self.members(owner.org_id)
+            for each in accepting:
+                each.result()
+        return len(self.members(owner.org_id) - in_time)
+
+    def _guest(self, org_id: str, sender_id: str) -> tuple[Invitation, User]:
+        now = time.time()
+        email = f"guest-{secrets.token_hex(8)}@example.com"
+        invitation: Invitation = {
+            "id": new_id("inv", now),
+            "org_id": org_id,
+            "email": email,
+            "role": "admin",
+            "invited_by": sender_id,
+            "token_hash": secrets.token_hex(32),
+            "created_at": int(now),
+            "expires_at": int(now) + 600,
+        }
+        cloud_accounts.organizations(self.cloud).create_invitation(invitation)
+        user: User = {
+            "id": new_id("usr", now),
+            "org_id": org_id,
+            "email": email,
+            "name": "Gus Guest",
+            "created_at": int(now),
+            "rev": 0,
+            "verified_at": int(now),
+        }
+        return invitation, user
+
+
+EVERY_END = pytest.mark.parametrize("end", ["removal", "demotion"])
+
+
+@EVERY_END
+def test_no_acceptance_slips_past_the_end_of_the_senders_authority(
+    cloud: LocalCloud, end: str
+) -> None:
+    accounts = cloud_accounts.accounts(cloud)
+
+    def accept(invitation: Invitation, user: User) -> None:
+        address = address_hash(invitation["email"])
+        with suppress(StoreUnavailable):  # met the others too often, and did nothing
+            accounts.accept_invitation(invitation, user, address, None, managers_of("admin"))
+
+    inviting = Inviting(cloud, end)
+    assert sum(inviting.late_members(accept) for _ in range(AUTHORITY_ROUNDS)) == 0
+    assert cloud_accounts.half_made(cloud) == []
+
+
+@EVERY_END
+def test_the_racy_acceptance_control_slips_past_it(cloud: LocalCloud, end: str) -> None:
+    organizations = cloud_accounts.organizations(cloud)
+    table = cloud_accounts.table(cloud, "AccountsTable")
+
+    def accept(invitation: Invitation, user: User) -> None:
+        org_id = invitation["org_id"]
+        if organizations.get_role(org_id, invitation["invited_by"]) != "admin":
+            return
+        member = {"role": invitation["role"], "joined_at": user["created_at"]}
+        table.put({"pk": f"ORG#{org_id}", "sk": f"MEMBER#{user['id']}", **member})
+        made.append((org_id, user["id"]))
+
+    made: list[tuple[str, str]] = []
+    inviting = Inviting(cloud, end)
+    late = any(inviting.late_members(accept) for _ in range(AUTHORITY_ROUNDS))
+    for org_id, user_id in made:  # members without an account, which nothing else should meet
+        table.delete(f"ORG#{org_id}", f"MEMBER#{user_id}")
+    assert late
 
 
 @pytest.mark.promise("sessions-short")

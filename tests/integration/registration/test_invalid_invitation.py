@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 
 from imagelayer.identity.wiring import IdentityWiring
-from tests.support.accounts import accept, confirm, invite, log_in, meanwhile
-from tests.support.api import Account
+from tests.support.accounts import accept, confirm, invite, join, log_in, meanwhile
+from tests.support.api import Account, Answer
+from tests.support.organizations import give_role, remove
 from tests.support.product import Product
 
 FRIEND = "friend@example.com"
@@ -125,6 +127,97 @@ def test_an_invitation_that_is_withdrawn_while_it_is_accepted_creates_no_account
     assert [each.status for each in met] == [204]
     assert (answer.status, answer.json["code"]) == (409, "conflict")
     assert log_in(product, FRIEND).status == 401
+
+
+ENDS_AUTHORITY: dict[str, tuple[str, str, Callable[[Product, Account, Account], Answer]]] = {
+    # The sender's role, that of the invitation, and what takes the authority for it away.
+    "an admin is removed": ("admin", "admin", lambda p, by, m: remove(p, by, m.user_id)),
+    "an admin leaves": ("admin", "viewer", lambda p, _, m: remove(p, m, m.user_id)),
+    "an owner is removed": ("owner", "owner", lambda p, by, m: remove(p, by, m.user_id)),
+    "an owner leaves": ("owner", "developer", lambda p, _, m: remove(p, m, m.user_id)),
+    "an admin becomes a developer": (
+        "admin",
+        "viewer",
+        lambda p, by, m: give_role(p, by, m.user_id, "developer"),
+    ),
+    "an owner becomes an admin": (
+        "owner",
+        "owner",
+        lambda p, by, m: give_role(p, by, m.user_id, "admin"),
+    ),
+    "an owner gives the role up": (
+        "owner",
+        "owner",
+        lambda p, _, m: give_role(p, m, m.user_id, "admin"),
+    ),
+}
+EVERY_END = pytest.mark.parametrize("end", ENDS_AUTHORITY)
+
+
+@EVERY_END
+def test_an_invitation_does_not_outlive_the_authority_of_its_sender(
+    product: Product, owner: Account, end: str
+) -> None:
+    role, invited_as, happen = ENDS_AUTHORITY[end]
+    sender = join(product, owner, "sender@example.com", role)
+    token = invite(product, sender, FRIEND, invited_as)
+    kept = {item["sk"]: item for item in product.items("AccountsTable")}
+    assert happen(product, owner, sender).status < 300
+    assert waiting(product) == []
+    assert refused(product, token)
+    # The condition decides, also where the invitation could not be deleted.
+    (invitation,) = [item for sk, item in kept.items() if sk.startswith("INVITE#")]
+    product.edit("AccountsTable", invitation, **invitation)
+    assert refused(product, token)
+    assert log_in(product, FRIEND).status == 401
+
+
+@EVERY_END
+def test_a_sender_who_loses_the_authority_during_the_acceptance_makes_no_member(
+    product: Product, owner: Account, end: str
+) -> None:
+    """The read before the transaction is a courtesy; its condition decides."""
+    role, invited_as, happen = ENDS_AUTHORITY[end]
+    sender = join(product, owner, "sender@example.com", role)
+    token = invite(product, sender, FRIEND, invited_as)
+    (invitation,) = [
+        item for item in product.items("AccountsTable") if item["sk"].startswith("INVITE#")
+    ]
+
+    def end_it() -> int:
+        status = happen(product, owner, sender).status
+        product.edit("AccountsTable", invitation, **invitation)  # not deleted yet
+        return status
+
+    accounts = product.part("registration", IdentityWiring).account_store
+    with meanwhile(accounts, "get_user_by_address", end_it) as met:
+        answer = accept(product, token)
+    assert met[0] < 300
+    assert (answer.status, answer.json["code"]) == (409, "conflict")
+    assert log_in(product, FRIEND).status == 401
+    assert refused(product, token)
+
+
+@pytest.mark.parametrize(
+    ("role", "invited_as", "new_role"),
+    [("owner", "admin", "admin"), ("admin", "viewer", "owner"), ("owner", "viewer", "admin")],
+)
+def test_an_invitation_that_the_new_role_may_send_stays(
+    product: Product, owner: Account, role: str, invited_as: str, new_role: str
+) -> None:
+    sender = join(product, owner, "sender@example.com", role)
+    token = invite(product, sender, FRIEND, invited_as)
+    assert give_role(product, owner, sender.user_id, new_role).status == 200
+    assert accept(product, token).status == 200
+
+
+def test_the_invitations_of_others_stay(product: Product, owner: Account) -> None:
+    sender = join(product, owner, "sender@example.com", "admin")
+    invite(product, sender, "other@example.com")
+    token = invite(product, owner, FRIEND)
+    assert remove(product, owner, sender.user_id).status < 300
+    assert accept(product, token).status == 200
+    assert waiting(product) == []
 
 
 @pytest.mark.parametrize(

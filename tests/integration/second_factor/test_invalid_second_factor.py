@@ -8,6 +8,7 @@ import pyotp
 
 from tests.support.accounts import (
     account_of,
+    change,
     confirm_enrolment,
     disable,
     enrol,
@@ -38,6 +39,16 @@ def test_a_start_is_good_for_a_quarter_of_an_hour(product: Product, owner: Accou
     product.edit("AccountsTable", user, totp_pending=expired)
     assert is_conflict(confirm_enrolment(product, owner, pyotp.TOTP(secret).now()))
     assert log_in(product, owner.email).status == 200
+
+
+def test_a_setup_that_was_begun_under_the_old_password_is_not_finished(
+    product: Product, owner: Account
+) -> None:
+    """Who knows the old password and no longer the new one must not be left with the secret."""
+    secret = start_enrolment(product, owner).json["secret"]
+    assert change(product, owner).status == 204
+    assert is_conflict(confirm_enrolment(product, owner, pyotp.TOTP(secret).now()))
+    assert "totp" not in user_of(product, owner.user_id)
 
 
 def test_a_second_factor_that_stands_is_not_replaced(product: Product, owner: Account) -> None:

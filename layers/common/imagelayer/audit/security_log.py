@@ -45,7 +45,8 @@ EVENTS: Mapping[str, str] = {
     "session.revoked": "Sessions of end users were revoked",
     "session.cap_reached": "An end user's session had no generations left",
     "member.invited": "A member was invited into the organization",
-    "member.invitation_withdrawn": "An invitation was withdrawn",
+    "member.invitation_withdrawn": "An invitation was withdrawn, or all that a member could "
+    "not send any more",
     "member.joined": "An invitation was accepted, or its token refused",
     "member.role_changed": "A member's role was changed; their sessions were ended",
     "member.removed": "A member left or was removed; their sessions were ended",

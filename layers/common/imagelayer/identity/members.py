@@ -7,10 +7,11 @@ always stays.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from imagelayer.audit.security_log import SecurityLog
+from imagelayer.audit.security_log import CallerLog, SecurityLog
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.identity.records import Member, Organization, User
@@ -21,7 +22,7 @@ from imagelayer.platform.errors import Problem, not_found
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.pages import cut
 from imagelayer.platform.principals import Origin, Principal, Role
-from imagelayer.platform.table import TransactionRefused
+from imagelayer.platform.table import Action, StoreUnavailable, TransactionRefused
 from imagelayer.platform.times import rfc3339
 
 
@@ -76,7 +77,8 @@ class Members:
     def change_role(
         self, principal: Principal, origin: Origin, user_id: str, role: Role
     ) -> dict[str, Any]:
-        """Give a member another role and end their sessions, all or nothing.
+        """Give a member another role and end their sessions, all or nothing. Invitations that they
+        could not send with it are withdrawn.
 
         Raises Problem 403, 404 or 409.
         """
@@ -85,6 +87,8 @@ class Members:
         if not (may_manage(principal.role, member["role"]) and may_manage(principal.role, role)):
             deny(log, "members:write")
         if member["role"] == role:
+            # A call that was cut off after the change is finished by the next one.
+            self._withdraw_invitations(principal, log, user_id, role)
             return _view_member(member, self.accounts.get_user(user_id))
 
         def decide(_user: User) -> Change:
@@ -93,14 +97,17 @@ class Members:
                 raise Problem("conflict", "The member was changed by another request.")
             if fresh["role"] == "owner":
                 self._keep_an_owner(principal)
-            return {}, (), self.organizations.role_actions(fresh, role)
+            actions = self.organizations.role_actions(fresh, role)
+            return {}, (), [*actions, *self._authority_checks(principal, log, user_id)]
 
         user = self.user_changes.change(user_id, decide)
         log.record("member.role_changed", reason=f"{user_id} {role}")
+        self._withdraw_invitations(principal, log, user_id, role)
         return _view_member({**member, "role": role}, user)
 
     def remove_member(self, principal: Principal, origin: Origin, user_id: str) -> None:
-        """Remove a member, or leave; membership, account and sessions end together.
+        """Remove a member, or leave; membership, account and sessions end together, and the
+        invitations that they sent are withdrawn.
 
         Raises Problem 403, 404 or 409. What the member made, API keys included, is the
         organization's and stays.
@@ -120,20 +127,53 @@ class Members:
             member = self._need(principal, user_id)
             if member["role"] == "owner":
                 self._keep_an_owner(principal)
+            checks = self._authority_checks(principal, log, user_id)
             try:
                 # Each refusal means that another change of the same member went through.
                 self.accounts.commit(
                     [
                         *self.accounts.removal_actions(member, user, address_hash(user["email"])),
                         *self.user_changes.end_actions(user_id),
+                        *checks,
                     ]
                 )
             except TransactionRefused:
                 continue
-            self.accounts.forget_places(user_id)
             log.record("member.removed", reason=user_id)
+            self._withdraw_invitations(principal, log, user_id)
+            with suppress(StoreUnavailable):  # they tell nothing without the user, and expire
+                self.accounts.forget_places(user_id)
             return
         raise Problem("conflict", "The member was changed by another request. Try again.")
+
+    def _authority_checks(self, principal: Principal, log: CallerLog, user_id: str) -> list[Action]:
+        """Conditions that the caller still has the role that their session was opened with.
+
+        A change of it ends the session, but not a request that was admitted before; without the
+        condition such a request would act with the role that was just taken away. Of the two
+        changes the later one is refused. On one's own membership the change has its own condition.
+        """
+        role = principal.role
+        if user_id == principal.actor:
+            return []
+        if self.organizations.get_role(principal.org_id, principal.actor) != role:
+            deny(log, "members:write")
+        return [self.organizations.role_check(principal.org_id, principal.actor, [role])]
+
+    def _withdraw_invitations(
+        self, principal: Principal, log: CallerLog, user_id: str, role: str = ""
+    ) -> None:
+        """Withdraw what a member has open and could not send any more with `role`.
+
+        They cannot be accepted any more in any case, so one that cannot be deleted now may stay
+        until it expires.
+        """
+        with suppress(StoreUnavailable):
+            count = self.organizations.withdraw_invitations_of(
+                principal.org_id, user_id, lambda each: not may_manage(role, each["role"])
+            )
+            if count:
+                log.record("member.invitation_withdrawn", reason=f"{user_id} {count} open")
 
     def _end_sessions_without_second_factor(self, org_id: str) -> None:
         for member in self.organizations.list_members(org_id):

@@ -10,19 +10,22 @@ What changes people and their organization together is in `store.AccountStore`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from imagelayer.identity.records import Invitation, Member, Organization
 from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.principals import Role
-from imagelayer.platform.table import Action, ConditionFailed, Item, Table
+from imagelayer.platform.table import Action, ConditionFailed, Item, Table, transact
+
+TRANSACTION_ACTIONS = 100  # TransactWriteItems, DynamoDB API reference
 
 
 class OrganizationStore:
     """Organizations."""
 
     def __init__(self, client: Any, table: Table) -> None:
+        self._client = client
         self._table = table
         self._idempotency = IdempotencyStore(client, table)
 
@@ -74,6 +77,10 @@ class OrganizationStore:
             after=f"MEMBER#{after}" if after else None,
         )
         return [_member(each) for each in found]
+
+    def role_check(self, org_id: str, user_id: str, roles: Sequence[Role]) -> Action:
+        """A transaction's condition that a user is still a member and has one of `roles`."""
+        return role_check(self._table, org_id, user_id, roles)
 
     def role_actions(self, member: Member, role: Role) -> list[Action]:
         """Give a member another role, inside a transaction.
@@ -147,6 +154,27 @@ class OrganizationStore:
             return False
         return True
 
+    def withdraw_invitations_of(
+        self, org_id: str, user_id: str, withdrawn: Callable[[Invitation], bool]
+    ) -> int:
+        """Delete the invitations that a member sent and that `withdrawn` chooses; returns how many.
+
+        Not one transaction, and none is needed: they cannot be accepted any more
+        (`AccountStore.accept_invitation`). There are at most as many as the limit on invitations
+        admits in the days that they are kept.
+        """
+        found = cast("list[Invitation]", self._table.query(f"ORG#{org_id}", prefix="INVITE#"))
+        chosen = [each for each in found if each["invited_by"] == user_id and withdrawn(each)]
+        for start in range(0, len(chosen), TRANSACTION_ACTIONS):
+            transact(
+                self._client,
+                [
+                    self._table.delete_action(**invitation_key(org_id, each["id"]))
+                    for each in chosen[start : start + TRANSACTION_ACTIONS]
+                ],
+            )
+        return len(chosen)
+
     def reserve_notice(self, org_id: str, key: str, message_id: str, expires_at: int) -> bool:
         """Reserve a mail that is sent once; False when another message has reserved it.
 
@@ -167,6 +195,19 @@ class OrganizationStore:
         except ConditionFailed:
             return False
         return True
+
+
+def role_check(table: Table, org_id: str, user_id: str, roles: Sequence[Role]) -> Action:
+    """A transaction's condition that a user is still a member and has one of `roles`.
+
+    A membership that is gone has no role, and is refused.
+    """
+    values = {f"role_{number}": role for number, role in enumerate(roles)}
+    return table.check_action(
+        **member_key(org_id, user_id),
+        condition=f"#role IN ({', '.join(f':{name}' for name in values)})",
+        **values,
+    )
 
 
 def owner_count_actions(table: Table, org_id: str, *, gained: bool, lost: bool) -> list[Action]:

@@ -25,6 +25,10 @@ from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import StoreUnavailable
 
+# What was begun under the old password: another reset link, and a second factor whose setup it was
+# entered for.
+_REVOKED = ("reset", "totp_pending")
+
 
 @dataclass(frozen=True)
 class PasswordChanges:
@@ -69,7 +73,7 @@ class PasswordChanges:
         def decide(fresh: User) -> Change:
             if not _may_reset(fresh, link, now):
                 raise self._refused(origin, fresh)
-            return {"password_hash": new_hash, "reset_with": link.hash}, ("reset",), ()
+            return {"password_hash": new_hash, "reset_with": link.hash}, _REVOKED, ()
 
         self.user_changes.change(user["id"], decide)
         self._acknowledge(origin, user, now)
@@ -105,7 +109,7 @@ class PasswordChanges:
         def decide(fresh: User) -> Change:
             if fresh["password_hash"] != seen:
                 raise Problem("conflict", "The password was changed by another request.")
-            return {"password_hash": new_hash}, ("reset",), ()
+            return {"password_hash": new_hash}, _REVOKED, ()
 
         self.user_changes.change(user["id"], decide, keep=principal.session_id)
         log.record("auth.password_changed")

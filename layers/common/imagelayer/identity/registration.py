@@ -31,7 +31,8 @@ from imagelayer.identity.passwords import (
     salt_of_address,
     verify_password,
 )
-from imagelayer.identity.records import Organization, ResetLink, SignUp, User
+from imagelayer.identity.records import Invitation, Organization, ResetLink, SignUp, User
+from imagelayer.identity.roles import managers_of, may_manage
 from imagelayer.identity.store import AccountStore
 from imagelayer.identity.turnstile import CaptchaRefused, CaptchaUnavailable, Turnstile
 from imagelayer.limits.counters import CounterStore
@@ -179,7 +180,12 @@ class Registration:
             if link and known
             else None
         )
-        if link is None or invitation is None or not link.is_kept_as(invitation.get("token_hash")):
+        if (
+            link is None
+            or invitation is None
+            or not link.is_kept_as(invitation.get("token_hash"))
+            or not self._is_backed(invitation)
+        ):
             if link is not None and known and self._joined_before(link, password):
                 return
             self.security.record("member.joined", "failure", origin, reason="invalid token")
@@ -212,13 +218,19 @@ class Registration:
             "joined_with": link.hash,
         }
         if not self.accounts.accept_invitation(
-            invitation, user, address, holder
+            invitation, user, address, holder, managers_of(invitation["role"])
         ) and not self._joined_before(link, password):
             raise Problem("conflict", "The invitation was changed by another request. Try again.")
         self._acknowledge(user["id"], "joined_with")
         self.security.record(
             "member.joined", "success", origin, org_id=user["org_id"], actor=user["id"]
         )
+
+    def _is_backed(self, invitation: Invitation) -> bool:
+        """Whether its sender may still invite with its role. An early check; the transaction
+        enforces it under concurrency."""
+        inviter = self.organizations.get_role(invitation["org_id"], invitation["invited_by"])
+        return inviter is not None and may_manage(inviter, invitation["role"])
 
     def _confirm(self, user: User, link: LinkToken, now: float) -> bool:
         if link.is_kept_as(user.get("verified_with")):

@@ -26,6 +26,7 @@ from imagelayer.identity.organization_store import (
     member_key,
     organization_key,
     owner_count_actions,
+    role_check,
 )
 from imagelayer.identity.records import (
     AddressReservation,
@@ -321,7 +322,12 @@ class AccountStore:
         ]
 
     def accept_invitation(
-        self, invitation: Invitation, user: User, address: str, holder: User | None
+        self,
+        invitation: Invitation,
+        user: User,
+        address: str,
+        holder: User | None,
+        managers: Sequence[Role],
     ) -> bool:
         """Turn an invitation into a user and a membership: all or nothing.
 
@@ -329,9 +335,13 @@ class AccountStore:
         confirmed. An invitation's link shows that its holder reads the mailbox, so the unconfirmed
         account gives way, with its empty organization.
 
+        An invitation has the authority of the member who sent it, now and not when it was sent:
+        they must still be a member with one of the roles `managers`.
+
         False, and then nothing is written, when the invitation was used or withdrawn since, when
-        another account reserved the address, or when the holder confirmed. Of two acceptances of
-        one invitation the second finds it gone.
+        its sender was removed or lost the role, when another account reserved the address, or when
+        the holder confirmed. Of two acceptances of one invitation the second finds it gone; of an
+        acceptance and the removal of its sender, an acceptance that comes first holds.
         """
         org_id = invitation["org_id"]
         actions = [
@@ -340,6 +350,7 @@ class AccountStore:
                 condition="#token_hash = :token_hash",
                 token_hash=invitation.get("token_hash"),
             ),
+            role_check(self._table, org_id, invitation["invited_by"], managers),
             self._new_user_action(user),
             self._new_member_action(user, invitation["role"]),
             *(

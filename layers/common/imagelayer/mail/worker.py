@@ -22,6 +22,7 @@ from imagelayer.identity.link_tokens import (
 )
 from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.identity.records import PendingSignUp, ResetLink, SignUp, User
+from imagelayer.identity.roles import may_manage
 from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES, Limited
@@ -254,6 +255,9 @@ class MailWorker:
         invitation = self.organizations.get_invitation(org_id, invitation_id, int(now))
         if invitation is None:
             return
+        sender = self.organizations.get_role(org_id, invitation["invited_by"])
+        if sender is None or not may_manage(sender, invitation["role"]):
+            return  # its link could not be used
         inviter = self.accounts.get_user(invitation["invited_by"])
         organization = self.organizations.get_organization(org_id)
 
