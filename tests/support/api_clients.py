@@ -64,7 +64,7 @@ class Visitor:
 
     def __post_init__(self) -> None:
         transport = httpx.HTTPTransport(local_address=self.address)
-        self.http = httpx.Client(base_url=self.base_url, transport=transport, timeout=30)
+        self.http = httpx.Client(base_url=self.base_url, transport=transport, timeout=90)
 
     def call(
         self, method: str, path: str, *, token: str | None = None, **parts: Any
