@@ -181,13 +181,7 @@ def cases_of(cloud: LocalCloud, owners: list[Visitor]) -> Iterator[Case]:
         return Case(function, kind, event, status)
 
     def sign_up(_: int) -> dict[str, str]:
-        return {
-            "email": f"{new_address()}@example.com",
-            "password": PASSWORD,
-            "name": "Cold Start",
-            "organization_name": "Cold",
-            "turnstile_token": CAPTCHA,
-        }
+        return {"email": f"{new_address()}@example.com", "turnstile_token": CAPTCHA}
 
     def log_in(run: int) -> dict[str, str]:
         return {"email": owners[run % OWNERS].email, "password": PASSWORD}

@@ -14,9 +14,6 @@ def register(call: Call[IdentityWiring]) -> Reply:
         call.origin,
         call.now,
         email=call.body.email,
-        password=call.body.password,
-        name=call.body.name,
-        organization_name=call.body.organization_name,
         turnstile_token=call.body.turnstile_token,
     )
     return Reply({"status": "verification_sent"})
@@ -29,7 +26,15 @@ def get_verification_page(call: Call[IdentityWiring]) -> Reply:
 
 @app.route("POST /v1/auth/verify-email")
 def verify_email(call: Call[IdentityWiring]) -> Reply:
-    return Reply(call.wiring.registration.verify_email(call.origin, call.now, call.body.token))
+    call.wiring.registration.verify_email(
+        call.origin,
+        call.now,
+        token=call.body.token,
+        name=call.body.name,
+        organization_name=call.body.organization_name,
+        password=call.body.password,
+    )
+    return Reply({"status": "verified"})
 
 
 @app.route("POST /v1/auth/verify-email/resend")

@@ -21,12 +21,8 @@ import pytest
 
 from dev.local_cloud import LocalCloud
 from imagelayer.generations.sweep import MAX_REQUEUES
-from imagelayer.identity.email_policy import address_hash
-from imagelayer.identity.records import Organization, User
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import Item
-from tests.support import cloud_accounts
-from tests.support.cloud_clients import new_visitor
 from tests.support.cloud_organizations import ALLOWANCE, Shop, invoke, new_shop, new_trace
 
 FAULTS = ("throttle", "500", "timeout", "drop-after-write", "die")
@@ -310,7 +306,7 @@ def delete_a_waiting_job(cloud: LocalCloud) -> Attempt:
 
 
 def sweep(cloud: LocalCloud) -> Attempt:
-    """One of each kind at once: a lost message, a dead worker, expired media, a lost sign-up.
+    """One of each kind at once: a lost message, a dead worker, expired media.
 
     Each is in an index partition of its own, so that the order of the calls is always the same.
     """
@@ -319,7 +315,6 @@ def sweep(cloud: LocalCloud) -> Attempt:
     assert shop.generations.lease_generation(shop.org_id, dead["id"], "dead", now(), now() + 150)
     deliver_until_done(cloud, old)
     assert len(shop.objects()) == 1
-    user = unconfirmed(cloud)
     # Due at last, all at once: the scheduled sweep may come at any moment.
     shop.edit(lost, sweep_shard="0", sweep_at=now() - 1)
     shop.edit(dead, sweep_shard="1", sweep_at=now() - 1, requeues=MAX_REQUEUES)
@@ -331,7 +326,7 @@ def sweep(cloud: LocalCloud) -> Attempt:
     def go_on() -> None:
         for _ in range(DELIVERIES):
             swept = invoke(cloud, "CleanupFunction", {})
-            if swept is not None and not swept["failed"] and not due(cloud, shop, user):
+            if swept is not None and not swept["failed"] and not due(shop):
                 break
         finish(cloud, shop)
 
@@ -345,10 +340,6 @@ def sweep(cloud: LocalCloud) -> Attempt:
         assert shop.counted() == 2
         assert len(shop.objects()) == 1
         assert not any("available" in each or "#" in each for each in ledger(shop))
-        assert cloud_accounts.accounts(cloud).get_user(user["id"]) is None
-        assert (
-            cloud_accounts.accounts(cloud).get_user_by_address(address_hash(user["email"])) is None
-        )
 
     return Attempt(send, go_on, holds)
 
@@ -358,39 +349,9 @@ def ledger(shop: Shop) -> list[str]:
     return [each for each in shop.broken() if "images" not in each and "credits used" not in each]
 
 
-def unconfirmed(cloud: LocalCloud) -> User:
-    """Someone who signed up long ago and never confirmed."""
-    visitor = new_visitor(cloud)
-    user: User = {
-        "id": new_id("usr", now()),
-        "org_id": new_id("org", now()),
-        "email": visitor.email,
-        "name": "Nobody",
-        "created_at": now() - 30 * 86_400,
-        "rev": 0,
-    }
-    organization: Organization = {
-        "id": user["org_id"],
-        "name": "None",
-        "created_at": now(),
-        "owners": 1,
-    }
-    assert (
-        cloud_accounts.accounts(cloud).create_account(
-            user, organization, address_hash(visitor.email)
-        )
-        is None
-    )
-    cloud_accounts.table(cloud, "AccountsTable").update(
-        f"USER#{user['id']}", "USER", "SET #sweep_shard = :shard", shard="3"
-    )
-    return user
-
-
-def due(cloud: LocalCloud, shop: Shop, user: User) -> bool:
+def due(shop: Shop) -> bool:
     """Whether the sweep has left something that was due."""
-    jobs = [job for job in shop.jobs() if job["sweep_at"] <= now()]
-    return bool(jobs) or cloud_accounts.accounts(cloud).get_user(user["id"]) is not None
+    return any(job["sweep_at"] <= now() for job in shop.jobs())
 
 
 @dataclass(frozen=True)

@@ -193,7 +193,7 @@ def tokens_waiting(cloud: LocalCloud) -> set[str]:
     """The hashes of all link tokens that may still be used."""
     found = set()
     for item in cloud_accounts.items(cloud, "AccountsTable"):
-        for waiting in (item, item.get("pending"), item.get("reset")):
+        for waiting in (item, item.get("link"), item.get("reset")):
             if waiting and "token_hash" in waiting:
                 found.add(waiting["token_hash"])
     return found

@@ -55,14 +55,13 @@ def request_for(row: Route, owner: Visitor) -> tuple[str, dict[str, Any]]:
         invitation_id="inv_" + "0" * 26,
     )
     bodies: dict[str, dict[str, Any]] = {
-        "register": {
-            "email": "denied@example.com",
-            "password": PASSWORD,
+        "register": {"email": "denied@example.com", "turnstile_token": CAPTCHA},
+        "verifyEmail": {
+            "token": "0" * 64 + "." + "a" * 43,
             "name": "Denied",
             "organization_name": "Denied",
-            "turnstile_token": CAPTCHA,
+            "password": PASSWORD,
         },
-        "verifyEmail": {"token": "0" * 26 + "." + "a" * 43},
         "resendVerification": {"email": owner.email},
         "login": {"email": owner.email, "password": PASSWORD},
         "acceptInvitation": {"token": "x" * 90, "name": "Denied", "password": PASSWORD},

@@ -22,7 +22,7 @@ from imagelayer.credits.ledger import audit
 from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.link_tokens import LinkToken
-from imagelayer.identity.records import Invitation, ResetLink, User
+from imagelayer.identity.records import Invitation, MailedLink, User
 from imagelayer.identity.roles import managers_of
 from imagelayer.limits.counters import CounterStore, TatMemory
 from imagelayer.limits.rate_limits import Limited, Policy
@@ -123,13 +123,107 @@ def test_500_racing_sign_ups_with_one_email_make_one_account(cloud: LocalCloud) 
     # A busy machine may leave a few unanswered in time, which are then refused and do nothing.
     assert set(answers) <= {202, 503}
     assert answers.count(202) > 0.95 * SIGN_UPS
-    users = [
-        item["email"]
-        for item in cloud_accounts.items(cloud, "AccountsTable")
-        if item["sk"] == "USER" and item["email"].startswith(name)
-    ]
-    assert sorted(users) == [f"{name}+news@example.com", email]
+    cloud_accounts.settle(cloud, seconds=60)
+    assert emails_of(cloud, "SIGNUP", name) == [f"{name}+news@example.com", email]
+    assert emails_of(cloud, "USER", name) == []
+    for each in (email, f"{name}+news@example.com"):
+        link = link_of(cloud, each)
+        statuses = together(THREADS, lambda number, link=link: confirm(cloud, link, number))  # type: ignore[misc]
+        assert sorted(set(statuses)) == [200, 400]
+        assert statuses.count(200) == 1
+    assert emails_of(cloud, "USER", name) == [f"{name}+news@example.com", email]
     assert cloud_accounts.half_made(cloud) == []
+
+
+def emails_of(cloud: LocalCloud, kind: str, name: str) -> list[str]:
+    """The addresses of the items of a kind that begin with a name, in order."""
+    items = cloud_accounts.items(cloud, "AccountsTable")
+    found = [item["email"] for item in items if item["sk"] == kind]
+    return sorted(each for each in found if each.startswith(name))
+
+
+def link_of(cloud: LocalCloud, email: str) -> LinkToken:
+    """Another link of a sign-up, in place of the mailed one."""
+    address, expires_at = address_hash(email), int(time.time()) + 600
+    store, link = cloud_accounts.accounts(cloud), LinkToken.new(f"email_{address}")
+    store.keep_sign_up(email, address, expires_at)
+    kept: MailedLink = {"token_hash": link.hash, "expires_at": expires_at}
+    assert store.set_sign_up_link(address, kept, expires_at)
+    return link
+
+
+def password_of(number: int) -> str:
+    """The password that one of many racers chooses."""
+    return f"{PASSWORD}, number {number}"
+
+
+def confirm(cloud: LocalCloud, link: LinkToken, number: int) -> int:
+    """Confirm from an address of its own, with a password of its own."""
+    visitor = new_visitor(cloud)
+    return visitor.verify(token=link.text, password=password_of(number)).status_code
+
+
+@pytest.mark.promise("email-unique")
+@pytest.mark.promise("verified-first")
+def test_of_racing_confirmations_with_one_link_the_one_that_is_answered_chose_the_password(
+    cloud: LocalCloud,
+) -> None:
+    visitor = new_visitor(cloud)
+    link = link_of(cloud, visitor.email)
+    answers = together(THREADS, lambda number: confirm(cloud, link, number))
+    assert set(answers) <= {200, 400}
+    assert answers.count(200) == 1
+    winner = answers.index(200)
+    visitor.password = password_of(winner)
+    assert visitor.log_in().status_code == 200
+    visitor.password = password_of((winner + 1) % THREADS)
+    assert visitor.log_in().status_code == 401
+    assert cloud_accounts.half_made(cloud) == []
+
+
+@pytest.mark.promise("email-unique")
+def test_of_confirmations_and_acceptances_that_race_for_one_address_one_wins(
+    cloud: LocalCloud,
+) -> None:
+    """A sign-up and the invitations of two organizations, each with its own link."""
+    email = new_visitor(cloud).email
+    link = link_of(cloud, email)
+    invitations = [invitation_of(cloud, email) for _ in range(2)]
+
+    def take(number: int) -> int:
+        if number % 3 == 2:
+            return confirm(cloud, link, number)
+        body = {
+            "token": invitations[number % 3].text,
+            "name": "Fred",
+            "password": password_of(number),
+        }
+        return new_visitor(cloud).call("POST", "/v1/auth/invitations/accept", json=body).status_code
+
+    answers = together(THREADS, take)
+    assert set(answers) <= {200, 400, 409}
+    assert answers.count(200) == 1
+    assert emails_of(cloud, "USER", email) == [email]
+    assert cloud_accounts.half_made(cloud) == []
+
+
+def invitation_of(cloud: LocalCloud, email: str) -> LinkToken:
+    """The link of an invitation into an organization of its own."""
+    owner, now = cloud_accounts.verified(cloud), time.time()
+    link = LinkToken.new(owner.org_id, new_id("inv", now))
+    cloud_accounts.organizations(cloud).create_invitation(
+        {
+            "id": link.owner[1],
+            "org_id": owner.org_id,
+            "email": email,
+            "role": "viewer",
+            "invited_by": owner.user_id,
+            "token_hash": link.hash,
+            "created_at": int(now),
+            "expires_at": int(now) + 600,
+        }
+    )
+    return link
 
 
 def test_the_racy_sign_up_control_makes_more_than_one_account(cloud: LocalCloud) -> None:
@@ -145,14 +239,14 @@ def test_the_racy_sign_up_control_makes_more_than_one_account(cloud: LocalCloud)
     assert sum(together(SIGN_UPS, sign_up)) > 1
 
 
-def test_of_racing_confirmations_acceptances_and_resets_one_wins(cloud: LocalCloud) -> None:
+def test_of_racing_resets_one_wins(cloud: LocalCloud) -> None:
     """One link, many clicks: one effect, and every click that is answered gets the truth."""
     visitor = cloud_accounts.verified(cloud)
     link = LinkToken.new(visitor.user_id)
-    expiry: ResetLink = {"token_hash": link.hash, "expires_at": int(time.time()) + 600}
+    expiry: MailedLink = {"token_hash": link.hash, "expires_at": int(time.time()) + 600}
     assert cloud_accounts.accounts(cloud).set_reset(visitor.user_id, expiry)
     clickers = [new_visitor(cloud) for _ in range(THREADS)]
-    passwords = [f"{PASSWORD}, number {number}" for number in range(THREADS)]
+    passwords = [password_of(number) for number in range(THREADS)]
 
     def reset(number: int) -> int:
         body = {"token": link.text, "password": passwords[number]}
@@ -316,6 +410,7 @@ class Inviting:
             "created_at": int(now),
             "rev": 0,
             "verified_at": int(now),
+            "password_hash": "none",
         }
         return invitation, user
 
@@ -332,7 +427,7 @@ def test_no_acceptance_slips_past_the_end_of_the_senders_authority(
     def accept(invitation: Invitation, user: User) -> None:
         address = address_hash(invitation["email"])
         with suppress(StoreUnavailable):  # met the others too often, and did nothing
-            accounts.accept_invitation(invitation, user, address, None, managers_of("admin"))
+            accounts.accept_invitation(invitation, user, address, managers_of("admin"))
 
     inviting = Inviting(cloud, end)
     assert sum(inviting.late_members(accept) for _ in range(AUTHORITY_ROUNDS)) == 0

@@ -73,9 +73,14 @@ def is_logged_in(product: Product, token: str) -> bool:
     return answer.status == 200
 
 
-def confirm(product: Product, token: str) -> Answer:
-    """Confirm an address with the token of its mail."""
-    return product.call("POST", "/v1/auth/verify-email", body={"token": token})
+def confirm(product: Product, token: str, password: str = PASSWORD, **changes: str) -> Answer:
+    """Create the account of a sign-up with the token of its mail."""
+    return product.confirm(token, password=password, **changes)
+
+
+def resend(product: Product, email: str, *, ip: str = HOME) -> Answer:
+    """Ask for another verification mail."""
+    return product.call("POST", "/v1/auth/verify-email/resend", body={"email": email}, ip=ip)
 
 
 def forgot(product: Product, email: str, *, ip: str = HOME) -> Answer:

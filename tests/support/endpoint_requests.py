@@ -29,14 +29,13 @@ PICTURE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 BODIES: dict[str, Any] = {
-    "POST /v1/auth/register": {
-        "email": "new@example.com",
-        "password": PASSWORD,
+    "POST /v1/auth/register": {"email": "new@example.com", "turnstile_token": CAPTCHA},
+    "POST /v1/auth/verify-email": {
+        "token": "x" * 60,
         "name": "Dev",
         "organization_name": "Org",
-        "turnstile_token": CAPTCHA,
+        "password": PASSWORD,
     },
-    "POST /v1/auth/verify-email": {"token": "x" * 60},
     "POST /v1/auth/verify-email/resend": {"email": "new@example.com"},
     "POST /v1/auth/login": {"email": "new@example.com", "password": PASSWORD},
     "POST /v1/auth/invitations/accept": {"token": "x" * 90, "name": "Dev", "password": PASSWORD},

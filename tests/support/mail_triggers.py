@@ -7,15 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.support import accounts, leak_reports, organizations
-from tests.support.api import Account, Answer
+from tests.support.api import Account
 from tests.support.product import Product
 
 FRIEND = "friend@example.com"
-
-
-def resend(product: Product, email: str) -> Answer:
-    """Ask for another verification mail."""
-    return product.call("POST", "/v1/auth/verify-email/resend", body={"email": email})
 
 
 def _rotate(product: Product, owner: Account) -> None:
@@ -28,7 +23,7 @@ def _rotate(product: Product, owner: Account) -> None:
 def _resend_to_newcomer(product: Product, _: Account) -> None:
     product.register(FRIEND)
     product.deliver_mail()
-    resend(product, FRIEND)
+    accounts.resend(product, FRIEND)
 
 
 def _reset_of_newcomer(product: Product, _: Account) -> None:

@@ -249,12 +249,8 @@ DELETE = "dynamodb:DeleteItem"
     [
         ("CreditsTable", set()),
         ("EventsTable", set()),
-        # An invitation that is accepted; a member who is removed; a sign-up whose mail is out, or
-        # that no one confirmed.
-        (
-            "AccountsTable",
-            {"RegistrationFunction", "OrganizationFunction", "MailFunction", "CleanupFunction"},
-        ),
+        # A sign-up that is confirmed; an invitation that is accepted; a member who is removed.
+        ("AccountsTable", {"RegistrationFunction", "OrganizationFunction"}),
         ("KeysTable", {"KeyRotationFunction", "LeakedKeysFunction"}),
         ("BrandsTable", {"BrandFunction"}),
         ("WebhooksTable", {"WebhooksFunction"}),

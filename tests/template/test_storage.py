@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dev.template import Resolver
-from imagelayer.identity.registration import SIGN_UP_SECONDS
+from imagelayer.identity.link_tokens import SIGN_UP_SECONDS
 from imagelayer.webhooks.delivery import LEASE_SECONDS
 from imagelayer.webhooks.sender import TIMEOUT_SECONDS
 from imagelayer.webhooks.store import MESSAGE_SECONDS

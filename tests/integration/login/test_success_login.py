@@ -416,11 +416,3 @@ def test_a_new_pepper_ends_no_session_and_no_link(product: Product, owner: Accou
     assert refresh(product, owner.cookie).status == 200
     assert reset(product, token).status == 204
     assert log_in(product, owner.email, NEW_PASSWORD).status == 200
-
-
-def test_a_sign_up_from_before_a_new_pepper_can_still_be_confirmed(product: Product) -> None:
-    product.register("dev@example.com")
-    token = product.newest_token()
-    rotate_pepper(product)
-    assert product.call("POST", "/v1/auth/verify-email", body={"token": token}).status == 200
-    assert log_in(product, "dev@example.com").status == 200

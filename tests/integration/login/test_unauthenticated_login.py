@@ -16,7 +16,6 @@ from tests.support.accounts import (
     SAFARI,
     calls,
     change,
-    confirm,
     cookie_of,
     forgot,
     is_logged_in,
@@ -83,44 +82,35 @@ def test_the_same_work_is_done_whether_or_not_the_address_has_an_account(
     assert made[owner.email].count("bcrypt 4") == 1
 
 
-@pytest.mark.promise("verified-first")
+@pytest.mark.promise("verified-first", "email-unique")
 @pytest.mark.parametrize("mailed", [False, True])
-def test_before_the_address_is_confirmed_no_one_logs_in(product: Product, mailed: bool) -> None:
+def test_an_address_that_is_not_confirmed_is_answered_like_one_without_an_account(
+    product: Product, mailed: bool
+) -> None:
     product.register("dev@example.com")
     if mailed:
         product.mails()
     refused = log_in(product, "dev@example.com")
-    assert (refused.status, refused.json["code"]) == (
-        (403, "email_not_verified") if mailed else (401, "invalid_credentials")
-    )
+    unknown = log_in(product, "nobody@example.com")
+    assert (refused.status, refused.json["code"]) == (401, "invalid_credentials")
+    assert refused.json["detail"] == unknown.json["detail"]
     assert not refused.cookies
     assert product.items("SessionsTable") == []
 
 
-@pytest.mark.promise("verified-first")
-def test_a_contested_account_cannot_be_logged_in_to_before_its_password_is_chosen(
-    product: Product,
+@pytest.mark.promise("email-unique")
+def test_a_sign_up_and_a_login_do_not_tell_whether_the_address_had_an_account(
+    product: Product, owner: Account
 ) -> None:
-    passwords = ("the strangers own password", PASSWORD)
-    for password in passwords:
-        product.register("dev@example.com", password=password)
+    """Who signs up with an address and tries a password there learns nothing of either."""
+    answers = []
+    for email in (owner.email, "free@example.com"):
+        signed_up = product.register(email)
         product.mails()
-    before = [log_in(product, "dev@example.com", password).status for password in passwords]
-    assert before == [401, 403]
-    assert confirm(product, product.newest_token()).status == 200
-    after = [log_in(product, "dev@example.com", password) for password in passwords]
-    assert [(each.status, each.json["code"]) for each in after] == [
-        (401, "invalid_credentials")
-    ] * 2
-    assert product.items("SessionsTable") == []
-
-
-def test_an_unconfirmed_account_is_not_revealed_to_someone_without_its_password(
-    product: Product,
-) -> None:
-    product.register("dev@example.com")
-    product.mails()
-    assert log_in(product, "dev@example.com", "not the right password").status == 401
+        tried = log_in(product, email, "the strangers own password", ip=ELSEWHERE)
+        answers.append((signed_up.status, signed_up.text, tried.status, tried.json["detail"]))
+    assert answers[0] == answers[1]
+    assert (answers[0][0], answers[0][2]) == (202, 401)
 
 
 @pytest.mark.promise("sessions-short", "auth-logged")

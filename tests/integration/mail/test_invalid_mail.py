@@ -78,7 +78,7 @@ def test_ids_that_are_none_find_no_one(product: Product, owner: Account) -> None
     for about in (
         {"kind": "new_place", "user_id": "usr_nobody"},
         {"kind": "new_place", "user_id": ""},
-        {"kind": "sign_up", "sign_up": "x"},
+        {"kind": "sign_up", "address": "0" * 64},
         {"kind": "reset", "address": "0" * 64},
         {"kind": "verification", "address": owner.email},
         {"kind": "invitation", "org_id": owner.org_id, "invitation_id": "x"},

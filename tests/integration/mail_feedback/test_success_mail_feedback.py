@@ -9,7 +9,7 @@ import pytest
 
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.platform.table import StoreUnavailable
-from tests.support import accounts, mail_triggers, sent_mail
+from tests.support import accounts, sent_mail
 from tests.support.api import Account
 from tests.support.product import Product
 
@@ -156,7 +156,7 @@ def test_an_answer_does_not_tell_whether_mail_to_an_address_has_stopped(
     for call in (
         product.register,
         lambda email: accounts.forgot(product, email),
-        lambda email: mail_triggers.resend(product, email),
+        lambda email: accounts.resend(product, email),
     ):
         stopped, open_ = call("refused@example.com"), call("another@example.com")
         assert (stopped.status, stopped.text) == (open_.status, open_.text)

@@ -34,8 +34,6 @@ def test_events_are_read_newest_first_with_what_was_logged(
         "key.created",
         "auth.login",
         "auth.verify_email",
-        "auth.verification_sent",
-        "auth.register",
     ]
     newest = rows[0]
     (logged,) = product.security_events("key.revoked")
@@ -66,18 +64,18 @@ def test_events_are_read_in_pages_without_gaps(product: Product, owner: Account)
     everything = organizations.listed(product, owner, organizations.EVENTS, limit="100")
     pages = organizations.paged(product, owner, organizations.EVENTS, 3)
     assert [row for page in pages for row in page] == everything
-    assert [len(page) for page in pages] == [3, 3, 1]
+    assert [len(page) for page in pages] == [3, 2]
 
 
 def test_what_happens_while_someone_pages_repeats_nothing(product: Product, owner: Account) -> None:
     first = product.call(
-        "GET", organizations.EVENTS, headers=owner.headers, query={"limit": "2"}
+        "GET", organizations.EVENTS, headers=owner.headers, query={"limit": "1"}
     ).json
     product.key(owner, "assets:read")
     query = {"limit": "100", "cursor": first["next_cursor"]}
     rest = product.call("GET", organizations.EVENTS, headers=owner.headers, query=query).json
     seen = names(first["data"] + rest["data"])
-    assert seen == ["auth.login", "auth.verify_email", "auth.verification_sent", "auth.register"]
+    assert seen == ["auth.login", "auth.verify_email"]
 
 
 @pytest.mark.promise("org-scoped")
@@ -143,6 +141,9 @@ def test_no_event_holds_a_secret_or_an_address(product: Product, owner: Account)
     accounts.forgot(product, friend.email)
     reset = product.newest_token()
     accounts.reset(product, reset)
+    product.register(owner.email)
+    product.mails()
+    product.call("DELETE", f"/v1/keys/{key['id']}", headers=owner.headers)
     rows = organizations.listed(product, owner, organizations.EVENTS, limit="100")
     text = json.dumps(rows)
     assert "@" not in text

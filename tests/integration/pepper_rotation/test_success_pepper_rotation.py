@@ -61,16 +61,6 @@ def test_a_password_survives_as_many_rotations_as_there_are(
     assert accounts.log_in(product, owner.email).status == 200
 
 
-def test_a_sign_up_that_waits_over_a_rotation_can_still_be_confirmed(
-    product: Product, owner: Account
-) -> None:
-    product.register("new@example.com")
-    token = product.newest_token()
-    secret_rotation.rotate(product, SECRET)
-    assert accounts.confirm(product, token).status == 200
-    assert accounts.log_in(product, "new@example.com").status == 200
-
-
 def test_a_second_factor_that_was_sealed_under_the_old_pepper_still_opens(
     product: Product, owner: Account
 ) -> None:

@@ -8,7 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from imagelayer.identity.wiring import IdentityWiring
-from tests.support.accounts import accept, confirm, invite, join, log_in, meanwhile
+from tests.support.accounts import (
+    NEW_PASSWORD,
+    accept,
+    confirm,
+    invite,
+    join,
+    log_in,
+    meanwhile,
+)
 from tests.support.api import Account, Answer
 from tests.support.organizations import give_role, remove
 from tests.support.product import Product
@@ -101,17 +109,21 @@ def test_an_account_that_is_confirmed_while_the_invitation_is_accepted_stays(
     product: Product, owner: Account
 ) -> None:
     """The read before the transaction is a courtesy; its condition decides."""
-    product.register(FRIEND, password="the other ones own password")
+    product.register(FRIEND)
     confirmation = product.newest_token()
     token = invite(product, owner, FRIEND)
     accounts = product.part("registration", IdentityWiring).account_store
-    with meanwhile(accounts, "get_user_by_address", lambda: confirm(product, confirmation)) as met:
+    with meanwhile(
+        accounts, "get_user_by_address", lambda: confirm(product, confirmation, NEW_PASSWORD)
+    ) as met:
         answer = accept(product, token)
     assert [each.status for each in met] == [200]
     assert (answer.status, answer.json["code"]) == (409, "conflict")
     assert len(waiting(product)) == 1
     assert accept(product, token).json["code"] == "address_taken"
-    assert log_in(product, FRIEND, "the other ones own password").status == 200
+    assert log_in(product, FRIEND, NEW_PASSWORD).status == 200
+    reservations = [item for item in product.items("AccountsTable") if item["sk"] == "EMAIL"]
+    assert len({each["pk"] for each in reservations}) == len(reservations) == 2
 
 
 def test_an_invitation_that_is_withdrawn_while_it_is_accepted_creates_no_account(

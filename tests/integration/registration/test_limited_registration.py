@@ -7,8 +7,8 @@ import json
 import pytest
 
 from imagelayer.identity.email_policy import address_hash
-from tests.support.accounts import confirm, forgot, log_in, spend
-from tests.support.api import CAPTCHA, PASSWORD, Answer
+from tests.support.accounts import confirm, forgot, log_in, resend, spend
+from tests.support.api import CAPTCHA, Answer
 from tests.support.product import Product
 
 EMAIL = "dev@example.com"
@@ -54,17 +54,11 @@ def test_no_header_that_a_client_writes_gives_it_another_allowance(
     product: Product, header: str
 ) -> None:
     product.parameters["REGISTRATIONS_PER_IP_PER_DAY"] = "1"
-    sign_up = {
-        "password": PASSWORD,
-        "name": "Dev",
-        "organization_name": "Org",
-        "turnstile_token": CAPTCHA,
-    }
     statuses = [
         product.call(
             "POST",
             "/v1/auth/register",
-            body={**sign_up, "email": f"dev{number}@example.com"},
+            body={"email": f"dev{number}@example.com", "turnstile_token": CAPTCHA},
             headers={header: f"203.0.113.{number}"},
         ).status
         for number in range(2)
@@ -99,7 +93,7 @@ def test_the_allowance_is_whole_again_on_the_next_day(product: Product) -> None:
 def test_refused_sign_ups_do_not_use_the_allowance_up(product: Product) -> None:
     product.parameters["REGISTRATIONS_PER_IP_PER_DAY"] = "1"
     product.register("dev@mailinator.com")
-    product.register("dev@example.com", password="short")
+    product.register("dev@example")
     assert product.register("dev@example.com").status == 202
 
 
@@ -130,8 +124,7 @@ def sign_up_again(product: Product, email: str) -> Answer:
 
 
 def ask_for_the_link(product: Product, email: str) -> Answer:
-    body = {"email": email}
-    return product.call("POST", "/v1/auth/verify-email/resend", body=body, ip=CLIENT)
+    return resend(product, email, ip=CLIENT)
 
 
 def forget_the_password(product: Product, email: str) -> Answer:
@@ -172,18 +165,18 @@ def test_past_a_limit_the_mail_is_dropped_and_the_answer_tells_nothing(
     token = product.newest_token()
     if verified:
         assert confirm(product, token).status == 200
-    user = product.item("AccountsTable", "USER")
+    user = product.item("AccountsTable", "USER") if verified else {"id": "", "org_id": ""}
     subjects = {
         "mail-per-address": address_hash(EMAIL),
         "mail-per-ip": CLIENT,
-        "mail-per-account": user["id"],
+        "mail-per-account": user["id"] or address_hash(EMAIL),
     }
     spend(product, limit, subjects[limit])
     capped = ASKING[kind](product, EMAIL)
     unknown = ASKING[kind](product, "nobody@example.com")
     assert (capped.status, capped.text) == (unknown.status, unknown.text)
     assert EMAIL not in [mail.destinations["ToAddresses"][0] for mail in product.mails()[1:]]
-    lines = [each for each in product.security_events("mail.capped") if each["actor"] == user["id"]]
+    lines = product.security_events("mail.capped")[:1]
     assert [(each["outcome"], each["reason"], each["org_id"]) for each in lines] == [
         ("denied", kind, user["org_id"])
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.accounts import NEW_PASSWORD, accept, confirm, reset
-from tests.support.api import PASSWORD, Account, Answer
+from tests.support.api import Account, Answer
 from tests.support.product import Product
 
 FORGED = {
@@ -18,13 +18,7 @@ FORGED = {
     "origin": "https://evil.example",
     "referer": "https://evil.example/",
 }
-SIGN_UP = {
-    "email": "new@example.com",
-    "password": PASSWORD,
-    "name": "Dev",
-    "organization_name": "Org",
-    "turnstile_token": "a-token",
-}
+SIGN_UP = {"email": "new@example.com", "turnstile_token": "a-token"}
 # page, what makes its mail, and what its page posts
 LINKS: dict[str, tuple[str, dict[str, Any], Callable[[Product, str], Answer]]] = {
     "verify-email": ("/v1/auth/register", SIGN_UP, confirm),

@@ -19,7 +19,7 @@ from imagelayer.api.route import MAX_BODY_BYTES, Route
 from imagelayer.audit.security_log import EVENTS
 from imagelayer.credits import store as credits
 from imagelayer.credits import usage
-from imagelayer.identity import store as accounts
+from imagelayer.identity.link_tokens import SIGN_UP_SECONDS
 from imagelayer.limits import counters
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.openai_api.routes import MAX_PICTURE_BYTES
@@ -146,7 +146,7 @@ def length(shape: Any) -> int | None:
         f"| leaked keys in one report | {leaked_keys.MAX_REPORTED} |",
         f"| days in one usage report | {usage.MAX_DAYS} |",
         f"| rows behind one usage report | {usage.MAX_ROWS:,} |",
-        f"| unconfirmed sign-up | {accounts.UNCONFIRMED_SECONDS // 86_400} days |",
+        f"| unconfirmed sign-up | {SIGN_UP_SECONDS // 86_400} days after its newest mail |",
         f"| what an `Idempotency-Key` made | {idempotency.KEPT_SECONDS // 3600} hours |",
         f"counts its attempts | {idempotency.RETRY_SECONDS // 60} minutes |",
         f"| balances, ledger and usage | {credits.KEPT_SECONDS // 86_400} days after they can",

@@ -14,7 +14,7 @@ from imagelayer.identity.pages import page
 from imagelayer.routes import ROUTES
 
 POSTS = {
-    "verify-email": {"/v1/auth/verify-email", "/v1/auth/password/reset"},
+    "verify-email": {"/v1/auth/verify-email"},
     "reset-password": {"/v1/auth/password/reset", "/v1/auth/password/forgot"},
     "accept-invitation": {"/v1/auth/invitations/accept"},
 }
@@ -166,7 +166,16 @@ def test_a_page_says_what_is_wrong_where_scripts_do_not_run(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "shell", "password", "security", "../security", "verify-email.html", "Verify-Email"],
+    [
+        "",
+        "shell",
+        "name",
+        "password",
+        "security",
+        "../security",
+        "verify-email.html",
+        "Verify-Email",
+    ],
 )
 def test_a_page_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(KeyError):

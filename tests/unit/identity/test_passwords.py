@@ -17,7 +17,6 @@ from imagelayer.identity.passwords import (
     common_digest,
     hash_password,
     is_outdated,
-    salt_of_address,
     verify_password,
 )
 
@@ -155,36 +154,6 @@ def test_a_hash_is_outdated_by_a_new_pepper_or_a_higher_cost(
 ) -> None:
     stored = hash_password(PHRASE, PEPPERS, cost=COST)
     assert is_outdated(stored, peppers, cost=cost) == outdated
-
-
-def waiting(password: str, address: str = "dev@example.com", peppers: Peppers = PEPPERS) -> str:
-    salt = salt_of_address(address, peppers)
-    return hash_password(password, peppers, cost=COST, random=salt)
-
-
-def test_two_sign_ups_of_one_address_are_equal_exactly_when_their_passwords_are() -> None:
-    assert waiting(PHRASE) == waiting(PHRASE)
-    assert waiting(PHRASE) != waiting(PHRASE + " ")
-    assert waiting("café au lait demain") == waiting(
-        unicodedata.normalize("NFD", "café au lait demain")
-    )
-
-
-@pytest.mark.promise("passwords-bcrypt")
-def test_the_hash_of_a_sign_up_that_waits_is_a_hash_like_any_other() -> None:
-    assert re.fullmatch(r"[0-9a-f]{8}\$2b\$04\$[./A-Za-z0-9]{53}", waiting(PHRASE))
-    assert verify(PHRASE, waiting(PHRASE))
-    assert not verify(PHRASE + " ", waiting(PHRASE))
-
-
-@pytest.mark.promise("passwords-bcrypt")
-def test_equal_passwords_of_two_addresses_have_different_salts() -> None:
-    assert waiting(PHRASE, "dev@example.com")[15:37] != waiting(PHRASE, "ada@example.com")[15:37]
-
-
-def test_a_salt_cannot_be_computed_without_the_pepper() -> None:
-    other = Peppers.of("pepper-two", "pepper-one")
-    assert waiting(PHRASE)[15:37] != waiting(PHRASE, peppers=other)[15:37]
 
 
 @pytest.mark.parametrize("bit", [0, 7, 64, 120, 127])

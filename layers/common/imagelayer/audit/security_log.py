@@ -17,10 +17,10 @@ from imagelayer.platform.principals import Origin, Principal
 Outcome = Literal["success", "failure", "denied"]
 
 EVENTS: Mapping[str, str] = {
-    "auth.register": "An account was created, or a sign-up was refused",
+    "auth.register": "A sign-up was accepted, or refused",
     "auth.register_existing": "A sign-up used an address that has an account",
     "auth.verification_sent": "A verification mail was sent",
-    "auth.verify_email": "An address was verified, or a token refused",
+    "auth.verify_email": "An address was verified and its account created, or a token refused",
     "auth.login": "A password login",
     "auth.new_place": "A login came from a network not seen before",
     "auth.refresh": "A refresh token was exchanged for the next",
@@ -74,7 +74,6 @@ EVENTS: Mapping[str, str] = {
     "plan.changed": "The operator changed an organization's allowance, limits or shards",
     "brand.upload_rejected": "An uploaded brand file was refused",
     "media.deleted": "Expired media was removed",
-    "account.removed": "An unconfirmed sign-up was removed",
 }
 
 Emit = Callable[[Mapping[str, Any]], None]

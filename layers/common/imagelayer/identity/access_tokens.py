@@ -67,7 +67,7 @@ class AccessTokens:
                 "id": user["id"],
                 "email": user["email"],
                 "name": user["name"],
-                "email_verified": bool(user.get("verified_at")),
+                "email_verified": bool(user["verified_at"]),
                 "two_factor_enabled": bool(user.get("totp")),
                 "created_at": rfc3339(user["created_at"]),
             },

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 SECRET_BYTES = 32
 # How long a link of each kind works.
 VERIFICATION_HOURS = 24
+# How long a sign-up awaits its confirmation after its newest mail: longer than the mail's link
+# works, and than the queue keeps a message.
+SIGN_UP_SECONDS = 2 * 86_400
 RESET_MINUTES = 60
 INVITATION_DAYS = 7
 

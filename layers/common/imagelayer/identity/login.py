@@ -90,8 +90,9 @@ class Login:
     ) -> SessionTokens:
         """Open a session with a password, and a code where there is a second factor.
 
-        Raises Problem 401 or 403, or Limited. The attempt is counted before the hash is made, and
-        the calls and the one bcrypt are the same whether or not the address has an account.
+        Raises Problem 401, or Limited. The attempt is counted before the hash is made, and the
+        calls and the one bcrypt are the same whether or not the address has an account. An address
+        that awaits its confirmation has none.
         `replaces` is a refresh token that the new one replaces: its session ends (ASVS 5.0 7.2.4).
         """
         credentials = Credentials(password, totp_code, recovery_code)
@@ -99,16 +100,10 @@ class Login:
         address = address_hash(canonical or email)
         user = self.accounts.get_user_by_address(address) if canonical else None
         attempt = self._record_attempt(origin, now, address, user)
-        # Before the address is verified the password is the pending registration's.
-        stored = _stored_password(user)
-        if not self._matches(stored, password) or user is None or not stored:
+        stored = user["password_hash"] if user else None
+        if not self._matches(stored, password) or user is None or stored is None:
             self._refuse(origin, user, "wrong password" if user else "unknown address")
             raise _wrong_credentials()
-        if not user.get("verified_at"):
-            self._refuse(origin, user, "not verified")
-            raise Problem(
-                "email_not_verified", "Verify your email address with the link in the mail first."
-            )
         if user.get("totp") and credentials.has_code:
             self.verifier.record_attempt(user["id"], now)
         token = RefreshToken.new(user["id"], new_id("ses", now))
@@ -165,7 +160,7 @@ class Login:
         for attempt in range(ATTEMPTS):
             if attempt:
                 user = self._read_again(origin, user)
-            if user.get("password_hash") != verified:
+            if user["password_hash"] != verified:
                 verified = renewed = self._verify_again(origin, user, credentials.password)
             role = self.organizations.get_role(user["org_id"], user["id"])
             if role is None:
@@ -208,8 +203,8 @@ class Login:
         return found
 
     def _verify_again(self, origin: Origin, user: User, password: str) -> str:
-        stored = user.get("password_hash")
-        if not stored or not self._matches(stored, password):
+        stored = user["password_hash"]
+        if not self._matches(stored, password):
             self._refuse(origin, user, "changed during login")
             raise _wrong_credentials()
         return stored
@@ -317,14 +312,10 @@ class Login:
 
 
 def _wrong_credentials() -> Problem:
-    return Problem("invalid_credentials", "The email address or password is wrong.")
-
-
-def _stored_password(user: User | None) -> str | None:
-    if user is None:
-        return None
-    pending = user.get("pending")
-    return user.get("password_hash") or (pending["password_hash"] if pending else None)
+    return Problem(
+        "invalid_credentials",
+        "The email address or password is wrong, or the address is not confirmed yet.",
+    )
 
 
 def _unacknowledged(user: User) -> dict[str, None]:

@@ -15,7 +15,7 @@ from functools import cache
 from importlib import resources
 
 _TITLES: Mapping[str, str] = {
-    "verify-email": "Confirm your address",
+    "verify-email": "Create your account",
     "reset-password": "Choose a new password",
     "accept-invitation": "Accept your invitation",
 }
@@ -31,6 +31,7 @@ def page(name: str) -> tuple[str, dict[str, str]]:
     for slot, content in (
         ("{{title}}", _TITLES[name]),
         ("{{page}}", _part(name)),
+        ("{{name}}", _part("name")),
         ("{{password}}", _part("password")),
     ):
         text = text.replace(slot, content)

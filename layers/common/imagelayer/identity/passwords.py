@@ -97,19 +97,6 @@ def hash_password(
     return peppers.current + bcrypt.hashpw(digest, salt).decode()
 
 
-def salt_of_address(canonical: str, peppers: Peppers) -> Callable[[int], bytes]:
-    """A salt that is unique to an address and secret with the pepper, for pending sign-ups.
-
-    Two sign-ups of one address then have equal hashes exactly when they have equal passwords, which
-    distinguishes a sign-up that was sent twice from a stranger's (docs/decisions/0006). Once the
-    address is confirmed, every new hash has a random salt.
-    """
-    pepper = peppers.keys[peppers.current]
-    return lambda size: hmac.new(
-        pepper, b"sign-up salt\x00" + canonical.encode(), hashlib.sha256
-    ).digest()[:size]
-
-
 def is_outdated(stored: str, peppers: Peppers, *, cost: int) -> bool:
     """Whether the next login should renew a hash: it has an old pepper or a lower cost."""
     pepper_id, _, rest = stored.partition("$")

@@ -49,7 +49,7 @@ class Reauthentication:
 
     def matches(self, user: User, password: str) -> bool:
         """Whether the password is the user's."""
-        stored = user.get("password_hash")
+        stored = user["password_hash"]
         peppers = self.peppers(pepper_of(stored))
         return verify_password(password, stored, peppers, cost=self.bcrypt_cost)
 

@@ -11,23 +11,20 @@ from typing import NotRequired, TypedDict
 from imagelayer.platform.principals import Role
 
 
-class PendingSignUp(TypedDict):
-    """A sign-up that awaits the confirmation of its address. The password belongs to it, not to the
-    account (docs/decisions/0006)."""
-
-    name: str
-    organization_name: str
-    password_hash: str
-    token_hash: str
-    expires_at: int
-    contested: bool  # signed up for more than once, with different passwords
-
-
-class ResetLink(TypedDict):
-    """The newest link that resets a password."""
+class MailedLink(TypedDict):
+    """The newest link of its kind: the one that works."""
 
     token_hash: str
     expires_at: int
+
+
+class SignUp(TypedDict):
+    """An address that awaits its confirmation. Nothing else of the sign-up is kept
+    (docs/decisions/0006)."""
+
+    email: str
+    expires_at: int
+    link: NotRequired[MailedLink]  # of the newest mail
 
 
 class Totp(TypedDict):
@@ -48,7 +45,8 @@ class TotpEnrolment(TypedDict):
 
 
 class User(TypedDict):
-    """A person. `rev` grows with every change of credentials, role or set of sessions."""
+    """A person with a confirmed address. `rev` grows with every change of credentials, role or set
+    of sessions."""
 
     id: str
     org_id: str
@@ -56,20 +54,15 @@ class User(TypedDict):
     name: str
     created_at: int
     rev: int
-    verified_at: NotRequired[int]
-    password_hash: NotRequired[str]
+    verified_at: int
+    password_hash: str
     last_login_at: NotRequired[int]
-    pending: NotRequired[PendingSignUp]
-    reset: NotRequired[ResetLink]
+    reset: NotRequired[MailedLink]
     totp: NotRequired[Totp]
     totp_pending: NotRequired[TotpEnrolment]
     # Hashes of the links whose use is not acknowledged yet.
-    verified_with: NotRequired[str]
     joined_with: NotRequired[str]
     reset_with: NotRequired[str]
-    # When the sweep looks at a user who has not confirmed the address.
-    sweep_shard: NotRequired[str]
-    sweep_at: NotRequired[int]
 
 
 class AddressReservation(TypedDict):
@@ -78,17 +71,6 @@ class AddressReservation(TypedDict):
     user_id: str
     org_id: str
     created_at: int
-
-
-class SignUp(TypedDict):
-    """A sign-up whose mail is not written yet."""
-
-    id: str
-    email: str
-    name: str
-    organization_name: str
-    password_hash: str
-    expires_at: int
 
 
 class Place(TypedDict):

@@ -1,17 +1,16 @@
 """Becoming a user: sign-up, confirmation of the address, and acceptance of invitations.
 
-A sign-up is captcha, address rules, password rules, the daily cap, one bcrypt, one transaction and
-one message to the mail function, in this order and in the same number of calls whether or not the
-address has an account. The answer is the same; only the mail differs, and the mail function sends
-it.
+A sign-up is captcha, address rules, the daily cap, one write and one message to the mail function,
+in this order and whether or not the address has an account. The answer is the same; only the mail
+differs, and the mail function sends it. An account is made when the mail's link is used, with the
+names and the password that come with it (docs/decisions/0006).
 """
 
 from __future__ import annotations
 
 import hashlib
-import secrets
+import re
 from dataclasses import dataclass
-from typing import Any
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import (
@@ -20,7 +19,7 @@ from imagelayer.identity.email_policy import (
     canonical_address,
     refuse_disposable,
 )
-from imagelayer.identity.link_tokens import RESET_MINUTES, LinkToken
+from imagelayer.identity.link_tokens import SIGN_UP_SECONDS, LinkToken
 from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.identity.passwords import (
     PepperSource,
@@ -28,10 +27,9 @@ from imagelayer.identity.passwords import (
     context_words,
     hash_password,
     pepper_of,
-    salt_of_address,
     verify_password,
 )
-from imagelayer.identity.records import Invitation, Organization, ResetLink, SignUp, User
+from imagelayer.identity.records import Invitation, Organization, User
 from imagelayer.identity.roles import managers_of, may_manage
 from imagelayer.identity.store import AccountStore
 from imagelayer.identity.turnstile import CaptchaRefused, CaptchaUnavailable, Turnstile
@@ -43,9 +41,9 @@ from imagelayer.platform.principals import Origin
 from imagelayer.platform.table import StoreUnavailable
 from imagelayer.platform.times import end_of_utc_day, utc_day
 
-# How long a sign-up is kept for its mail: longer than the queue keeps the message.
-SIGN_UP_SECONDS = 2 * 86_400
 CAPTCHA_SECONDS = 600  # twice the lifetime of a Turnstile token
+
+_ADDRESS_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -63,50 +61,61 @@ class Registration:
     daily_cap: int
     domains: DomainLists
 
-    def register(
-        self,
-        origin: Origin,
-        now: float,
-        *,
-        email: str,
-        password: str,
-        name: str,
-        organization_name: str,
-        turnstile_token: str,
-    ) -> None:
+    def register(self, origin: Origin, now: float, *, email: str, turnstile_token: str) -> None:
         """Start a registration. Raises Problem or StoreUnavailable.
 
-        The sign-up is kept, then the account is created, then the mail is requested. A call that
-        fails on the way leaves a sign-up that expires, or an account without a mail; the same call
-        again goes through all three and sends the mail.
+        The sign-up is kept, then the mail is requested. A call that fails between the two leaves a
+        sign-up that expires; the same call again goes through both and sends the mail.
         """
         try:
             self._verify_captcha(turnstile_token, origin)
             canonical = canonical_address(email)
             refuse_disposable(canonical, self.domains)
-            rule = broken_rule(password, context_words(canonical, name, organization_name))
-            if rule is not None:
-                raise invalid("body.password", rule)
             self._spend_captcha(turnstile_token, canonical, now)
             self._take_daily_slot(origin, now)
         except Problem as problem:
             self.security.record("auth.register", "denied", origin, reason=problem.code)
             raise
-        peppers = self.peppers()
-        sign_up: SignUp = {
-            "id": secrets.token_urlsafe(24),
-            "email": canonical,
-            "name": name,
-            "organization_name": organization_name,
-            "password_hash": hash_password(
-                password,
-                peppers,
-                cost=self.bcrypt_cost,
-                random=salt_of_address(canonical, peppers),
-            ),
-            "expires_at": int(now) + SIGN_UP_SECONDS,
-        }
-        self.accounts.keep_sign_up(sign_up)
+        address = address_hash(canonical)
+        self.accounts.keep_sign_up(canonical, address, int(now) + SIGN_UP_SECONDS)
+        self.security.record("auth.register", "success", origin)
+        self.outbox.ask("sign_up", origin, now, address=address)
+
+    def verify_email(
+        self,
+        origin: Origin,
+        now: float,
+        *,
+        token: str,
+        name: str,
+        organization_name: str,
+        password: str,
+    ) -> None:
+        """Make an account with the token of a verification mail. Raises Problem 400 or 422.
+
+        The token shows that its holder reads the mailbox. Names and password come with it, so
+        nothing that was given before the confirmation becomes part of the account. One transaction
+        consumes the token and creates user and organization; a second write acknowledges that the
+        answer is on its way. A client that got no answer repeats its call: until the
+        acknowledgement, the same call gets the same answer and changes nothing. After it the token
+        is spent.
+        """
+        link = LinkToken.parse(token, "email")
+        address = _address_of(link)
+        sign_up = self.accounts.get_sign_up(address, int(now)) if address else None
+        kept = sign_up.get("link") if sign_up else None
+        if (
+            link is None
+            or sign_up is None
+            or kept is None
+            or not link.is_kept_as(kept["token_hash"])
+            or kept["expires_at"] <= now
+        ):
+            if link is not None and address and self._confirmed_before(link, address, password):
+                return
+            raise self._invalid_link(origin)
+        canonical = sign_up["email"]
+        self._refuse_weak(password, canonical, name, organization_name)
         user: User = {
             "id": new_id("usr", now),
             "org_id": new_id("org", now),
@@ -114,6 +123,9 @@ class Registration:
             "name": name,
             "created_at": int(now),
             "rev": 0,
+            "verified_at": int(now),
+            "password_hash": hash_password(password, self.peppers(), cost=self.bcrypt_cost),
+            "joined_with": link.hash,
         }
         organization: Organization = {
             "id": user["org_id"],
@@ -121,45 +133,14 @@ class Registration:
             "created_at": int(now),
             "owners": 1,
         }
-        reserved = self.accounts.create_account(user, organization, address_hash(canonical))
-        self.security.record(
-            "auth.register_existing" if reserved else "auth.register",
-            "success",
-            origin,
-            org_id=reserved["org_id"] if reserved else user["org_id"],
-            actor=reserved["user_id"] if reserved else user["id"],
-        )
-        self.outbox.ask("sign_up", origin, now, sign_up=sign_up["id"])
-
-    def verify_email(self, origin: Origin, now: float, token: str) -> dict[str, Any]:
-        """Confirm an address with the token of its mail. Raises Problem 400.
-
-        One write consumes the token, and a second one acknowledges that the answer is on its way. A
-        client that got no answer repeats its call: until the acknowledgement, the same token gets
-        the same answer and changes nothing. After it the token is spent.
-        """
-        link = LinkToken.parse(token, "usr")
-        user = (
-            self.accounts.get_user(link.owner[0]) if link and is_id("usr", link.owner[0]) else None
-        )
-        if link is None or user is None or not self._confirm(user, link, now):
-            self.security.record("auth.verify_email", "failure", origin, reason="invalid token")
-            raise Problem("invalid_token", "The link is invalid, was already used, or has expired.")
-        user = self.accounts.get_user(user["id"]) or user
-        answer: dict[str, Any] = {"status": "verified", "password_token": None}
-        if not user.get("password_hash"):
-            # There were several sign-ups with different passwords: the owner of the mailbox
-            # chooses one now.
-            reset = LinkToken.new(user["id"])
-            expires_at = int(now) + RESET_MINUTES * 60
-            kept: ResetLink = {"token_hash": reset.hash, "expires_at": expires_at}
-            if self.accounts.set_reset(user["id"], kept):
-                answer["password_token"] = reset.text
-        self._acknowledge(user["id"], "verified_with")
+        if not self.accounts.confirm_sign_up(kept, user, organization, address, int(now)):
+            if self._confirmed_before(link, address, password):
+                return
+            raise self._invalid_link(origin)
+        self._acknowledge(user["id"])
         self.security.record(
             "auth.verify_email", "success", origin, org_id=user["org_id"], actor=user["id"]
         )
-        return answer
 
     def resend_verification(self, origin: Origin, now: float, email: str) -> None:
         """Send the mail again if a sign-up awaits it; the answer does not show whether one does."""
@@ -194,13 +175,10 @@ class Registration:
             )
         canonical = invitation["email"]
         organization = self.organizations.get_organization(invitation["org_id"])
-        context = context_words(canonical, name, organization["name"] if organization else "")
-        rule = broken_rule(password, context)
-        if rule is not None:
-            raise invalid("body.password", rule)
+        organization_name = organization["name"] if organization else ""
+        self._refuse_weak(password, canonical, name, organization_name)
         address = address_hash(canonical)
-        holder = self.accounts.get_user_by_address(address)
-        if holder is not None and holder.get("verified_at"):
+        if self.accounts.get_user_by_address(address) is not None:
             raise Problem(
                 "address_taken",
                 "This address already has an account; an account belongs to one organization.",
@@ -218,10 +196,10 @@ class Registration:
             "joined_with": link.hash,
         }
         if not self.accounts.accept_invitation(
-            invitation, user, address, holder, managers_of(invitation["role"])
+            invitation, user, address, managers_of(invitation["role"])
         ) and not self._joined_before(link, password):
             raise Problem("conflict", "The invitation was changed by another request. Try again.")
-        self._acknowledge(user["id"], "joined_with")
+        self._acknowledge(user["id"])
         self.security.record(
             "member.joined", "success", origin, org_id=user["org_id"], actor=user["id"]
         )
@@ -232,41 +210,36 @@ class Registration:
         inviter = self.organizations.get_role(invitation["org_id"], invitation["invited_by"])
         return inviter is not None and may_manage(inviter, invitation["role"])
 
-    def _confirm(self, user: User, link: LinkToken, now: float) -> bool:
-        if link.is_kept_as(user.get("verified_with")):
-            return True
-        pending = user.get("pending")
-        if (
-            user.get("verified_at")
-            or not pending
-            or not link.is_kept_as(pending["token_hash"])
-            or pending["expires_at"] <= now
-        ):
-            return False
-        sets = {"name": pending["name"], "verified_with": link.hash}
-        if not pending["contested"]:
-            sets["password_hash"] = pending["password_hash"]
-        # The name first: when it fails, nothing was consumed.
-        self.organizations.update_organization(
-            user["org_id"], {"name": pending["organization_name"]}
-        )
-        return self.accounts.verify_email(user, pending, sets, int(now))
+    def _refuse_weak(self, password: str, address: str, *names: str) -> None:
+        rule = broken_rule(password, context_words(address, *names))
+        if rule is not None:
+            raise invalid("body.password", rule)
+
+    def _invalid_link(self, origin: Origin) -> Problem:
+        self.security.record("auth.verify_email", "failure", origin, reason="invalid token")
+        return Problem("invalid_token", "The link is invalid, was already used, or has expired.")
+
+    def _confirmed_before(self, link: LinkToken, address: str, password: str) -> bool:
+        """Whether this very call has made its account already and its answer was lost."""
+        return self._made_before(self.accounts.get_user_by_address(address), link, password)
 
     def _joined_before(self, link: LinkToken, password: str) -> bool:
-        """Whether this very call has made its user already and its answer was lost."""
-        user = self.accounts.get_user(_invited_user_id(link))
+        """The same, for the acceptance of an invitation."""
+        return self._made_before(self.accounts.get_user(_invited_user_id(link)), link, password)
+
+    def _made_before(self, user: User | None, link: LinkToken, password: str) -> bool:
         if user is None or not link.is_kept_as(user.get("joined_with")):
             return False
-        stored = user.get("password_hash")
+        stored = user["password_hash"]
         peppers = self.peppers(pepper_of(stored))
         if not verify_password(password, stored, peppers, cost=self.bcrypt_cost):
             return False
-        self._acknowledge(user["id"], "joined_with")
+        self._acknowledge(user["id"])
         return True
 
-    def _acknowledge(self, user_id: str, attribute: str) -> None:
+    def _acknowledge(self, user_id: str) -> None:
         try:
-            self.accounts.acknowledge(user_id, attribute)
+            self.accounts.acknowledge(user_id, "joined_with")
         except StoreUnavailable:
             return  # the token still gets its answer, and still changes nothing
 
@@ -316,6 +289,12 @@ class Registration:
                     "RateLimit": f'"registrations";r=0;t={midnight - int(now)}',
                 },
             )
+
+
+def _address_of(link: LinkToken | None) -> str:
+    """The hash of the address whose link this is, or nothing."""
+    _, _, address = link.owner[0].partition("_") if link else ("", "", "")
+    return address if _ADDRESS_HASH.fullmatch(address) else ""
 
 
 def _invited_user_id(link: LinkToken) -> str:

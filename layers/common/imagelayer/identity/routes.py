@@ -20,7 +20,7 @@ ROUTES = route_table(
         summary="Sign up",
         description=(
             "The answer is the same whether or not the address has an account; everything else "
-            "arrives by mail."
+            "arrives by mail. The account is created when the address is verified."
         ),
         auth="none",
         limit="register",
@@ -48,10 +48,11 @@ ROUTES = route_table(
         tag="Sign-up",
         function="registration",
         operation="verifyEmail",
-        summary="Verify an email address",
+        summary="Verify an email address and create the account",
         description=(
-            "Takes the token from the verification mail. Until then there is no login and no "
-            "API key."
+            "Takes the token from the verification mail, your name, the organization's name and "
+            "the password. Nothing that was sent before becomes part of the account. Log in "
+            "afterwards."
         ),
         auth="none",
         limit="verify-email",
@@ -122,12 +123,7 @@ ROUTES = route_table(
         status=200,
         answer=lambda: schemas.LoginAnswer,
         body=lambda: schemas.LoginRequest,
-        problems=(
-            "invalid_credentials",
-            "email_not_verified",
-            "totp_required",
-            "invalid_totp_code",
-        ),
+        problems=("invalid_credentials", "totp_required", "invalid_totp_code"),
     ),
     Route(
         "POST /v1/auth/refresh",

@@ -17,16 +17,10 @@ Token = Annotated[str, Field(min_length=20, max_length=200)]
 
 
 class RegisterRequest(Request):
-    """Sign up an organization and its owner."""
+    """Sign up with an email address. Names and password come with its verification."""
 
     email: Email
     """The address the verification mail goes to."""
-    password: Password
-    """15 to 128 characters; common passwords and words of the account are refused."""
-    name: Name
-    """Your name."""
-    organization_name: Name
-    """The organization's name."""
     turnstile_token: Annotated[str, Field(min_length=1, max_length=2048)]
     """The token from the Turnstile widget."""
 
@@ -39,24 +33,23 @@ class RegisterAnswer(Answer):
 
 
 class VerifyEmailRequest(Request):
-    """The token of a verification link."""
+    """The token of a verification link, and the organization and owner to create."""
 
     token: Token
     """The part of the link after `#token=`."""
+    name: Name
+    """Your name."""
+    organization_name: Name
+    """The organization's name."""
+    password: Password
+    """15 to 128 characters; common passwords and words of the account are refused."""
 
 
 class VerifyEmailAnswer(Answer):
-    """The address is verified.
-
-    `password_token` is set only when the address was signed up more than once with different
-    passwords: none of them is used then, and the token sets a new one at
-    `POST /v1/auth/password/reset`.
-    """
+    """The account exists and its address is verified; log in next."""
 
     status: Literal["verified"] = "verified"
     """Always `verified`."""
-    password_token: str | None = None
-    """Sets a password at `POST /v1/auth/password/reset`, if one is needed."""
 
 
 class ResendRequest(Request):
@@ -148,7 +141,7 @@ class User(Answer):
     email: str
     name: str
     email_verified: bool
-    """Whether the address is verified."""
+    """Whether the address is verified. Always true: an account is created by verifying it."""
     two_factor_enabled: bool
     """Whether logging in requires a second factor."""
     created_at: Timestamp

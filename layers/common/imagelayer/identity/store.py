@@ -2,16 +2,16 @@
 
     EMAIL#<address hash>   EMAIL              user_id, org_id: makes an address unique
     USER#<user_id>         USER               email, name, org_id, password_hash, verified_at, rev,
-                                              pending, reset, totp, last_login_at
+                                              reset, totp, last_login_at
     USER#<user_id>         PLACE#<place id>   expires_at: a network this user logged in from
-    SIGNUP#<random>        SIGNUP             email, password_hash, name, expires_at
+    SIGNUP#<address hash>  SIGNUP             email, link, expires_at: awaits its confirmation
 
 `rev` grows with every change of a user's credentials, role or set of sessions. Every such change
 names the `rev` it read: of two changes the second is refused and starts over with what the first
 one left. So no login slips past a password change, and no session keeps a role that was just taken
 away.
 
-`pending` is a sign-up that awaits its mail; its password belongs to it, not to the account: see
+A sign-up holds no password and no name, and there is no user before its confirmation: see
 docs/decisions/0006.
 """
 
@@ -31,11 +31,10 @@ from imagelayer.identity.organization_store import (
 from imagelayer.identity.records import (
     AddressReservation,
     Invitation,
+    MailedLink,
     Member,
     Organization,
-    PendingSignUp,
     Place,
-    ResetLink,
     SignUp,
     User,
 )
@@ -43,15 +42,11 @@ from imagelayer.platform.principals import Role
 from imagelayer.platform.table import (
     Action,
     ConditionFailed,
-    StoreUnavailable,
     Table,
     TransactionRefused,
-    sweep_shard,
     transact,
 )
 
-# A sign-up that is not confirmed frees its address after this long.
-UNCONFIRMED_SECONDS = 7 * 86_400
 # Read in place of a user that does not exist, so that both cases take the same calls.
 NOBODY = "usr_nobody"
 
@@ -72,41 +67,49 @@ class AccountStore:
         """A user, or None."""
         return cast("User | None", self._table.get(**_user_key(user_id)))
 
-    def create_account(
-        self, user: User, organization: Organization, address: str
-    ) -> AddressReservation | None:
-        """Reserve the address and create user, organization and membership: all or nothing.
+    def confirm_sign_up(
+        self, link: MailedLink, user: User, organization: Organization, address: str, now: int
+    ) -> bool:
+        """Turn a sign-up into a user and an organization: all or nothing.
 
-        Returns the reservation that exists already when there is one, else None.
+        False, and then nothing is written, when the address is not as it was read:
 
-        The reservation makes the address unique: it is the item's key. Of any number of racing
-        sign-ups DynamoDB lets one put succeed; the others are canceled whole and leave nothing.
+        - `link` was used, or a newer mail replaced it: of two confirmations with one link, and of a
+          confirmation and a new mail, the second to commit loses.
+        - `link` has expired.
+        - The address is reserved: an accepted invitation made an account of it first. The
+          reservation makes an address unique: it is the item's key.
         """
-        unconfirmed: User = {
-            **user,
-            "sweep_shard": sweep_shard(user["id"]),
-            "sweep_at": user["created_at"] + UNCONFIRMED_SECONDS,
-        }
         try:
             self.commit(
                 [
-                    self._reserve_address_action(
-                        address, user, condition="attribute_not_exists(#pk)"
+                    self._table.delete_action(
+                        **_sign_up_key(address),
+                        condition="#link.#token_hash = :token_hash AND #link.#expires_at > :now",
+                        token_hash=link["token_hash"],
+                        now=now,
                     ),
-                    self._new_user_action(unconfirmed),
-                    self._table.put_action(
-                        {**organization_key(organization["id"]), **organization},
-                        condition="attribute_not_exists(#pk)",
-                    ),
-                    self._new_member_action(user, "owner"),
+                    *self.creation_actions(user, organization, address),
                 ]
             )
-        except TransactionRefused as refusal:
-            reserved = refusal.items[0]
-            if reserved is None:  # not a lost race for the address, so nothing we can name
-                raise StoreUnavailable("transact_write_items", "no holder of the address") from None
-            return cast("AddressReservation", reserved)
-        return None
+        except TransactionRefused:
+            return False
+        return True
+
+    def creation_actions(
+        self, user: User, organization: Organization, address: str
+    ) -> list[Action]:
+        """A new user who owns a new organization, inside a transaction; refused when the address
+        is reserved."""
+        return [
+            self._reserve_address_action(address, user),
+            self._new_user_action(user),
+            self._table.put_action(
+                {**organization_key(organization["id"]), **organization},
+                condition="attribute_not_exists(#pk)",
+            ),
+            self._new_member_action(user, "owner"),
+        ]
 
     def user_action(
         self, user: User, sets: Mapping[str, Any], removes: Sequence[str] = ()
@@ -162,123 +165,53 @@ class AccountStore:
                 condition="attribute_exists(#totp)",
             )
 
-    def keep_sign_up(self, sign_up: SignUp) -> None:
-        """Keep a sign-up until its mail is written. Its id is fresh: a repeat changes nothing."""
-        self._table.put({**_sign_up_key(sign_up["id"]), **sign_up})
+    def keep_sign_up(self, email: str, address: str, expires_at: int) -> None:
+        """Let an address await its confirmation until `expires_at`.
 
-    def get_sign_up(self, sign_up_id: str, now: int) -> SignUp | None:
-        """A sign-up whose mail is not written yet, or None."""
-        found = self._table.get(**_sign_up_key(sign_up_id))
+        Unconditional: whether the address has an account, or a sign-up already, changes nothing
+        here. The link of an earlier mail stays, because it leads to the same mailbox and the mail
+        that replaces it may never be sent.
+        """
+        self._table.update(
+            **_sign_up_key(address),
+            expression="SET #email = :email, #expires_at = :expires_at",
+            email=email,
+            expires_at=expires_at,
+        )
+
+    def get_sign_up(self, address: str, now: int) -> SignUp | None:
+        """The sign-up that awaits confirmation at an address, or None."""
+        found = self._table.get(**_sign_up_key(address))
         return cast("SignUp", found) if found and found["expires_at"] > now else None
 
-    def drop_sign_up(self, sign_up_id: str) -> None:
-        """Forget a sign-up whose mail is out; its TTL is the backstop."""
-        self._table.delete(**_sign_up_key(sign_up_id))
+    def set_sign_up_link(self, address: str, link: MailedLink, expires_at: int) -> bool:
+        """Let the newest mail's link be the one that works, and keep the sign-up until
+        `expires_at`; False when the sign-up was confirmed or has expired since.
 
-    def set_pending(self, user_id: str, pending: PendingSignUp, seen: PendingSignUp | None) -> bool:
-        """Let a sign-up await its confirmation; False when another got in between.
-
-        The condition names the pending sign-up as it was read, so that of two that arrive
-        together each sees the other and `contested` is never lost. Also False once the address is
-        verified.
+        A confirmation that commits first has deleted the item, and this must not bring it back.
         """
-        same = "#pending = :seen" if seen else "attribute_not_exists(#pending)"
-        values: dict[str, Any] = {"seen": seen} if seen else {}
         try:
             self._table.update(
-                **_user_key(user_id),
-                expression="SET #pending = :pending",
-                condition=f"attribute_exists(#pk) AND attribute_not_exists(#verified_at) "
-                f"AND {same}",
-                pending=pending,
-                **values,
-            )
-        except ConditionFailed as failure:
-            # Our own write, repeated after its answer was lost.
-            return (failure.item or {}).get("pending") == pending
-        return True
-
-    def verify_email(
-        self, user: User, pending: PendingSignUp, sets: Mapping[str, Any], now: int
-    ) -> bool:
-        """Confirm the pending sign-up of a user as it was read; False when it is no longer that.
-
-        One conditional update consumes the token and verifies the address, so a link works once:
-        of two confirmations the second finds `pending` gone. `sets` names the token, so the SDK's
-        repetition after a lost answer finds its own work and does not count as a second use.
-        """
-        changes = "".join(f", #{name} = :{name}" for name in sets)
-        try:
-            self._table.update(
-                **_user_key(user["id"]),
-                expression=f"SET #rev = #rev + :one, #verified_at = :now{changes} "
-                "REMOVE #pending, #sweep_shard, #sweep_at",
-                condition="#pending.#token_hash = :token_hash "
-                "AND #pending.#contested = :contested AND #pending.#expires_at > :now "
-                "AND attribute_not_exists(#verified_at)",
-                one=1,
-                now=now,
-                token_hash=pending["token_hash"],
-                contested=pending["contested"],
-                **sets,
-            )
-        except ConditionFailed as failure:
-            return all((failure.item or {}).get(name) == value for name, value in sets.items())
-        return True
-
-    def set_reset(self, user_id: str, reset: ResetLink) -> bool:
-        """Let the newest reset link be the one that works; False for a user who is not verified."""
-        try:
-            self._table.update(
-                **_user_key(user_id),
-                expression="SET #reset = :reset",
-                condition="attribute_exists(#verified_at)",
-                reset=reset,
+                **_sign_up_key(address),
+                expression="SET #link = :link, #expires_at = :expires_at",
+                condition="attribute_exists(#pk)",
+                link=link,
+                expires_at=expires_at,
             )
         except ConditionFailed:
             return False
         return True
 
-    def list_unconfirmed(self, shard: int, now: int) -> list[User]:
-        """Users of one shard who have not confirmed their address in time."""
-        return cast("list[User]", self._table.due(shard, now))
-
-    def postpone(self, user: User, sweep_at: int) -> None:
-        """Look at an unconfirmed user later: a newer sign-up may still be confirmed."""
-        with suppress(ConditionFailed):  # confirmed, removed or postponed since
-            self._table.update(
-                **_user_key(user["id"]),
-                expression="SET #sweep_at = :sweep_at",
-                condition="#sweep_at = :seen",
-                sweep_at=sweep_at,
-                seen=user["sweep_at"],
-            )
-
-    def drop_unconfirmed(self, user: User, address: str, now: int) -> bool:
-        """Remove a user who never confirmed, with the reserved address and the empty organization:
-        all or nothing. False when the address was confirmed or signed up for again since, or when
-        another sweep was first.
-
-        `verified_at` loses to a confirmation, `sweep_at` to a newer sign-up or another sweep that
-        moved it, `pending` to a sign-up whose link still works.
-        """
+    def set_reset(self, user_id: str, reset: MailedLink) -> bool:
+        """Let the newest reset link be the one that works; False for a user who was removed."""
         try:
-            self.commit(
-                [
-                    self._table.delete_action(
-                        **_user_key(user["id"]),
-                        condition="attribute_not_exists(#verified_at) AND #sweep_at = :seen "
-                        "AND (attribute_not_exists(#pending) OR #pending.#expires_at <= :now)",
-                        seen=user["sweep_at"],
-                        now=now,
-                    ),
-                    self._table.delete_action(
-                        **_address_key(address), condition="#user_id = :id", id=user["id"]
-                    ),
-                    *self._empty_organization_actions(user),
-                ]
+            self._table.update(
+                **_user_key(user_id),
+                expression="SET #reset = :reset",
+                condition="attribute_exists(#pk)",
+                reset=reset,
             )
-        except TransactionRefused:
+        except ConditionFailed:
             return False
         return True
 
@@ -322,26 +255,17 @@ class AccountStore:
         ]
 
     def accept_invitation(
-        self,
-        invitation: Invitation,
-        user: User,
-        address: str,
-        holder: User | None,
-        managers: Sequence[Role],
+        self, invitation: Invitation, user: User, address: str, managers: Sequence[Role]
     ) -> bool:
         """Turn an invitation into a user and a membership: all or nothing.
-
-        `holder` is an unverified account at the address, or None: a sign-up with it that was never
-        confirmed. An invitation's link shows that its holder reads the mailbox, so the unconfirmed
-        account gives way, with its empty organization.
 
         An invitation has the authority of the member who sent it, now and not when it was sent:
         they must still be a member with one of the roles `managers`.
 
         False, and then nothing is written, when the invitation was used or withdrawn since, when
-        its sender was removed or lost the role, when another account reserved the address, or when
-        the holder confirmed. Of two acceptances of one invitation the second finds it gone; of an
-        acceptance and the removal of its sender, an acceptance that comes first holds.
+        its sender was removed or lost the role, or when another account reserved the address. Of
+        two acceptances of one invitation the second finds it gone; of an acceptance and the removal
+        of its sender, an acceptance that comes first holds.
         """
         org_id = invitation["org_id"]
         actions = [
@@ -362,37 +286,22 @@ class AccountStore:
                     )
                 ]
             ),
+            self._reserve_address_action(address, user),
         ]
-        if holder is None:
-            actions.append(
-                self._reserve_address_action(address, user, condition="attribute_not_exists(#pk)")
-            )
-        else:
-            actions += [
-                self._reserve_address_action(
-                    address, user, condition="#user_id = :holder", holder=holder["id"]
-                ),
-                self._table.delete_action(
-                    **_user_key(holder["id"]), condition="attribute_not_exists(#verified_at)"
-                ),
-                *self._empty_organization_actions(holder),
-            ]
         try:
             self.commit(actions)
         except TransactionRefused:
             return False
         return True
 
-    def _reserve_address_action(
-        self, address: str, user: User, *, condition: str, **values: Any
-    ) -> Action:
+    def _reserve_address_action(self, address: str, user: User) -> Action:
         reserved: AddressReservation = {
             "user_id": user["id"],
             "org_id": user["org_id"],
             "created_at": user["created_at"],
         }
         return self._table.put_action(
-            {**_address_key(address), **reserved}, condition=condition, **values
+            {**_address_key(address), **reserved}, condition="attribute_not_exists(#pk)"
         )
 
     def _new_user_action(self, user: User) -> Action:
@@ -410,14 +319,6 @@ class AccountStore:
             condition="attribute_not_exists(#pk)",
         )
 
-    def _empty_organization_actions(self, user: User) -> list[Action]:
-        """Delete the organization of a user who never confirmed. Unconditional: the condition on
-        the user, in the same transaction, decides for all of it."""
-        return [
-            self._table.delete_action(**organization_key(user["org_id"])),
-            self._table.delete_action(**member_key(user["org_id"], user["id"])),
-        ]
-
 
 def _user_key(user_id: str) -> dict[str, str]:
     return {"pk": f"USER#{user_id}", "sk": "USER"}
@@ -427,5 +328,5 @@ def _address_key(address: str) -> dict[str, str]:
     return {"pk": f"EMAIL#{address}", "sk": "EMAIL"}
 
 
-def _sign_up_key(sign_up_id: str) -> dict[str, str]:
-    return {"pk": f"SIGNUP#{sign_up_id}", "sk": "SIGNUP"}
+def _sign_up_key(address: str) -> dict[str, str]:
+    return {"pk": f"SIGNUP#{address}", "sk": "SIGNUP"}

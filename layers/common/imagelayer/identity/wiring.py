@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from imagelayer.identity.sessions import Sessions
     from imagelayer.identity.signing_keys import SigningKeyStore
     from imagelayer.identity.store import AccountStore
-    from imagelayer.identity.sweep import SignUpSweep
     from imagelayer.identity.tokens import SigningKey
     from imagelayer.identity.user_changes import UserChanges
 
@@ -242,16 +241,6 @@ class IdentityWiring(Part):
             outbox=self.platform.outbox,
             security=self.part(AuditWiring).security,
             domains=self._domains,
-        )
-
-    @cached_property
-    def sweep(self) -> SignUpSweep:
-        """Sign-ups that were never confirmed."""
-        from imagelayer.audit.wiring import AuditWiring
-        from imagelayer.identity.sweep import SignUpSweep
-
-        return SignUpSweep(
-            self.account_store, self.part(AuditWiring).security, self.platform.log.warning
         )
 
     @cached_property

@@ -41,20 +41,21 @@ class Occasion:
         return ", ".join(part for part in parts if part)
 
 
-def verification(to: str, *, name: str, base_url: str, token: str, hours: int) -> Mail:
-    """Asks the owner of an address to confirm it."""
+def verification(to: str, *, base_url: str, token: str, hours: int) -> Mail:
+    """Asks the owner of an address to confirm it. Holds nothing that the sender of the sign-up
+    chose but the address."""
     link = f"{base_url}/verify-email#token={token}"
     return _mail(
         to,
         "Confirm your email address for ImageLayer",
-        greeting=name,
+        greeting="",
         before=[
-            "You, or someone using your address, signed up for ImageLayer. "
-            "Confirm the address to create API keys and make images."
+            "You, or someone using your address, signed up for ImageLayer. Confirm the address, "
+            "name your organization and choose a password to create your account."
         ],
-        button=("Confirm my address", link),
+        button=("Create my account", link),
         after=[
-            f"The link works once and for {hours} hours.",
+            f"The link works once and for {hours} hours. A newer mail replaces it.",
             "If this was not you, ignore this mail: without the confirmation there is no account.",
         ],
     )

@@ -8,7 +8,7 @@ has bounced or complained is withheld.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,12 @@ from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.link_tokens import (
     INVITATION_DAYS,
     RESET_MINUTES,
+    SIGN_UP_SECONDS,
     VERIFICATION_HOURS,
     LinkToken,
 )
 from imagelayer.identity.organization_store import OrganizationStore
-from imagelayer.identity.records import PendingSignUp, ResetLink, SignUp, User
+from imagelayer.identity.records import MailedLink, SignUp, User
 from imagelayer.identity.roles import may_manage
 from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import CounterStore
@@ -31,10 +32,8 @@ from imagelayer.mail.letters import Mail
 from imagelayer.mail.mailer import Mailer
 from imagelayer.mail.requests import MailRequest
 from imagelayer.mail.suppressions import SuppressionStore
-from imagelayer.platform.table import StoreUnavailable
 
 NOTICE_SECONDS = 70 * 86_400  # longer than the month that a notice is about
-ATTEMPTS = 5
 # Mails that notify a user about their own account.
 TO_USER = frozenset(
     {
@@ -57,11 +56,10 @@ class DueMail:
     """
 
     to: str
-    account: str  # the user or organization it counts against
+    account: str  # the user, organization or waiting address it counts against
     write: Callable[[], Mail | None]
     org_id: str = ""
     from_stranger: bool = False  # whether a caller who is not logged in can cause it
-    done: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -88,16 +86,13 @@ class MailWorker:
         address = address_hash(due.to)
         if self.suppressions.is_suppressed(address):
             self._note("mail.withheld", request, due)
-            due.done()
             return "withheld"
         if request.first and not self._within_limits(request, due, address, now):
             self._note("mail.capped", request, due)
-            due.done()
             return "capped"
         mail = due.write()
         if mail is not None:
             self.mailer.send(mail)
-        due.done()
         return "sent" if mail is not None else "nothing"
 
     def _within_limits(self, request: MailRequest, due: DueMail, address: str, now: float) -> bool:
@@ -121,11 +116,11 @@ class MailWorker:
         about = request.about
         match request.kind:
             case "sign_up":
-                return self._sign_up(request, str(about["sign_up"]), now)
+                return self._sign_up(request, str(about["address"]), now)
             case "verification":
-                return self._verification(request, self._holder(about), now)
+                return self._verification(request, str(about["address"]), now)
             case "reset":
-                return self._reset(request, self._holder(about), now)
+                return self._reset(request, str(about["address"]), now)
             case "invitation":
                 return self._invitation(request, now)
             case "quota":
@@ -136,52 +131,38 @@ class MailWorker:
                 return self._to_user(request)
         raise ValueError("an unknown kind of mail")
 
-    def _holder(self, about: Mapping[str, Any]) -> User | None:
-        return self.accounts.get_user_by_address(str(about["address"]))
-
-    def _sign_up(self, request: MailRequest, sign_up_id: str, now: float) -> Iterator[DueMail]:
-        sign_up = self.accounts.get_sign_up(sign_up_id, int(now))
-        user = (
-            self.accounts.get_user_by_address(address_hash(sign_up["email"])) if sign_up else None
+    def _sign_up(self, request: MailRequest, address: str, now: float) -> Iterable[DueMail]:
+        user = self.accounts.get_user_by_address(address)
+        if user is None:
+            return self._confirmation(request, address, now)
+        self.security.record(
+            "auth.register_existing",
+            "success",
+            request.origin,
+            org_id=user["org_id"],
+            actor=user["id"],
         )
-        if sign_up is None or user is None:
-            return
         to, name = user["email"], user["name"]
+        return [
+            DueMail(
+                to,
+                user["id"],
+                lambda: letters.already_registered(to, name=name, base_url=self.base_url),
+                org_id=user["org_id"],
+                from_stranger=True,
+            )
+        ]
 
-        def write() -> Mail | None:
-            if not user.get("verified_at"):
-                mail = self._confirm(request, user["id"], sign_up, now)
-                if mail is not None:
-                    return mail
-            return letters.already_registered(to, name=name, base_url=self.base_url)
+    def _verification(self, request: MailRequest, address: str, now: float) -> Iterable[DueMail]:
+        """Another link for a sign-up; nothing for an address that has an account."""
+        user = self.accounts.get_user_by_address(address)
+        return [] if user else self._confirmation(request, address, now)
 
-        yield DueMail(
-            to,
-            user["id"],
-            write,
-            org_id=user["org_id"],
-            from_stranger=True,
-            done=lambda: self.accounts.drop_sign_up(sign_up_id),
-        )
-
-    def _verification(
-        self, request: MailRequest, user: User | None, now: float
-    ) -> Iterator[DueMail]:
-        """Another link for a pending sign-up, with everything else as it was."""
-        pending = user.get("pending") if user else None
-        if user is None or user.get("verified_at") or not pending or pending["expires_at"] <= now:
-            return
-        yield DueMail(
-            user["email"],
-            user["id"],
-            lambda: self._confirm(request, user["id"], pending, now),
-            org_id=user["org_id"],
-            from_stranger=True,
-        )
-
-    def _reset(self, request: MailRequest, user: User | None, now: float) -> Iterable[DueMail]:
-        if user is None or not user.get("verified_at"):
-            return self._verification(request, user, now)
+    def _reset(self, request: MailRequest, address: str, now: float) -> Iterable[DueMail]:
+        """A link that sets a new password, or, for a sign-up, another link that confirms it."""
+        user = self.accounts.get_user_by_address(address)
+        if user is None:
+            return self._confirmation(request, address, now)
         return [
             DueMail(
                 user["email"],
@@ -192,9 +173,39 @@ class MailWorker:
             )
         ]
 
+    def _confirmation(self, request: MailRequest, address: str, now: float) -> Iterator[DueMail]:
+        sign_up = self.accounts.get_sign_up(address, int(now))
+        if sign_up is not None:
+            yield DueMail(
+                sign_up["email"],
+                address,
+                lambda: self._new_confirmation(request, sign_up, address, now),
+                from_stranger=True,
+            )
+
+    def _new_confirmation(
+        self, request: MailRequest, sign_up: SignUp, address: str, now: float
+    ) -> Mail | None:
+        """Replace the link of a sign-up, and write the mail with the new one; None when the
+        sign-up was confirmed since."""
+        link = LinkToken.new(f"email_{address}")
+        kept: MailedLink = {
+            "token_hash": link.hash,
+            "expires_at": int(now) + VERIFICATION_HOURS * 3600,
+        }
+        if not self.accounts.set_sign_up_link(address, kept, int(now) + SIGN_UP_SECONDS):
+            return None
+        self.security.record("auth.verification_sent", "success", request.origin)
+        return letters.verification(
+            sign_up["email"],
+            base_url=self.base_url,
+            token=link.text,
+            hours=VERIFICATION_HOURS,
+        )
+
     def _new_reset(self, user: User, now: float) -> Mail | None:
         link = LinkToken.new(user["id"])
-        reset: ResetLink = {
+        reset: MailedLink = {
             "token_hash": link.hash,
             "expires_at": int(now) + RESET_MINUTES * 60,
         }
@@ -207,48 +218,6 @@ class MailWorker:
             token=link.text,
             minutes=RESET_MINUTES,
         )
-
-    def _confirm(
-        self, request: MailRequest, user_id: str, sign_up: SignUp | PendingSignUp, now: float
-    ) -> Mail | None:
-        """Make a sign-up pending under a new link, and write its mail; None for a verified user.
-
-        Confirming the address opens the account with the password of the pending sign-up. When
-        another one with another password is pending already, it cannot be known which of the two
-        the owner of the mailbox sent: then neither counts (`contested`), and the owner chooses a
-        new one on confirming.
-        """
-        for _ in range(ATTEMPTS):
-            user = self.accounts.get_user(user_id)
-            if user is None or user.get("verified_at"):
-                return None
-            seen = user.get("pending")
-            link = LinkToken.new(user_id)
-            pending: PendingSignUp = {
-                "name": sign_up["name"],
-                "organization_name": sign_up["organization_name"],
-                "password_hash": sign_up["password_hash"],
-                "token_hash": link.hash,
-                "expires_at": int(now) + VERIFICATION_HOURS * 3600,
-                "contested": _is_contested(seen, sign_up, now),
-            }
-            if self.accounts.set_pending(user_id, pending, seen):
-                self.security.record(
-                    "auth.verification_sent",
-                    "success",
-                    request.origin,
-                    org_id=user["org_id"],
-                    actor=user_id,
-                    reason="contested" if pending["contested"] else "",
-                )
-                return letters.verification(
-                    user["email"],
-                    name=pending["name"],
-                    base_url=self.base_url,
-                    token=link.text,
-                    hours=VERIFICATION_HOURS,
-                )
-        raise StoreUnavailable("update_item", "the sign-up is too contended")
 
     def _invitation(self, request: MailRequest, now: float) -> Iterator[DueMail]:
         org_id, invitation_id = str(request.about["org_id"]), str(request.about["invitation_id"])
@@ -351,7 +320,7 @@ class MailWorker:
         for member in self.organizations.list_members(org_id):
             if member["role"] == "owner":
                 user = self.accounts.get_user(member["user_id"])
-                if user is not None and user.get("verified_at"):
+                if user is not None:
                     yield user
 
     def _note(self, event: str, request: MailRequest, due: DueMail) -> None:
@@ -360,12 +329,7 @@ class MailWorker:
             "denied",
             request.origin,
             org_id=due.org_id,
-            actor=due.account,
+            # Of a sign-up without an account the log has no more than that: no address, no hash.
+            actor=due.account if due.org_id else "",
             reason=request.kind,
         )
-
-
-def _is_contested(seen: PendingSignUp | None, sign_up: SignUp | PendingSignUp, now: float) -> bool:
-    if not seen or seen["expires_at"] <= now:
-        return False
-    return bool(seen["contested"] or seen["password_hash"] != sign_up["password_hash"])

@@ -55,7 +55,6 @@ class OperationsWiring(Part):
     def sweep(self) -> Cleanup:
         """The scheduled sweep."""
         from imagelayer.generations.wiring import GenerationsWiring
-        from imagelayer.identity.wiring import IdentityWiring
         from imagelayer.operations.sweep import Cleanup
 
-        return Cleanup([self.part(GenerationsWiring).sweep, self.part(IdentityWiring).sweep])
+        return Cleanup([self.part(GenerationsWiring).sweep])

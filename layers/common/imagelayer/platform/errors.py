@@ -25,7 +25,6 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "invalid_totp_code": (401, "The second-factor code is wrong or was already used"),
     "insufficient_credits": (402, "The organization is out of credits"),
     "insufficient_scope": (403, "The credential lacks the required scope"),
-    "email_not_verified": (403, "The email address is not verified"),
     "wrong_password": (403, "The current password is wrong"),
     "second_factor_required": (403, "The organization requires a second factor"),
     "address_not_allowed": (403, "The key may not be used from this address"),
