@@ -28,6 +28,7 @@ _COMPARES: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": lambda left, right: bool(left < right),
     "<=": lambda left, right: bool(left <= right),
     ">": lambda left, right: bool(left > right),
+    ">=": lambda left, right: bool(left >= right),
 }
 
 
@@ -54,7 +55,7 @@ def condition_of(text: str) -> Holds:
     if exists := re.fullmatch(r"attribute_(not_)?exists\(#(\w+)\)", text):
         wanted, name = not exists[1], exists[2]
         return lambda item, _values: (name in item) is wanted
-    if compared := re.fullmatch(r"#(\w+) (=|<|<=|>) :(\w+)", text):
+    if compared := re.fullmatch(r"#(\w+) (=|<|<=|>|>=) :(\w+)", text):
         name, compare, value = compared[1], _COMPARES[compared[2]], compared[3]
         return lambda item, values: name in item and compare(item[name], values[value])
     raise AssertionError(f"no limit is written under the condition {text!r}")
