@@ -67,10 +67,16 @@ def test_a_grant_is_given_once_by_its_key_whatever_it_says_and_whenever(
     ]
 
 
+PLAN_BEFORE = pytest.mark.parametrize("planned", [False, True], ids=["no plan", "a plan"])
+
+
 @pytest.mark.promise("quota-org")
+@PLAN_BEFORE
 def test_a_grant_that_meets_a_change_of_the_plan_is_given_by_the_new_one(
-    product: Product, owner: Account
+    product: Product, owner: Account, planned: bool
 ) -> None:
+    if planned:
+        set_plan(product, owner, monthly_credits=10)
     store = product.part("administration", CreditsWiring).credit_store
     with accounts.meanwhile(store, "plan_to_change", lambda: set_plan(product, owner, shards=2)):
         given = grant(product, owner, 5, SOON)
@@ -182,28 +188,77 @@ def test_an_organization_no_one_touched_is_shown_with_what_everybody_has(
 
 
 @pytest.mark.promise("quota-org")
-@pytest.mark.parametrize("reading", ["plan", "pool"])
-def test_a_plan_that_meets_requests_and_other_plans_is_set_on_what_stands_by_then(
-    product: Product, owner: Account, reading: str
+@PLAN_BEFORE
+@pytest.mark.parametrize("met", ["plan", "grant", "requests"])
+def test_a_plan_that_meets_requests_grants_and_other_plans_is_set_on_what_stands_by_then(
+    product: Product, owner: Account, met: str, planned: bool
 ) -> None:
+    if planned:
+        set_plan(product, owner, monthly_credits=12)
     create(product, owner.headers)
 
     def act() -> None:
-        if reading == "plan":
-            set_plan(product, owner, monthly_credits=30)
+        if met == "plan":
+            set_plan(product, owner, monthly_credits=30, shards=2)
+        elif met == "grant":
+            grant(product, owner, 7, SOON)
         else:
-            create(product, owner.headers, n=4)
+            assert create(product, owner.headers, n=4).status == 202
 
     store = product.part("administration", CreditsWiring).credit_store
-    with accounts.meanwhile(store, reading, act):
+    reading = "pool" if met == "requests" else "plan_to_change"
+    with accounts.meanwhile(store, reading, act) as came_to:
         set_plan(product, owner, monthly_credits=3)
-    reserved = 1 if reading == "plan" else 5
-    amount = max(3, reserved)
+    assert came_to == [None]
     month = utc_month(time.time())
-    assert balances(product, owner.org_id) == {
-        f"{month}#0": (amount, 0, reserved, amount - reserved)
-    }
+    reserved = 5 if met == "requests" else 1
+    amount = max(3, reserved)
+    found = balances(product, owner.org_id)
+    assert found[f"{month}#0"] == (amount, 0, reserved, amount - reserved)
+    assert found.get(f"{month}#1", (0, 0, 0, 0)) == (0, 0, 0, 0)
+    # Every change of the plan and every grant counts.
+    plan = product.item("CreditsTable", "PLAN#0")
+    assert plan["rev"] == 1 + planned + (met != "requests")
     assert audit(product, owner) == []
+
+
+@pytest.mark.promise("quota-org")
+@PLAN_BEFORE
+def test_of_plans_that_are_set_before_the_months_first_request_the_later_one_counts(
+    product: Product, owner: Account, planned: bool
+) -> None:
+    if planned:
+        grant(product, owner, 1, SOON)  # a plan of its own, and no balance of this month yet
+    store = product.part("administration", CreditsWiring).credit_store
+    with accounts.meanwhile(
+        store, "plan_to_change", lambda: set_plan(product, owner, monthly_credits=30, shards=2)
+    ):
+        set_plan(product, owner, monthly_credits=4)
+    assert create(product, owner.headers, n=4).status == 202
+    assert create(product, owner.headers, n=2).status == 402
+    assert audit(product, owner) == []
+
+
+@pytest.mark.promise("limits-fail-closed")
+@PLAN_BEFORE
+def test_calls_that_are_admitted_while_the_shards_change_stay_counted(
+    product: Product, owner: Account, planned: bool
+) -> None:
+    """They fall between the reading of the limit and its copying to all shards."""
+    limits = {"organization-generations": {"quota": 16, "window": 86_400, "burst": 8}}
+    set_plan(product, owner, shards=1, limits=limits)
+    if planned:
+        assert [create(product, owner.headers).status for _ in range(4)] == [202] * 4
+    left = 4 if planned else 8
+    store = product.part("administration", CreditsWiring).credit_store
+
+    def use_up() -> list[int]:
+        return [create(product, owner.headers, n=1).status for _ in range(left)]
+
+    with accounts.meanwhile(store, "plan_to_change", use_up) as came_to:
+        set_plan(product, owner, shards=2, limits=limits)
+    assert came_to == [[202] * left]
+    assert {create(product, owner.headers).status for _ in range(6)} == {429}
 
 
 @pytest.mark.promise("quota-org")

@@ -10,6 +10,7 @@ import pytest
 
 from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.generations.wiring import GenerationsWiring
+from tests.support import accounts
 from tests.support.api import Account
 from tests.support.ledger import held
 from tests.support.product import Product
@@ -100,6 +101,31 @@ def test_credits_of_a_job_that_always_kills_its_worker_come_back(
     before = everything(product)
     assert sweep(product) == {}
     assert everything(product) == before
+
+
+@pytest.mark.promise("quota-org")
+@pytest.mark.parametrize("requeues", [0, MAX_REQUEUES], ids=["queued again", "given up"])
+def test_a_job_that_another_worker_leases_while_it_is_swept_is_left_to_it(
+    product: Product, owner: Account, requeues: int
+) -> None:
+    """The sweep has read it with the lease of a worker that died."""
+    made = ask(product, owner)
+    overdue(product, status="running", lease="dead", requeues=requeues, sweep_shard="0")
+    store = product.part("cleanup", GenerationsWiring).generation_store
+
+    def lease() -> bool:
+        now = int(time.time())
+        leased = store.lease_generation(owner.org_id, made["id"], "m-2", now, now + 300)
+        return leased is not None
+
+    with accounts.meanwhile(store, "due", lease) as came_to:
+        assert sweep(product) == {}
+    assert came_to == [True]
+    job = product.item("GenerationsTable", "GEN#")
+    assert (job["status"], job["lease"]) == ("running", "m-2")
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
+    assert worker.work(owner.org_id, job["id"], "m-2") == "succeeded"
+    assert held(product) == (1, 0)
 
 
 @pytest.mark.promise("media-72h", "no-training")

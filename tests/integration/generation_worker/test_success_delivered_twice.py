@@ -9,7 +9,7 @@ import pytest
 
 from imagelayer.generations.wiring import GenerationsWiring
 from imagelayer.image_models.image_model import ImageRequest
-from tests.support.api import Account
+from tests.support.api import ALL_SCOPES, Account, bearer
 from tests.support.generations import create
 from tests.support.ledger import held
 from tests.support.product import Product
@@ -97,3 +97,59 @@ def test_what_a_failing_attempt_made_is_removed_at_once(product: Product, owner:
         replace(worker, store=Broken()).work(owner.org_id, job, "m-1")  # type: ignore[arg-type]
     assert product.objects("MediaBucket") == []
     assert held(product) == (0, 2)
+
+
+@pytest.mark.parametrize("lost_to", ["a cancellation", "another worker"])
+def test_a_worker_that_lost_its_job_brands_and_stores_no_further_picture(
+    product: Product, owner: Account, lost_to: str
+) -> None:
+    job = create(product, owner.headers, n=3).json["id"]
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
+    stored: list[str] = []
+
+    class LosesIt:
+        """Stores a picture, and the job is lost at the first."""
+
+        def put(self, key: str, *args: Any, **named: Any) -> None:
+            worker.media.put(key, *args, **named)
+            stored.append(key)
+            if lost_to == "a cancellation":
+                path = f"/v1/generations/{job}/cancel"
+                assert product.call("POST", path, headers=owner.headers).status == 200
+            elif len(stored) == 1:
+                product.edit(
+                    "GenerationsTable", product.item("GenerationsTable", "GEN#"), lease="m-2"
+                )
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(worker.media, name)
+
+    losing = replace(worker, media=LosesIt())  # type: ignore[arg-type]
+    assert losing.work(owner.org_id, job, "m-1") == "lost"
+    assert len(stored) == 1
+    assert product.objects("MediaBucket") == []
+
+
+@pytest.mark.promise("quota-org")
+def test_a_free_jobs_worker_that_is_canceled_in_between_leaves_nothing(
+    product: Product, owner: Account
+) -> None:
+    """No credits refuse its settlement, only the job's own state."""
+    headers = bearer(product.key(owner, *ALL_SCOPES, mode="test"))
+    job = create(product, headers).json["id"]
+    worker = product.part("generation_worker", GenerationsWiring).generation_worker
+
+    class Canceled:
+        """Paints; the job is canceled in between."""
+
+        def generate(self, order: ImageRequest) -> Any:
+            path = f"/v1/generations/{job}/cancel"
+            assert product.call("POST", path, headers=headers).status == 200
+            return worker.providers["studio"]().generate(order)
+
+    canceled = replace(worker, providers={"studio": Canceled})
+    assert canceled.work(owner.org_id, job, "m-1") == "lost"
+    stored = product.items("GenerationsTable")
+    assert [item["status"] for item in stored if item["sk"].startswith("GEN#")] == ["canceled"]
+    assert [item for item in stored if item["sk"].startswith("AST#")] == []
+    assert product.objects("MediaBucket") == []

@@ -119,9 +119,14 @@ def test_a_limit_that_was_raised_is_known_ten_seconds_later_where_calls_are_bein
 
 
 @pytest.mark.promise("limits-fail-closed")
-def test_a_key_that_is_made_while_limits_are_set_has_them(product: Product, owner: Account) -> None:
+@pytest.mark.parametrize("set_before", [False, True], ids=["first limits", "later limits"])
+def test_a_key_that_is_made_while_limits_are_set_has_them(
+    product: Product, owner: Account, set_before: bool
+) -> None:
     """They are set between the reading of the counter and the writing of the key."""
     product.key(owner, "assets:read")
+    if set_before:
+        api_keys.set_limits(product, owner, key_read=FEW)
     table = product.part("key_rotation", AccessWiring).key_store._table
 
     def set_limits() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 
 from imagelayer.identity.roles import may_manage
+from imagelayer.identity.wiring import IdentityWiring
 from imagelayer.platform.principals import Role
 from tests.support import accounts, organizations
 from tests.support.api import Account
@@ -55,3 +56,20 @@ def test_an_admin_withdraws_no_invitation_that_an_admin_may_not_make(
     assert organizations.listed(product, admin, organizations.INVITATIONS) == [invitation]
     assert accounts.accept(product, product.newest_token()).status == 200
     assert organizations.owners(product, owner.org_id) == (2, 2)
+
+
+def test_a_member_who_logs_in_while_they_are_removed_keeps_no_session(
+    product: Product, owner: Account
+) -> None:
+    """The login falls between the listing of the sessions that end and the removal."""
+    member = accounts.join(product, owner, "member@example.com")
+    sessions = product.part("organization", IdentityWiring).session_store
+    with accounts.meanwhile(
+        sessions, "list_sessions", lambda: accounts.log_in(product, member.email)
+    ) as met:
+        assert organizations.remove(product, owner, member.user_id).status == 204
+    later = accounts.account_of(member.email, met[0])
+    assert organizations.is_out(product, member)
+    assert organizations.is_out(product, later)
+    assert accounts.sessions_of(product, member.user_id) == []
+    assert accounts.log_in(product, member.email).status == 401

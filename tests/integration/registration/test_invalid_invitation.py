@@ -126,6 +126,25 @@ def test_an_account_that_is_confirmed_while_the_invitation_is_accepted_stays(
     assert len({each["pk"] for each in reservations}) == len(reservations) == 2
 
 
+@pytest.mark.promise("email-unique")
+def test_of_two_organizations_invitations_that_are_accepted_at_once_one_makes_an_account(
+    product: Product, owner: Account, stranger: Account
+) -> None:
+    mine, theirs = invite(product, owner, FRIEND), invite(product, stranger, FRIEND)
+    accounts = product.part("registration", IdentityWiring).account_store
+    with meanwhile(
+        accounts, "get_user_by_address", lambda: accept(product, theirs, NEW_PASSWORD)
+    ) as met:
+        answer = accept(product, mine)
+    assert [each.status for each in met] == [200]
+    assert (answer.status, answer.json["code"]) == (409, "conflict")
+    assert len(waiting(product)) == 1
+    assert log_in(product, FRIEND).status == 401
+    assert log_in(product, FRIEND, NEW_PASSWORD).json["organization"]["id"] == stranger.org_id
+    members = [item for item in product.items("AccountsTable") if item["sk"][:7] == "MEMBER#"]
+    assert len(members) == 3
+
+
 def test_an_invitation_that_is_withdrawn_while_it_is_accepted_creates_no_account(
     product: Product, owner: Account
 ) -> None:

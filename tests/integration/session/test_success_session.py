@@ -233,19 +233,27 @@ def test_a_key_that_was_revoked_half_way_is_finished_by_the_same_call_again(
 
 
 @pytest.mark.promise("sessions-short")
-def test_a_session_that_is_minted_while_its_key_is_revoked_is_taken_back(
-    product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("end", ["revoked", "disabled", "expired"])
+def test_a_session_that_is_minted_while_its_key_ends_is_taken_back(
+    product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    """The revocation falls between the two writes of the minting."""
+    """Its end falls between the admission of the call and the writing of the session."""
     key = end_users.key_of(product, owner)
     store = product.part("session", AccessWiring).end_user_session_store
     create = store.create_session
 
-    def create_and_revoke(*session: Any) -> None:
-        product.call("DELETE", f"/v1/keys/{key['id']}", headers=owner.headers)
+    def create_after_the_end(*session: Any) -> None:
+        path = f"/v1/keys/{key['id']}"
+        if end == "revoked":
+            assert product.call("DELETE", path, headers=owner.headers).status == 204
+        elif end == "disabled":
+            body = {"enabled": False}
+            assert product.call("PATCH", path, headers=owner.headers, body=body).status == 200
+        else:
+            product.edit("KeysTable", product.secret(key["key"]), valid_until=int(time.time()))
         create(*session)
 
-    monkeypatch.setattr(store, "create_session", create_and_revoke)
+    monkeypatch.setattr(store, "create_session", create_after_the_end)
     refused = end_users.mint(product, key)
     assert (refused.status, refused.json["code"]) == (401, "unauthenticated")
     assert end_users.records(product) == []

@@ -338,3 +338,31 @@ def test_a_token_belongs_to_the_first_who_brings_it_until_it_ends() -> None:
     assert not bind(table, "eve")
     assert bind(table, "ada")
     assert bind(table, "eve", now=600)
+
+
+COUNTED = [POLICIES[name] for name in ("login-account", "second-factor", "password-check")]
+
+
+@pytest.mark.promise("limits-fail-closed")
+@pytest.mark.parametrize("policy", [*COUNTED, SLOW], ids=lambda policy: policy.name)
+@pytest.mark.parametrize("how", ["attempt", "call", "call in a transaction"])
+def test_a_count_outlives_the_time_for_which_it_can_deny(policy: Policy, how: str) -> None:
+    """An item that DynamoDB removes earlier would forgive failed guesses."""
+    table = FakeTable()
+    for number in range(policy.burst):
+        now_ms = START_MS + 1000 * number
+        if how == "attempt":
+            store(table).record_attempt(ADDRESS, policy, now_ms)
+        elif how == "call":
+            store(table).admit(ADDRESS, policy, now_ms)
+        else:
+            attempt = store(table).limit_attempt(ADDRESS, policy, now_ms)
+            try:
+                table.transact([attempt.action()])
+            except TransactionRefused as refusal:
+                attempt.learn(refusal.items[0])
+                table.transact([attempt.action()])
+        item = only_item(table)
+        assert item["expires_at"] == now_ms // 1000 + 2 * policy.window
+        (tat_ms,) = [item[name] for name in item if name.startswith("tat_")]
+        assert item["expires_at"] > tat_ms / 1000
