@@ -40,7 +40,7 @@ EVENTS: Mapping[str, str] = {
     "auth.credential_refused": "A key or token was refused",
     "authz.denied": "A credential lacked the scope or role",
     "authz.address_denied": "A key was used from an address it is not meant for",
-    "authz.origin_denied": "An end user's session was used from another origin",
+    "authz.origin_denied": "A session or the refresh cookie was used from another origin",
     "session.minted": "A session for an end user was minted",
     "session.revoked": "Sessions of end users were revoked",
     "session.cap_reached": "An end user's session had no generations left",

@@ -167,6 +167,8 @@ class App[W: Part]:
         route = self._routes[event["routeKey"]]
         now = time.time()
         principal, admission = _admit(route, event, origin, now, platform)
+        if route.cookie:
+            _refuse_cross_site(event, origin, platform)
         fields: Any = None
         if route.signed:
             fields = body.raw(event, route.max_body_bytes)
@@ -225,6 +227,18 @@ def _admit(
             "limiter_unavailable",
             "The rate limiter did not respond, so the request was refused. Try again.",
         ) from None
+
+
+def _refuse_cross_site(event: Mapping[str, Any], origin: Origin, platform: Platform) -> None:
+    """Refuse what a page of another origin causes where the cookie counts. Raises Problem 403."""
+    reason = cookies.cross_site(event.get("headers") or {}, platform.settings.base_url)
+    if reason:
+        platform.part(AuditWiring).security.record(
+            "authz.origin_denied", "denied", origin, reason=reason
+        )
+        raise Problem(
+            "cross_site_request", "Send this request from a page of our own, or not from a browser."
+        )
 
 
 def _response(

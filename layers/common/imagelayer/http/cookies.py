@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import urlsplit
 
 # `__Host-` binds the cookie to this host and to TLS (RFC 6265bis §4.1.3.2).
 REFRESH_COOKIE = "__Host-il_refresh"
@@ -20,6 +21,31 @@ def read(event: Mapping[str, Any]) -> dict[str, str]:
     except CookieError:
         return {}
     return {name: morsel.value for name, morsel in jar.items()}
+
+
+def cross_site(headers: Mapping[str, str], base_url: str) -> str:
+    """Why a request may have been caused by a page of another origin, or nothing.
+
+    Browsers say where a request comes from, in `Origin` or `Sec-Fetch-Site`, and no page can change
+    either (Fetch Metadata, W3C). `SameSite` lets a page of a sibling subdomain pass. What is not a
+    browser sends neither header and is let through: it has no cookie that it was not given.
+    """
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+    if site is not None and site != "same-origin":
+        return "another site"
+    if origin is not None and origin != origin_of(base_url):
+        return "another origin"
+    return ""
+
+
+def origin_of(base_url: str) -> str:
+    """The origin of the public address, as browsers send it (RFC 6454 §6.2)."""
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    named = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = "" if parts.port in (None, default) else f":{parts.port}"
+    return f"{parts.scheme}://{named}{port}"
 
 
 def refresh_cookie(token: str, max_age: int) -> str:

@@ -121,9 +121,15 @@ ROUTES = route_table(
         auth="none",
         limit="login",
         status=200,
+        cookie=True,
         answer=lambda: schemas.LoginAnswer,
         body=lambda: schemas.LoginRequest,
-        problems=("invalid_credentials", "totp_required", "invalid_totp_code"),
+        problems=(
+            "cross_site_request",
+            "invalid_credentials",
+            "totp_required",
+            "invalid_totp_code",
+        ),
     ),
     Route(
         "POST /v1/auth/refresh",
@@ -137,8 +143,9 @@ ROUTES = route_table(
         auth="none",
         limit="refresh",
         status=200,
+        cookie=True,
         answer=lambda: schemas.LoginAnswer,
-        problems=("unauthenticated",),
+        problems=("unauthenticated", "cross_site_request"),
     ),
     Route(
         "POST /v1/auth/logout",
@@ -149,6 +156,8 @@ ROUTES = route_table(
         auth="none",
         limit="refresh",
         status=204,
+        cookie=True,
+        problems=("cross_site_request",),
     ),
     Route(
         "GET /v1/auth/me",

@@ -30,6 +30,7 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "address_not_allowed": (403, "The key may not be used from this address"),
     "signature_refused": (403, "The signature is not accepted"),
     "origin_not_allowed": (403, "The session may not be used from this origin"),
+    "cross_site_request": (403, "The request came from another site"),
     "generation_cap_reached": (403, "The session has no generations left"),
     "edge_required": (403, "Requests must come through the edge"),
     "not_found": (404, "The resource does not exist"),
