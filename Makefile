@@ -51,18 +51,20 @@ test: ## Everything CI runs: lint, then every test and the promises they prove
 	@rm -f .promises.json .stages.log
 	@dev/stage.sh "environments" $(MAKE) setup
 	@dev/stage.sh "lint" $(MAKE) lint
-	@# What mostly waits runs on a cloud of its own beside the tests that need none.
-	@dev/stage.sh "local cloud: what mostly waits" \
-	    $(PY) -m pytest -s -p no:cacheprovider $(WAITING) $(LAST) >waiting.log 2>&1 & waiting=$$!; failed=0; \
-	  dev/stage.sh "fast tests" $(PY) -m pytest -n auto --dist worksteal $(FAST) || failed=1; \
-	  wait $$waiting || failed=1; cat waiting.log; exit $$failed
-	@dev/stage.sh "browser and local cloud" \
-	    $(PY) -m pytest tests/browser tests/local_cloud $(WAITING:%=--ignore=%)
+	@# What mostly waits runs beside what mostly computes, on a cloud of its own.
+	@dev/beside.sh \
+	  "local cloud: what mostly waits" "$(PY) -m pytest -s -p no:cacheprovider $(WAITING) $(LAST)" \
+	  "fast tests" "$(PY) -m pytest -n auto --dist worksteal $(FAST)"
+	@dev/beside.sh \
+	  "local cloud: faults" "$(PY) -m pytest -p no:cacheprovider $(FAULTS) $(LAST)" \
+	  "browser and local cloud" \
+	  "$(PY) -m pytest tests/browser tests/local_cloud $(WAITING:%=--ignore=%) $(FAULTS:%=--ignore=%)"
 	@$(LAYER_PATH) dev/stage.sh "promises" $(PY) -m dev.promises check
 	@echo; cat .stages.log
 
 FAST = tests/unit tests/architecture tests/template tests/contract tests/integration
 WAITING = tests/local_cloud/test_slow_provider.py tests/local_cloud/test_crash_matrix.py
+FAULTS = tests/local_cloud/test_identity_faults.py tests/local_cloud/test_limiter_faults.py
 LAST = tests/local_cloud/test_zz_no_secret_left.py
 
 .PHONY: lint

@@ -7,8 +7,8 @@ ministack runs each function in a worker process of its own interpreter. In a wo
 * moves request cookies into the payload's `cookies` list, as HTTP APIs do;
 * writes a line to stderr after each invocation: ministack waits 50 ms for one before it answers.
 
-In ministack itself it watches for the death of the process that started it, and makes workers
-share their layers.
+In ministack itself it watches for the death of the process that started it, makes workers share
+their layers, and adds DynamoDB's condition keys to what policies are evaluated on.
 """
 
 from __future__ import annotations
@@ -107,6 +107,10 @@ if "_LAMBDA_FUNCTION_ARN" in os.environ:
 elif parent := os.environ.get("IMAGELAYER_PARENT"):
     # Only this folder is on a worker's path.
     from shared_layers import share_layers  # type: ignore[import-not-found, unused-ignore]
+    from table_conditions import (  # type: ignore[import-not-found, unused-ignore]
+        enforce_table_conditions,
+    )
 
     _stop_with(int(parent))
     share_layers()
+    enforce_table_conditions()

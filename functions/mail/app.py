@@ -1,4 +1,4 @@
-"""Queue messages that request a mail."""
+"""Queue messages that request a mail, and the sweep of notices that wait for their budget."""
 
 import time
 from collections.abc import Mapping
@@ -14,8 +14,13 @@ from imagelayer.platform.wiring import current
 
 @traced
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
-    """Work each message off; returns those that failed, which SQS delivers again."""
+    """Work each message off; returns those that failed, which SQS delivers again. An event
+    without messages is the schedule's."""
     platform = current()
+    if "Records" not in event:
+        swept = platform.part(MailWiring).mail_worker.sweep(time.time())
+        platform.log.info("swept", extra=dict(swept))
+        return swept
     return consume(
         event,
         platform,

@@ -229,7 +229,7 @@ def test_a_rotated_signing_key_overlaps_with_the_old_one_and_then_replaces_it(
     assert len(kids) >= 2
     assert old in kids
     assert me(owner) == 200  # its token is of the old key, and good
-    retired = cloud_accounts.table(cloud, "SessionsTable").get("JWKS", old)
+    retired = cloud_accounts.table(cloud, "SigningKeysTable").get("JWKS", old)
     assert retired is not None
     assert time.time() + 3600 < retired["expires_at"] < time.time() + 3 * 3600
     secret = cloud.client("secretsmanager").get_secret_value(
@@ -238,9 +238,9 @@ def test_a_rotated_signing_key_overlaps_with_the_old_one_and_then_replaces_it(
     assert set(json.loads(secret["SecretString"])) == {"seed"}
     # Two hours later.
     past = {**retired, "expires_at": int(time.time()) - 1}
-    cloud_accounts.table(cloud, "SessionsTable").put(past)
+    cloud_accounts.table(cloud, "SigningKeysTable").put(past)
     assert old not in published(cloud)
-    cloud_accounts.table(cloud, "SessionsTable").put(retired)
+    cloud_accounts.table(cloud, "SigningKeysTable").put(retired)
 
 
 @pytest.mark.promise("passwords-bcrypt")

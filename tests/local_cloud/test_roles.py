@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -10,93 +11,136 @@ import pytest
 from botocore.exceptions import ClientError
 
 from dev.local_cloud import LocalCloud
+from imagelayer.access.key_secrets import hash_secret
+from imagelayer.access.key_store import state_hash
+from imagelayer.identity.tokens import signing_key
+from imagelayer.platform.attribute_values import encode_item
+from imagelayer.platform.ids import new_id
+from tests.support.api_clients import Visitor
+from tests.support.cloud_clients import new_owner
 
 R, W, U, D, Q, C = "GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "ConditionCheckItem"
 B = "BatchGetItem"
+# Where credentials are kept, a role is held to partitions; a space and one of these follows.
+PEOPLE = ("EMAIL#", "USER#", "ORG#", "SIGNUP#", "SUPPRESSED#")
+PARTITIONS = {
+    "AccountsTable": PEOPLE,
+    "KeysTable": ("SECRET#", "ORG#"),
+    "SessionsTable": ("USER#", "EUS#", "ORG#"),
+    "SigningKeysTable": ("JWKS",),
+}
+
+
+def at(*prefixes: str, actions: Iterable[str]) -> set[str]:
+    """Actions on partitions that begin with these."""
+    return {f"{action} {prefix}" for action in actions for prefix in prefixes}
+
+
+NAMED = {"JWKS": "JWKS"}  # all other partitions are named by more than their prefix
+# A call of a key, of a member and of an end user is metered on the credential's own item.
+METERS_KEYS = at("SECRET#", actions=[U])
+METERS_SESSIONS = at("USER#", "EUS#", actions=[U])
+VERIFIES = at("JWKS", actions=[R])
+MINTS = at("JWKS", actions=[R, W])
+READS_PEOPLE = at(*PEOPLE, actions=[R])
+ENDS_LOGINS = at("USER#", actions=[D, Q])
+ENDS_END_USERS = at("EUS#", actions=[D, Q])
 
 # Written by hand from what each function does, and not read from the template: a policy that
 # grows beyond this table fails here.
 TABLES: dict[str, dict[str, set[str]]] = {
     "RegistrationFunction": {
         "CountersTable": {U},
-        "AccountsTable": {R, W, U, D, C},
+        "AccountsTable": at("EMAIL#", "USER#", "ORG#", "SIGNUP#", actions=[R, W, U, D, C]),
         "EventsTable": {W},
     },
     "LoginFunction": {
         "CountersTable": {U},
-        "AccountsTable": {R, W, U},
-        "KeysTable": {U},
-        "SessionsTable": {R, W, U, D, Q},
+        "AccountsTable": READS_PEOPLE | at("USER#", actions=[W, U]),
+        "KeysTable": METERS_KEYS,
+        "SessionsTable": METERS_SESSIONS | at("USER#", actions=[R, W, U, D, Q]),
+        "SigningKeysTable": MINTS,
         "EventsTable": {W},
     },
     "PasswordFunction": {
         "CountersTable": {U},
-        "AccountsTable": {R, W, U},
-        "KeysTable": {U},
-        "SessionsTable": {R, U, D, Q},
+        "AccountsTable": READS_PEOPLE | at("USER#", actions=[W, U]),
+        "KeysTable": METERS_KEYS,
+        "SessionsTable": METERS_SESSIONS | ENDS_LOGINS,
+        "SigningKeysTable": VERIFIES,
         "EventsTable": {W},
     },
     "SecondFactorFunction": {
         "CountersTable": {U},
-        "AccountsTable": {R, U, C},
-        "KeysTable": {U},
-        "SessionsTable": {R, U, D, Q},
+        "AccountsTable": at(*PEOPLE, actions=[R, C]) | at("USER#", actions=[U]),
+        "KeysTable": METERS_KEYS,
+        "SessionsTable": METERS_SESSIONS | ENDS_LOGINS,
+        "SigningKeysTable": VERIFIES,
         "EventsTable": {W},
     },
     "SessionFunction": {
         "CountersTable": {U},
-        "KeysTable": {R, U},
-        "SessionsTable": {R, W, U, D, Q},
+        "KeysTable": METERS_KEYS | at("SECRET#", "ORG#", actions=[R]),
+        "SessionsTable": METERS_SESSIONS | at("EUS#", "ORG#", actions=[R, W, U, D, Q]),
+        "SigningKeysTable": MINTS,
         "EventsTable": {W},
     },
     "OrganizationFunction": {
         "CountersTable": {U},
-        "AccountsTable": {R, W, U, D, Q},
-        "KeysTable": {U},
-        "SessionsTable": {R, U, D, Q},
+        "AccountsTable": at("EMAIL#", "USER#", "ORG#", actions=[R, W, U, D, C, Q]),
+        "KeysTable": METERS_KEYS,
+        "SessionsTable": METERS_SESSIONS | ENDS_LOGINS,
+        "SigningKeysTable": VERIFIES,
         "CreditsTable": {R, Q},
         "EventsTable": {W, Q},
     },
     "MailFunction": {
         "CountersTable": {U},
-        "AccountsTable": {R, W, U, D, Q},
+        "AccountsTable": at(*PEOPLE, actions=[R, Q])
+        | at("USER#", "ORG#", "SIGNUP#", actions=[W, U]),
         "EventsTable": {W},
     },
-    "MailFeedbackFunction": {"AccountsTable": {R, W}, "EventsTable": {W}},
+    "MailFeedbackFunction": {
+        "AccountsTable": READS_PEOPLE | at("SUPPRESSED#", actions=[W]),
+        "EventsTable": {W},
+    },
     "ModelProbeFunction": {},
-    "SigningRotationFunction": {"SessionsTable": {W, U, Q}},
+    "SigningRotationFunction": {"SigningKeysTable": at("JWKS", actions=[W, U, Q])},
     "PepperRotationFunction": {},
     "KeyRotationFunction": {
         "CountersTable": {U},
-        "SessionsTable": {R, U, D, Q},
-        "KeysTable": {R, B, W, U, D, Q},
+        "SessionsTable": METERS_SESSIONS | ENDS_END_USERS,
+        "SigningKeysTable": VERIFIES,
+        "KeysTable": at("SECRET#", "ORG#", actions=[R, B, W, U, D, Q]),
         "EventsTable": {W},
     },
     "LeakedKeysFunction": {
         "CountersTable": {U},
-        "SessionsTable": {D, Q},
-        "KeysTable": {R, B, W, U, D},
+        "SessionsTable": ENDS_END_USERS,
+        "KeysTable": at("SECRET#", "ORG#", actions=[R, B, W, U, D]),
         "EventsTable": {W},
     },
     "AdministrationFunction": {
-        "AccountsTable": {R},
+        "AccountsTable": READS_PEOPLE,
         "GenerationsTable": {R},
-        "KeysTable": {R, W, U, Q},
+        "KeysTable": at("SECRET#", "ORG#", actions=[R, W, U, Q]),
         "CreditsTable": {R, W, U, Q},
         "EventsTable": {W},
     },
     "BrandFunction": {
         "CountersTable": {U},
-        "KeysTable": {U},
-        "SessionsTable": {R, U},
+        "KeysTable": METERS_KEYS,
+        "SessionsTable": METERS_SESSIONS,
+        "SigningKeysTable": VERIFIES,
         "BrandsTable": {R, W, U, D, Q},
         "EventsTable": {W},
     },
     "BrandIntakeFunction": {"BrandsTable": {R, U}, "EventsTable": {W}},
     "GenerationFunction": {
         "CountersTable": {U},
-        "KeysTable": {U},
-        "SessionsTable": {R, U},
+        "KeysTable": METERS_KEYS,
+        "SessionsTable": METERS_SESSIONS,
+        "SigningKeysTable": VERIFIES,
         "BrandsTable": {R, C},
         "GenerationsTable": {R, W, U, D, Q},
         "CreditsTable": {R, W, U, Q},
@@ -105,8 +149,9 @@ TABLES: dict[str, dict[str, set[str]]] = {
     },
     "ImagesFunction": {
         "CountersTable": {U},
-        "KeysTable": {U},
-        "SessionsTable": {R, U},
+        "KeysTable": METERS_KEYS,
+        "SessionsTable": METERS_SESSIONS,
+        "SigningKeysTable": VERIFIES,
         "BrandsTable": {R, C},
         "GenerationsTable": {R, W, U},
         "CreditsTable": {R, W, U, Q},
@@ -121,13 +166,13 @@ TABLES: dict[str, dict[str, set[str]]] = {
     },
     "AssetDeliveryFunction": {
         "CountersTable": {U},
-        "KeysTable": {U},
-        "SessionsTable": {R, U},
+        "KeysTable": METERS_KEYS,
+        "SessionsTable": METERS_SESSIONS,
+        "SigningKeysTable": VERIFIES,
         "GenerationsTable": {R},
         "EventsTable": {W},
     },
     "CleanupFunction": {
-        "AccountsTable": {R, U, D},
         "GenerationsTable": {R, U, D},
         "CreditsTable": {W, U},
         "WebhooksTable": {R, W},
@@ -135,13 +180,14 @@ TABLES: dict[str, dict[str, set[str]]] = {
     },
     "WebhooksFunction": {
         "CountersTable": {U},
-        "KeysTable": {U},
-        "SessionsTable": {R, U},
+        "KeysTable": METERS_KEYS,
+        "SessionsTable": METERS_SESSIONS,
+        "SigningKeysTable": VERIFIES,
         "WebhooksTable": {R, W, U, D, Q},
         "EventsTable": {W},
     },
     "WebhookDeliveryFunction": {"WebhooksTable": {R, W, U, Q}, "EventsTable": {W}},
-    "DiscoveryFunction": {"CountersTable": {U}, "SessionsTable": {Q}},
+    "DiscoveryFunction": {"CountersTable": {U}, "SigningKeysTable": at("JWKS", actions=[Q])},
 }
 # The signing secret is read by the two functions that mint, and by no other: its rotation writes
 # new seeds and reads none.
@@ -212,7 +258,6 @@ SENDERS = {
 
 # A mail that no one gets, and no generation at all.
 NOTHING_TO_DO = '{"kind": "verification", "at": 0, "address": "nobody"}'
-NOWHERE = {"pk": {"S": "NOBODY"}, "sk": {"S": "NOTHING"}}
 FALSE = {
     "ConditionExpression": "attribute_exists(pk) AND attribute_not_exists(pk)",
 }
@@ -231,21 +276,22 @@ def allowed(call: Callable[[], Any]) -> bool:
     return True
 
 
-def table_calls(dynamodb: Any, table: str) -> dict[str, Callable[[], Any]]:
-    """Every data action on a table, none of which changes anything."""
+def table_calls(dynamodb: Any, table: str, pk: str) -> dict[str, Callable[[], Any]]:
+    """Every data action on a partition of a table, none of which changes anything."""
+    nowhere = {"pk": {"S": pk}, "sk": {"S": "NOTHING"}}
     return {
-        R: lambda: dynamodb.get_item(TableName=table, Key=NOWHERE),
-        B: lambda: dynamodb.batch_get_item(RequestItems={table: {"Keys": [NOWHERE]}}),
-        W: lambda: dynamodb.put_item(TableName=table, Item=NOWHERE, **FALSE),
-        U: lambda: dynamodb.update_item(TableName=table, Key=NOWHERE, **FALSE),
-        D: lambda: dynamodb.delete_item(TableName=table, Key=NOWHERE, **FALSE),
+        R: lambda: dynamodb.get_item(TableName=table, Key=nowhere),
+        B: lambda: dynamodb.batch_get_item(RequestItems={table: {"Keys": [nowhere]}}),
+        W: lambda: dynamodb.put_item(TableName=table, Item=nowhere, **FALSE),
+        U: lambda: dynamodb.update_item(TableName=table, Key=nowhere, **FALSE),
+        D: lambda: dynamodb.delete_item(TableName=table, Key=nowhere, **FALSE),
         Q: lambda: dynamodb.query(
             TableName=table,
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": "NOBODY"}},
+            ExpressionAttributeValues={":pk": {"S": pk}},
         ),
         C: lambda: dynamodb.transact_write_items(
-            TransactItems=[{"ConditionCheck": {"TableName": table, "Key": NOWHERE, **FALSE}}]
+            TransactItems=[{"ConditionCheck": {"TableName": table, "Key": nowhere, **FALSE}}]
         ),
         "Scan": lambda: dynamodb.scan(TableName=table, Limit=1),
         "UpdateTable": lambda: dynamodb.update_table(
@@ -260,14 +306,141 @@ def test_a_role_is_refused_every_table_action_the_function_does_not_need(
     cloud: LocalCloud, function: str
 ) -> None:
     dynamodb = cloud.client_as(function, "dynamodb")
-    granted = {
-        logical: {
-            action for action, call in table_calls(dynamodb, physical).items() if allowed(call)
+    granted: dict[str, set[str]] = {}
+    for logical, physical in cloud.info["tables"].items():
+        granted[logical] = {
+            f"{action} {prefix}".strip()
+            for prefix in PARTITIONS.get(logical, ("",))
+            for action, call in table_calls(
+                dynamodb, physical, NAMED.get(prefix, f"{prefix}x")
+            ).items()
+            if allowed(call)
         }
-        for logical, physical in cloud.info["tables"].items()
-    }
+        if logical in PARTITIONS:  # no other partition is written
+            elsewhere = table_calls(dynamodb, physical, "NOBODY").items()
+            assert {action for action, call in elsewhere if allowed(call)} <= {R, Q, C}
     needed = {name: TABLES[function].get(name, set()) for name in cloud.info["tables"]}
     assert granted == needed
+
+
+# Every role that meters calls and creates no credential of its own.
+METERING = [
+    "PasswordFunction",
+    "SecondFactorFunction",
+    "OrganizationFunction",
+    "KeyRotationFunction",
+    "BrandFunction",
+    "GenerationFunction",
+    "ImagesFunction",
+    "AssetDeliveryFunction",
+    "WebhooksFunction",
+]
+
+
+def item_update(table: str, item: dict[str, Any]) -> dict[str, Any]:
+    """The request that creates an item, or changes it, through UpdateItem."""
+    stored = encode_item(item)
+    key = {name: stored.pop(name) for name in ("pk", "sk")}
+    return {
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in stored),
+        "ExpressionAttributeNames": {f"#{name}": name for name in stored},
+        "ExpressionAttributeValues": {f":{name}": value for name, value in stored.items()},
+    }
+
+
+def forgeries(org_id: str, secret_hash: str) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What a credential check would accept: table and item."""
+    now = int(time.time())
+    mine = signing_key("a key of an attacker" * 4)
+    user = new_id("usr", now)
+    session = {
+        "org_id": org_id,
+        "role": "owner",
+        "expires_at": now + 3600,
+        "idle_until": now + 3600,
+    }
+    secret = {
+        "key_id": new_id("key", now),
+        "org_id": org_id,
+        "kind": "secret",
+        "scopes": ["keys:write"],
+        "mode": "live",
+        "valid_until": 0,
+        "state_hash": state_hash(0, disabled=False, terms=None),
+    }
+    jwk = {"pk": "JWKS", "sk": mine.kid, "jwk": dict(mine.jwk)}
+    return {
+        "signing key": ("SigningKeysTable", jwk),
+        "dashboard session": (
+            "SessionsTable",
+            {"pk": f"USER#{user}", "sk": f"SES#{new_id('ses', now)}", "user_id": user, **session},
+        ),
+        "end user's session": (
+            "SessionsTable",
+            {
+                "pk": f"EUS#{org_id}#{(now + 3600) // 3600}",
+                "sk": f"hash#{new_id('eus', now)}",
+                "scopes": ["generations:write"],
+                "mode": "live",
+                **session,
+            },
+        ),
+        "API key": ("KeysTable", {"pk": f"SECRET#{secret_hash}", "sk": "SECRET", **secret}),
+    }
+
+
+@pytest.fixture(scope="module")
+def owner(cloud: LocalCloud) -> Visitor:
+    return new_owner(cloud)
+
+
+@pytest.mark.promise("least-privilege", "sessions-short", "keys-hashed")
+@pytest.mark.parametrize("function", METERING)
+def test_a_role_that_meters_creates_nothing_that_a_credential_check_accepts(
+    cloud: LocalCloud, owner: Visitor, function: str
+) -> None:
+    """Put, update, and both as members of a transaction."""
+    dynamodb = cloud.client_as(function, "dynamodb")
+    secret_hash = hash_secret(f"il_live_{function}")
+    for what, (logical, item) in forgeries(owner.org_id, secret_hash).items():
+        table = cloud.info["tables"][logical]
+        put = {"TableName": table, "Item": encode_item(item)}
+        update = item_update(table, item)
+        if not (function == "KeyRotationFunction" and what == "API key"):  # what it is there for
+            for call in (
+                partial(dynamodb.put_item, **put),
+                partial(dynamodb.update_item, **update),
+                partial(dynamodb.transact_write_items, TransactItems=[{"Put": put}]),
+                partial(dynamodb.transact_write_items, TransactItems=[{"Update": update}]),
+            ):
+                assert not allowed(call), what
+
+
+@pytest.mark.promise("least-privilege", "keys-rotate")
+@pytest.mark.parametrize("function", [name for name in METERING if name != "KeyRotationFunction"])
+def test_what_a_role_that_meters_can_change_of_a_secret_makes_it_worthless(
+    cloud: LocalCloud, owner: Visitor, function: str
+) -> None:
+    """The names in its conditions are what it could write: an end, and what disables or binds."""
+    token = owner.access_token
+    fields = {"name": "off", "scopes": ["brands:read"], "mode": "live"}
+    disabled = owner.call("POST", "/v1/keys", token=token, json=fields).json()
+    path = f"/v1/keys/{disabled['id']}"
+    assert owner.call("PATCH", path, token=token, json={"enabled": False}).status_code == 200
+    assert owner.call("GET", "/v1/keys/self", token=disabled["key"]).status_code == 401
+    cloud.client_as(function, "dynamodb").update_item(
+        TableName=cloud.info["tables"]["KeysTable"],
+        Key=encode_item({"pk": f"SECRET#{hash_secret(disabled['key'])}", "sk": "SECRET"}),
+        UpdateExpression="REMOVE #disabled",
+        ExpressionAttributeNames={"#disabled": "disabled"},
+    )
+    assert owner.call("GET", "/v1/keys/self", token=disabled["key"]).status_code == 401
+    # Those who manage keys may.
+    assert owner.call("PATCH", path, token=token, json={"enabled": True}).status_code == 200
+    assert owner.call("GET", "/v1/keys/self", token=disabled["key"]).status_code == 200
+    assert owner.call("DELETE", path, token=token).status_code == 204
 
 
 @pytest.mark.promise("least-privilege")

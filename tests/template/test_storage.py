@@ -31,6 +31,7 @@ PASSING = {
     "CreditsTable": "purge_at",
     "EventsTable": "expires_at",
     "SessionsTable": "expires_at",
+    "SigningKeysTable": "expires_at",
     "CountersTable": "expires_at",
     "GenerationsTable": "purge_at",
     "BrandsTable": "expires_at",

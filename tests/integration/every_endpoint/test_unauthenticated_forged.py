@@ -151,6 +151,6 @@ def test_the_kid_of_no_key_of_ours_is_refused_and_nothing_is_fetched(world: Worl
         )
         headers = {"authorization": f"Bearer {token}"}
         assert world.product.call("GET", "/v1/keys", headers=headers).status == 401
-    kids = [item["sk"] for item in world.product.items("SessionsTable") if item["pk"] == "JWKS"]
+    kids = [item["sk"] for item in world.product.items("SigningKeysTable")]
     assert kids == [world.key.kid]
     assert aws.PARAMETERS["BaseUrl"] == world.access["iss"] == world.end_user["iss"]

@@ -11,6 +11,7 @@ from imagelayer.identity.email_policy import address_hash
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.limits.wiring import LimitsWiring
 from imagelayer.mail.wiring import MailWiring
+from imagelayer.mail.worker import GATHERED
 from tests.support import accounts, mail_triggers, sent_mail
 from tests.support.api import Account, Answer
 from tests.support.mail_triggers import CAUSES, FRIEND
@@ -34,7 +35,7 @@ def last(product: Product, event: str) -> dict[str, object]:
 
 
 @EVERY_CAUSE
-def test_a_mail_counts_against_its_account_and_a_strangers_against_address_and_client_too(
+def test_a_strangers_mail_counts_by_address_client_and_account_and_a_notice_by_itself(
     product: Product, owner: Account, cause: str
 ) -> None:
     happen, kind, to, _, _ = CAUSES[cause]
@@ -50,7 +51,7 @@ def test_a_mail_counts_against_its_account_and_a_strangers_against_address_and_c
         assert f"LIMIT#mail-per-address#{address_hash(to)}" in moved
         assert f"LIMIT#mail-per-ip#{accounts.HOME}" in moved
     else:
-        assert policies == {"mail-per-account"}
+        assert policies == ({"mail-notice"} if kind in GATHERED else set())
     assert not any("@" in name for name in moved)
 
 
@@ -126,15 +127,52 @@ def test_a_link_that_was_mailed_stays_good_when_the_next_mail_is_capped(
     assert accounts.reset(product, sent[0].token).status == 204
 
 
+NOTICES = [cause for cause, (_, kind, *_) in CAUSES.items() if kind not in BY_STRANGERS]
+
+
+@pytest.mark.parametrize("policy", ["mail-per-address", "mail-per-ip", "mail-per-account"])
+@pytest.mark.parametrize("cause", NOTICES)
 def test_what_strangers_cause_does_not_use_up_what_tells_the_owner_of_changes(
-    product: Product, owner: Account
+    product: Product, owner: Account, cause: str, policy: str
 ) -> None:
-    spend(product, "mail-per-address", address_hash(owner.email))
-    spend(product, "mail-per-ip", accounts.HOME)
+    happen, _, _, subject, _ = CAUSES[cause]
+    subjects = {
+        "mail-per-address": [address_hash(owner.email)],
+        "mail-per-ip": [accounts.HOME, accounts.ELSEWHERE, "unknown"],
+        "mail-per-account": [owner.user_id, owner.org_id],
+    }
+    for each in subjects[policy]:
+        spend(product, policy, each)
     sent = sent_mail.watch(product)
-    accounts.change(product, owner)
+    happen(product, owner)
     product.deliver_mail()
-    assert [letter.subject for letter in sent] == ["Your ImageLayer password was changed"]
+    assert subject in [letter.subject for letter in sent]
+
+
+@pytest.mark.parametrize("cause", NOTICES)
+def test_notices_of_other_kinds_do_not_use_it_up_either(
+    product: Product, owner: Account, cause: str
+) -> None:
+    happen, kind, _, subject, _ = CAUSES[cause]
+    for other in (GATHERED | {"key_leaked", "quota"}) - {kind}:
+        accounts.spend(product, "mail-notice", f"{owner.user_id}#{other}")
+    accounts.restart(product, "mail")
+    sent = sent_mail.watch(product)
+    happen(product, owner)
+    product.deliver_mail()
+    assert subject in [letter.subject for letter in sent]
+
+
+@pytest.mark.parametrize("cause", ["a key found in public", "using all credits"])
+def test_a_leaked_key_and_used_up_credits_are_mailed_whatever_was_mailed_before(
+    product: Product, owner: Account, cause: str
+) -> None:
+    happen, kind, _, subject, _ = CAUSES[cause]
+    spend(product, "mail-notice", f"{owner.user_id}#{kind}")
+    sent = sent_mail.watch(product)
+    happen(product, owner)
+    product.deliver_mail()
+    assert subject in [letter.subject for letter in sent]
 
 
 @pytest.mark.promise("limits-fail-closed")

@@ -35,12 +35,12 @@ def current_kid(product: Product) -> str:
 
 
 def record(product: Product, kid: str) -> dict[str, Any]:
-    return product.item("SessionsTable", kid)
+    return product.item("SigningKeysTable", kid)
 
 
 def end(product: Product, kid: str) -> None:
     """The time of a retired key runs out; warm functions compare it at each call."""
-    product.edit("SessionsTable", record(product, kid), expires_at=int(time.time()) - 1)
+    product.edit("SigningKeysTable", record(product, kid), expires_at=int(time.time()) - 1)
     for platform in product._platforms.values():
         identity = platform.part(IdentityWiring)
         if "signing_keys" in vars(identity):
@@ -130,7 +130,7 @@ def test_a_second_rotation_prolongs_the_first_key_by_nothing(
     secret_rotation.rotate(product, SECRET)
     middle = current_kid(product)
     sooner = int(time.time()) + 60
-    product.edit("SessionsTable", record(product, old), expires_at=sooner)
+    product.edit("SigningKeysTable", record(product, old), expires_at=sooner)
     secret_rotation.rotate(product, SECRET)
     assert record(product, old)["expires_at"] == sooner
     assert abs(record(product, middle)["expires_at"] - time.time() - OVERLAP_SECONDS) < 60
@@ -162,9 +162,9 @@ def test_the_steps_alone_change_what_they_say(product: Product, owner: Account, 
     secret_rotation.step(product, SECRET, "createSecret", version)
     assert secret_rotation.stages(product, SECRET) == {"AWSCURRENT": before, "AWSPENDING": version}
     for name in ("setSecret", "testSecret"):
-        kept = product.dump_of("SessionsTable")
+        kept = product.dump_of("SigningKeysTable")
         secret_rotation.step(product, SECRET, name, version)
-        assert product.dump_of("SessionsTable") == kept
+        assert product.dump_of("SigningKeysTable") == kept
         assert secret_rotation.stages(product, SECRET)["AWSCURRENT"] == before
     assert "expires_at" not in record(product, old)
     secret_rotation.step(product, SECRET, "finishSecret", version)

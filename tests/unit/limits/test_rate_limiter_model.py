@@ -30,7 +30,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from imagelayer.access.key_store import NO_TERMS, KeyStore
+from imagelayer.access.key_store import NO_TERMS, KeyStore, state_hash
 from imagelayer.credits.store import CreditStore
 from imagelayer.limits.counters import (
     REMEMBER_MS,
@@ -213,6 +213,7 @@ class Limiter(RuleBasedStateMachine):
             if name.startswith("tat_")
         }
         key: Item = {"pk": KEY[0], "sk": KEY[1], "valid_until": 0, **tats}
+        key["state_hash"] = state_hash(0, disabled=disabled, terms=terms)
         self.table.items[KEY] = (
             key | ({"terms": terms} if terms else {}) | ({"disabled": True} if disabled else {})
         )

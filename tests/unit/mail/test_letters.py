@@ -13,6 +13,7 @@ import pytest
 
 from imagelayer.mail import letters as mails
 from imagelayer.mail.letters import Mail, Occasion
+from imagelayer.mail.worker import GATHERED
 from imagelayer.routes import ROUTES
 
 BASE = "https://imagelayer.example"
@@ -95,6 +96,19 @@ def key_leaked(name: str = "Ada", key_name: str = "Website", place: str = "") ->
     )
 
 
+def gathered_keys(name: str = "Ada", key_name: str = "Website", count: int = 22) -> Mail:
+    label = mails.key_label(key_name, "il_live_abcd…wxyz")
+    return mails.gathered(
+        TO, name=name, base_url=BASE, kind="key_created", reports=[(label, OCCASION)] * count
+    )
+
+
+def gathered_logins(name: str = "Ada") -> Mail:
+    return mails.gathered(
+        TO, name=name, base_url=BASE, kind="new_place", reports=[("", OCCASION)] * 2
+    )
+
+
 def quota_80(name: str = "Ada") -> Mail:
     return mails.quota(TO, name=name, percent=80, month="2026-01", allowance=12_000)
 
@@ -120,6 +134,8 @@ NOTICES: list[Writer] = [
     key_changed,
     key_rotated,
     key_leaked,
+    gathered_keys,
+    gathered_logins,
     quota_80,
     quota_100,
 ]
@@ -173,6 +189,7 @@ def test_every_mail_that_can_be_written_is_tested_here() -> None:
         "recovery_codes_changed",
         "key_changed",
         "key_leaked",
+        "gathered",
         "quota",
     }
 
@@ -295,6 +312,7 @@ def test_an_organizations_or_a_keys_name_is_left_out_as_well(name: str) -> None:
         invitation(organization=name),
         key_changed(key_name=name),
         key_leaked(key_name=name),
+        gathered_keys(key_name=name),
     ):
         for form in (mail.text, mail.html):
             assert name not in form
@@ -312,6 +330,18 @@ def test_a_mail_about_a_leaked_key_names_the_place_to_copy_and_not_to_click() ->
     assert html.escape(place) in mail.html
     assert "<a " not in mail.html
     assert "It was found here" not in key_leaked().text
+
+
+def test_a_mail_that_gathers_notices_lists_some_and_counts_the_rest() -> None:
+    text = flowing(gathered_keys(count=22).text)
+    assert text.count('"Website" (il_live_abcd…wxyz): 2026-01-01 12:00 UTC') == mails.MOST_LISTED
+    assert "… and 2 more." in text
+    assert "(22 more)" in gathered_keys(count=22).subject
+    assert "more." not in flowing(gathered_keys(count=mails.MOST_LISTED).text)
+
+
+def test_every_notice_with_a_budget_can_be_gathered() -> None:
+    assert mails.GATHERED_SUBJECTS.keys() == GATHERED
 
 
 def test_an_invitation_says_who_invites_where_to_and_as_what() -> None:

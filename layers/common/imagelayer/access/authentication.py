@@ -13,7 +13,7 @@ from imagelayer.access import key_secrets
 from imagelayer.access.authorization import denial
 from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_networks import allows
-from imagelayer.access.key_store import KeyStore, is_valid
+from imagelayer.access.key_store import KeyStore, is_unaltered, is_valid
 from imagelayer.access.permissions import ROLE_SCOPES
 from imagelayer.access.records import KeySecret
 from imagelayer.api.route import Route
@@ -117,6 +117,8 @@ class Authenticator:
             item = cast("KeySecret | None", failure.item)
         if item is None:
             raise CredentialRefused("unknown key")
+        if not is_unaltered(item):
+            raise CredentialRefused("altered key")
         if item.get("disabled"):
             raise CredentialRefused("disabled key")
         if not is_valid(item, int(now)):

@@ -56,6 +56,8 @@ class EndUserSessionStore:
     ) -> tuple[EndUserSession, Admission]:
         """Check that the session is there and has not expired, and meter one call, in one write.
 
+        As `SessionStore.admit` does.
+
         Raises GuardFailed, Limited or StoreUnavailable.
         """
         pk, sk = key(org_id, end_user.id, end_user.session_id, end_user.session_ends)

@@ -8,15 +8,22 @@ strongly consistent; there is no index to lag behind a revocation.
     ORG#<org_id>     KEY#<key_id>   id, name, scopes, …, rev, secrets: {hash: valid_until or 0}
     ORG#<org_id>     KEYS           count, rev, limits: the organization's overrides
     SECRET#<hash>    SECRET         key_id, org_id, kind, scopes, mode, valid_until, disabled,
-                                    terms: {cidrs, limits}, tat_*, last_used_at
+                                    terms: {cidrs, limits}, state_hash, tat_*, last_used_at
 
 `rev` grows with every change of a key, its secrets included. Every change names the `rev` it read,
 and of two changes the second is refused. `terms` is absent on most secrets: it decides how a call
 is checked, before the item can be read.
+
+The write that meters names `valid_until`, `disabled` and `terms` in its condition, so the roles of
+functions that meter could change them (DynamoDB's condition keys for IAM do not tell an update from
+a condition). `state_hash` is their hash. No metering write names it, so only the functions that
+manage keys can set it. A secret whose state has another hash is refused (docs/decisions/0027).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
@@ -70,7 +77,8 @@ class KeyStore:
         """Authenticate and meter one call. Raises GuardFailed, Limited or StoreUnavailable.
 
         The guard: the secret's item is there (revocation deletes it), is not disabled, has not
-        expired, and has the terms that the call was checked under. A call that races with a
+        expired, and has the terms that the call was checked under; and the item that is returned is
+        as those who manage keys left it. A call that races with a
         revocation or a change of terms either wrote first and is served, or finds what came first.
 
         `allows` says whether terms admit this caller. One they do not admit is refused
@@ -215,9 +223,10 @@ class KeyStore:
                 self._table.update_action(
                     f"SECRET#{current}",
                     "SECRET",
-                    "SET #valid_until = :ends",
+                    "SET #valid_until = :ends, #state_hash = :state_hash",
                     condition="attribute_exists(#pk)",
                     ends=previous_ends,
+                    state_hash=_state_hash_of(key, previous_ends),
                 )
             )
         gone = [each for each in old if each not in valid]
@@ -238,7 +247,10 @@ class KeyStore:
         return try_transact(
             self._client,
             [
-                *(self._carry_action(changed, each) for each in key["secrets"]),
+                *(
+                    self._carry_action(changed, each, valid_until)
+                    for each, valid_until in key["secrets"].items()
+                ),
                 self._table.put_action(
                     _key_item(changed),
                     condition="#rev = :rev",
@@ -306,14 +318,16 @@ class KeyStore:
                 "valid_until": key["valid_until"],
                 "disabled": None if key["enabled"] else True,
                 "terms": _terms_of(key) or None,
+                "state_hash": _state_hash_of(key, key["valid_until"]),
                 **tats,
             },
             condition="attribute_not_exists(#pk)",
         )
 
-    def _carry_action(self, key: ApiKey, secret_hash: str) -> Action:
+    def _carry_action(self, key: ApiKey, secret_hash: str, valid_until: int) -> Action:
         """Bring one secret up to its key."""
-        sets, removes, values = [], [], {}
+        sets, removes = ["#state_hash = :state_hash"], []
+        values: dict[str, Any] = {"state_hash": _state_hash_of(key, valid_until)}
         terms = _terms_of(key)
         for name, value in (("disabled", not key["enabled"]), ("terms", terms)):
             if value:
@@ -348,8 +362,28 @@ class KeyStore:
 
 
 def is_valid(secret: KeySecret, now: int) -> bool:
-    """Whether a secret is neither disabled nor expired."""
-    return not secret.get("disabled") and (not secret["valid_until"] or secret["valid_until"] > now)
+    """Whether a secret is neither disabled nor expired nor altered."""
+    return (
+        not secret.get("disabled")
+        and is_unaltered(secret)
+        and (not secret["valid_until"] or secret["valid_until"] > now)
+    )
+
+
+def is_unaltered(secret: KeySecret) -> bool:
+    """Whether a secret's state is as those who manage keys left it."""
+    expected = state_hash(
+        secret.get("valid_until", 0),
+        disabled=bool(secret.get("disabled")),
+        terms=secret.get("terms"),
+    )
+    return secret.get("state_hash") == expected
+
+
+def state_hash(valid_until: int, *, disabled: bool, terms: Terms | None) -> str:
+    """The hash of what decides whether and from where a secret is accepted."""
+    state = json.dumps([valid_until, disabled, terms or None], sort_keys=True)
+    return hashlib.sha256(state.encode()).hexdigest()
 
 
 def _usable(now: int, terms: Terms) -> Guard:
@@ -362,6 +396,10 @@ def _usable(now: int, terms: Terms) -> Guard:
         ),
         {"never": 0, "now": now, **({"terms": dict(terms)} if terms else {})},
     )
+
+
+def _state_hash_of(key: ApiKey, valid_until: int) -> str:
+    return state_hash(valid_until, disabled=not key["enabled"], terms=_terms_of(key))
 
 
 def _terms_of(key: ApiKey) -> Terms:

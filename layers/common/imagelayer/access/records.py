@@ -58,6 +58,7 @@ class KeySecret(TypedDict):
     valid_until: int
     disabled: NotRequired[bool]
     terms: NotRequired[Terms]
+    state_hash: str  # of valid_until, disabled and terms (`key_store.state_hash`)
     last_used_at: NotRequired[int]
 
 

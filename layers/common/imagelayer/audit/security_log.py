@@ -52,6 +52,7 @@ EVENTS: Mapping[str, str] = {
     "member.removed": "A member left or was removed; their sessions were ended",
     "organization.changed": "A setting of the organization was changed",
     "mail.capped": "A mail was not sent because of a limit",
+    "mail.gathered": "A notice waits for its budget, to be mailed together with others",
     "mail.suppressed": "Mail to an address was stopped after a bounce or complaint",
     "mail.withheld": "A mail was not sent because its address is suppressed",
     "secret.rotated": "A signing key or pepper was rotated",

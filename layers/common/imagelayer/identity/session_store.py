@@ -26,6 +26,10 @@ class SessionStore:
     ) -> tuple[DashboardSession, Admission]:
         """Check that the session is there and has not expired, and meter one call, in one write.
 
+        The write's condition is that the session is there, because ending one deletes it: a call
+        that races with its end either wrote first or fails. Its `expires_at` never moves, so it is
+        checked on the item that the write returns.
+
         Raises GuardFailed, Limited or StoreUnavailable.
         """
         key = _key(user_id, session_id)
@@ -94,11 +98,14 @@ class SessionStore:
 
 
 def unexpired(now: int) -> Guard:
-    """The guard of a session: it is there, because ending one deletes it, and has not expired."""
+    """The guard of a session: it is there, whole, and has not expired.
+
+    The condition does not name `expires_at`: a role that may name it could prolong a session. What
+    a metering role alone could have created has no organization, and is not a session.
+    """
     return Guard(
-        "attribute_exists(#pk) AND #expires_at > :now",
-        lambda session: bool(session["expires_at"] > now),
-        {"now": now},
+        "attribute_exists(#pk)",
+        lambda session: "org_id" in session and session.get("expires_at", 0) > now,
     )
 
 

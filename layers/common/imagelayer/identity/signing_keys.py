@@ -1,6 +1,9 @@
 """Public signing keys, published before their first token and retired after their last.
 
 JWKS   <kid>   jwk, version, expires_at once it is retired
+
+All tokens are verified with them. They have a table of their own, which only the functions that
+mint tokens and the rotation may write.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class IdentityWiring(Part):
     def signing_keys(self) -> SigningKeyStore:
         from imagelayer.identity.signing_keys import SigningKeyStore
 
-        return SigningKeyStore(self.platform.table("SESSIONS_TABLE"), self.platform.clock)
+        return SigningKeyStore(self.platform.table("SIGNING_KEYS_TABLE"), self.platform.clock)
 
     @cached_property
     def _domains(self) -> DomainLists:

@@ -30,8 +30,12 @@ class GuardFailed(Exception):
 
 @dataclass(frozen=True)
 class Guard:
-    """A condition on the item that carries the limit. `holds` checks an item as `expression` does
-    in DynamoDB, to find out afterwards which of the two conditions failed."""
+    """A condition on the item that carries the limit.
+
+    `holds` checks an item as `expression` does in DynamoDB, to find out afterwards which of the two
+    conditions failed. It may check more: what a write names, a role that makes the write may
+    change (docs/decisions/0027), so what decides who may call is checked on the returned item.
+    """
 
     expression: str
     holds: Callable[[Item], bool]
@@ -118,6 +122,8 @@ class Meter:
                 attempt.learn(failure.item)
                 continue
             self.memory.remember(attempt.subject, item[attempt.attribute], now_ms)
+            if guard is not None and not guard.holds(item):
+                raise GuardFailed(item)
             return item, Admission.after(policy, item[attempt.attribute], now_ms)
         raise StoreUnavailable("update_item", "the subject is too contended")
 

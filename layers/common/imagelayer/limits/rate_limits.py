@@ -158,10 +158,12 @@ POLICIES = _policies(
     Policy("forgot-password", quota=10, window=3600, burst=5),
     Policy("reset-password", quota=30, window=600, burst=15),
     Policy("accept-invitation", quota=30, window=600, burst=15),
-    # Mail that a stranger can cause, and mail that an account causes itself.
+    # Mail that a stranger can cause or gets. Then notices, of each user and kind: what strangers,
+    # colleagues or notices of another kind cause does not count against it.
     Policy("mail-per-address", quota=6, window=3600, burst=3),
     Policy("mail-per-ip", quota=60, window=3600, burst=30),
     Policy("mail-per-account", quota=60, window=86_400, burst=20),
+    Policy("mail-notice", quota=30, window=86_400, burst=10),
     Policy("invite", quota=50, window=86_400, burst=20),
     Policy("login", quota=40, window=300, burst=20),
     # Failed guesses at one account. Strangers share one budget however many addresses they have;

@@ -9,11 +9,26 @@ from __future__ import annotations
 import html
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 # Anyone can sign up with anyone's address: a name that a mail client could turn into a link
 # is left out.
 _PLAIN_NAME = re.compile(r"[^\W_][\w '’-]*")
+
+# How many of the notices that one mail gathers it lists.
+MOST_LISTED = 20
+# What notices of each kind that is gathered say together.
+GATHERED_SUBJECTS = {
+    "new_place": "New logins to your ImageLayer account",
+    "password_changed": "Your ImageLayer password was changed",
+    "totp_enabled": "A second factor was set up for your ImageLayer account",
+    "totp_disabled": "A second factor was removed from your ImageLayer account",
+    "recovery_code_used": "Recovery codes of your ImageLayer account were used",
+    "recovery_codes_renewed": "Your ImageLayer recovery codes were replaced",
+    "key_created": "API keys were created in ImageLayer",
+    "key_rotated": "API keys were rotated in ImageLayer",
+}
 
 
 @dataclass(frozen=True)
@@ -193,7 +208,7 @@ def key_changed(
 ) -> Mail:
     """Notifies the owners that an API key was created or has a new secret."""
     what = "has a new secret" if rotated else "was created"
-    label = f'"{key_name}" ({key_hint})' if _PLAIN_NAME.fullmatch(key_name) else key_hint
+    label = key_label(key_name, key_hint)
     return _mail(
         to,
         f"An API key {'was rotated' if rotated else 'was created'} in ImageLayer",
@@ -208,7 +223,7 @@ def key_changed(
 
 def key_leaked(to: str, *, name: str, key_name: str, key_hint: str, place: str) -> Mail:
     """Notifies the owners that a key was found in public and revoked."""
-    called = f'"{key_name}" ({key_hint})' if _PLAIN_NAME.fullmatch(key_name) else f"({key_hint})"
+    called = key_label(key_name, key_hint)
     where = [f"It was found here:\n{place}"] if place else []
     return _mail(
         to,
@@ -243,6 +258,43 @@ def quota(to: str, *, name: str, percent: int, month: str, allowance: int) -> Ma
         before=[said],
         after=["Existing images are not affected."],
     )
+
+
+def gathered(
+    to: str,
+    *,
+    name: str,
+    base_url: str,
+    kind: str,
+    reports: Sequence[tuple[str, Occasion]],
+) -> Mail:
+    """Reports at once what was over the budget of one kind of notice: of each what it is about, if
+    not the account, and its occasion."""
+    what = GATHERED_SUBJECTS[kind]
+    listed = [
+        f"{label}: {occasion.sentence}" if label else occasion.sentence
+        for label, occasion in reports[:MOST_LISTED]
+    ]
+    more = [f"… and {len(reports) - len(listed)} more."] if len(reports) > len(listed) else []
+    return _mail(
+        to,
+        f"{what} ({len(reports)} more)",
+        greeting=name,
+        before=[
+            f"{what}, more often than we send a mail of its own about. Since the last mail:",
+            *listed,
+            *more,
+        ],
+        after=[
+            f"If this was not you, or no one in your organization, set a new password at "
+            f"{base_url}/reset-password now, and look through your API keys and security events."
+        ],
+    )
+
+
+def key_label(name: str, hint: str) -> str:
+    """How a key is named in a mail: by its name, if that is plain, and what is shown of it."""
+    return f'"{name}" ({hint})' if _PLAIN_NAME.fullmatch(name) else hint
 
 
 def _with_article(role: str) -> str:

@@ -10,6 +10,7 @@ from imagelayer.platform.wiring import Part
 if TYPE_CHECKING:
     from imagelayer.mail.feedback import MailFeedback
     from imagelayer.mail.mailer import Mailer
+    from imagelayer.mail.notices import NoticeStore
     from imagelayer.mail.suppressions import SuppressionStore
     from imagelayer.mail.worker import MailWorker
 
@@ -22,6 +23,12 @@ class MailWiring(Part):
         from imagelayer.mail.suppressions import SuppressionStore
 
         return SuppressionStore(self.platform.table("ACCOUNTS_TABLE"))
+
+    @cached_property
+    def _notices(self) -> NoticeStore:
+        from imagelayer.mail.notices import NoticeStore
+
+        return NoticeStore(self.platform.client("dynamodb"), self.platform.table("ACCOUNTS_TABLE"))
 
     @cached_property
     def mailer(self) -> Mailer:
@@ -46,9 +53,11 @@ class MailWiring(Part):
             organizations=self.part(IdentityWiring).organization_store,
             suppressions=self.suppression_store,
             counters=self.part(LimitsWiring).counters,
+            notices=self._notices,
             mailer=self.mailer,
             security=self.part(AuditWiring).security,
             base_url=self.platform.settings.base_url,
+            warn=self.platform.log.warning,
         )
 
     @cached_property

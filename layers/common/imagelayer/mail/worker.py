@@ -26,15 +26,20 @@ from imagelayer.identity.records import MailedLink, SignUp, User
 from imagelayer.identity.roles import may_manage
 from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import CounterStore
-from imagelayer.limits.rate_limits import POLICIES, Limited
+from imagelayer.limits.rate_limits import POLICIES, Limited, seconds
 from imagelayer.mail import letters
-from imagelayer.mail.letters import Mail
+from imagelayer.mail.letters import Mail, Occasion, key_label
 from imagelayer.mail.mailer import Mailer
+from imagelayer.mail.notices import NoticeStore, WaitingNotices
 from imagelayer.mail.requests import MailRequest
 from imagelayer.mail.suppressions import SuppressionStore
+from imagelayer.platform.sweeping import sweep_due
 
 NOTICE_SECONDS = 70 * 86_400  # longer than the month that a notice is about
-# Mails that notify a user about their own account.
+# Mails that notify a user about their own account. They and those about keys have a budget for each
+# user and kind, which no one else's acts and no other kind touch. One over its budget is not
+# dropped: it waits and is gathered into one mail with others. Without a budget are a leaked key,
+# which GitHub reports, and credits, which are mailed twice a month.
 TO_USER = frozenset(
     {
         "new_place",
@@ -45,6 +50,8 @@ TO_USER = frozenset(
         "recovery_codes_renewed",
     }
 )
+ABOUT_KEYS = frozenset({"key_created", "key_rotated"})
+GATHERED = TO_USER | ABOUT_KEYS
 
 
 @dataclass(frozen=True)
@@ -70,9 +77,11 @@ class MailWorker:
     organizations: OrganizationStore
     suppressions: SuppressionStore
     counters: CounterStore
+    notices: NoticeStore
     mailer: Mailer
     security: SecurityLog
     base_url: str
+    warn: Callable[[str], None]
 
     def work(self, request: MailRequest, now: float) -> str:
         """Send what is due and return the outcome. Whatever is raised, the message is delivered
@@ -87,7 +96,14 @@ class MailWorker:
         if self.suppressions.is_suppressed(address):
             self._note("mail.withheld", request, due)
             return "withheld"
-        if request.first and not self._within_limits(request, due, address, now):
+        if request.kind in GATHERED and self._must_wait(request, due.account, now):
+            self._note("mail.gathered", request, due)
+            return "gathered"
+        if (
+            due.from_stranger
+            and request.first
+            and not self._within_limits(request, due, address, now)
+        ):
             self._note("mail.capped", request, due)
             return "capped"
         mail = due.write()
@@ -96,21 +112,91 @@ class MailWorker:
         return "sent" if mail is not None else "nothing"
 
     def _within_limits(self, request: MailRequest, due: DueMail, address: str, now: float) -> bool:
-        """Count one mail against the account and, where a stranger may be behind it, against the
-        address and the client as well. A repeated delivery was counted the first time."""
-        subjects = {"mail-per-account": due.account}
-        if due.from_stranger:
-            subjects = {
-                "mail-per-address": address,
-                "mail-per-ip": request.origin.ip or "unknown",
-                **subjects,
-            }
+        """Count a mail that someone who is not logged in can cause, or that goes to someone who has
+        no account. A repeated delivery was counted the first time."""
+        subjects = {
+            "mail-per-address": address,
+            "mail-per-ip": request.origin.ip or "unknown",
+            "mail-per-account": due.account,
+        }
         try:
             for policy, subject in subjects.items():
                 self.counters.admit(subject, POLICIES[policy], int(now * 1000))
         except Limited:
             return False
         return True
+
+    def _must_wait(self, request: MailRequest, user_id: str, now: float) -> bool:
+        """Keep a notice that is over the budget of its user and kind, and return True.
+
+        While others wait it joins them, so that the mail which gathers them finds its budget. A
+        repeated delivery was counted the first time, or waits already.
+        """
+        due_at = int(now)
+        if not request.first:
+            if not self.notices.has(user_id, request):
+                return False
+        elif not self.notices.is_waiting(user_id, request.kind):
+            try:
+                self._spend(user_id, request.kind, now)
+            except Limited as limited:
+                due_at += seconds(limited.retry_ms)
+            else:
+                return False
+        self.notices.keep(user_id, request, due_at, int(now))
+        return True
+
+    def _spend(self, user_id: str, kind: str, now: float) -> None:
+        """Count a notice of one user and kind. Raises Limited."""
+        self.counters.admit(f"{user_id}#{kind}", POLICIES["mail-notice"], int(now * 1000))
+
+    def sweep(self, now: float) -> dict[str, int]:
+        """Mail the notices whose time has come; returns counts by outcome."""
+        return sweep_due(
+            self.notices.list_due,
+            self._send_waiting,
+            now,
+            outcomes=("sent", "withheld", "dropped"),
+            warn=self.warn,
+        )
+
+    def _send_waiting(self, due: WaitingNotices, now: int) -> str | None:
+        waiting = self.notices.lease(due, now)
+        if waiting is None:
+            return None
+        kind, notices = waiting["kind"], self.notices.list_notices(waiting)
+        user = self.accounts.get_user(waiting["user_id"])
+        if user is None or not notices or not self._may_read(user, kind):
+            self.notices.forget(waiting, notices)
+            return "dropped"
+        if self.suppressions.is_suppressed(address_hash(user["email"])):
+            self.security.record(
+                "mail.withheld", "denied", org_id=user["org_id"], actor=user["id"], reason=kind
+            )
+            self.notices.forget(waiting, notices)
+            return "withheld"
+        try:
+            self._spend(user["id"], kind, now)
+        except Limited as limited:
+            self.notices.postpone(waiting, now + seconds(limited.retry_ms))
+            return None
+        mail = letters.gathered(
+            user["email"],
+            name=user["name"],
+            base_url=self.base_url,
+            kind=kind,
+            reports=[_report(each) for each in notices],
+        )
+        self.mailer.send(mail)
+        # Last: a run that dies before it mails them again, rather than never.
+        self.notices.forget(waiting, notices)
+        return "sent"
+
+    def _may_read(self, user: User, kind: str) -> bool:
+        """Whether notices of a kind are for a user: those about keys are for owners."""
+        if kind not in ABOUT_KEYS:
+            return True
+        return self.organizations.get_role(user["org_id"], user["id"]) == "owner"
 
     def _due(self, request: MailRequest, now: float) -> Iterable[DueMail]:
         about = request.about
@@ -333,3 +419,10 @@ class MailWorker:
             actor=due.account if due.org_id else "",
             reason=request.kind,
         )
+
+
+def _report(notice: MailRequest) -> tuple[str, Occasion]:
+    """What a notice is about, where that is a key, and when and from where it happened."""
+    if notice.kind not in ABOUT_KEYS:
+        return "", notice.occasion
+    return key_label(str(notice.about["name"]), str(notice.about["hint"])), notice.occasion
