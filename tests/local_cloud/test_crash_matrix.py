@@ -5,7 +5,7 @@ is throttled, it fails, it hangs, it happens and its answer is lost, or it happe
 that made it dies. A throttled, failing or hanging call fails for good, our second attempt
 included. After that life goes on as it would: the client repeats its request, the queue delivers
 again, the sweep runs. In the end the ledger adds up, the job is done or given back, no image is
-there without its charge, and none is charged twice.
+there without its charge, none is charged twice, and a provider that worked is paid.
 """
 
 from __future__ import annotations
@@ -23,7 +23,16 @@ from dev.local_cloud import LocalCloud
 from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import Item
-from tests.support.cloud_organizations import ALLOWANCE, Shop, invoke, new_shop, new_trace
+from tests.support.cloud_organizations import (
+    ALLOWANCE,
+    PRICE,
+    PROVIDERS_MODEL,
+    Shop,
+    invoke,
+    new_shop,
+    new_trace,
+)
+from tests.support.paid_calls import PaidCalls
 
 FAULTS = ("throttle", "500", "timeout", "drop-after-write", "die")
 THREADS = 8
@@ -33,8 +42,10 @@ FINAL = ("succeeded", "failed", "canceled")
 
 @dataclass
 class Attempt:
-    """One go at a flow: how it is made under a trace, how life goes on, what must hold then."""
+    """One go at a flow of a shop: how it is made under a trace, how life goes on, what must hold
+    then."""
 
+    shop: Shop
     send: Callable[[str], None]
     go_on: Callable[[], None]
     holds: Callable[[], None]
@@ -61,7 +72,7 @@ def sound(shop: Shop, *, used: int, images: int, jobs: int = 1) -> None:
 def accepting(cloud: LocalCloud, shop: Shop, **body: object) -> Attempt:
     """A request with an idempotency key, repeated until it is answered."""
     key = secrets.token_hex(8)
-    asked = {"prompt": "a lamp", "size": "256x256", **body}
+    asked = {"prompt": shop.prompt, "size": "256x256", **body}
 
     def send(trace: str = "") -> int:
         answer = shop.call(
@@ -87,7 +98,7 @@ def accepting(cloud: LocalCloud, shop: Shop, **body: object) -> Attempt:
     def under(trace: str) -> None:
         send(trace)
 
-    return Attempt(under, go_on, holds)
+    return Attempt(shop, under, go_on, holds)
 
 
 def finish(cloud: LocalCloud, shop: Shop) -> None:
@@ -131,7 +142,7 @@ def accept_from_a_grant_and_shards(cloud: LocalCloud) -> Attempt:
     def holds() -> None:
         sound(shop, used=3, images=3)
 
-    return Attempt(attempt.send, attempt.go_on, holds)
+    return Attempt(shop, attempt.send, attempt.go_on, holds)
 
 
 def now() -> int:
@@ -169,14 +180,14 @@ def working(cloud: LocalCloud, shop: Shop, job: Item, holds: Callable[[], None])
     def send(trace: str) -> None:
         deliver(cloud, job, trace)
 
-    return Attempt(send, go_on, holds)
+    return Attempt(shop, send, go_on, holds)
 
 
 @flow
 def work_and_settle(cloud: LocalCloud) -> Attempt:
     shop = new_shop(cloud, with_brand=True)
-    job = shop.accept(n=2)
-    return working(cloud, shop, job, lambda: sound(shop, used=2, images=2))
+    job = shop.accept(n=2, model=PROVIDERS_MODEL)
+    return working(cloud, shop, job, lambda: sound(shop, used=2 * PRICE, images=2))
 
 
 @flow
@@ -196,12 +207,13 @@ def settle_and_alert(cloud: LocalCloud) -> Attempt:
 def fail_and_release(cloud: LocalCloud) -> Attempt:
     """The brand was deleted before the image was made, with its logo."""
     shop = new_shop(cloud, with_brand=True)
-    job = shop.accept()
+    job = shop.accept(model=PROVIDERS_MODEL)
     shop.delete_brand()
 
     def holds() -> None:
         sound(shop, used=0, images=0)
         assert shop.job(job["id"])["error"]["code"] == "brand_missing"
+        assert shop.provider_calls() == 0
 
     return working(cloud, shop, job, holds)
 
@@ -210,12 +222,12 @@ def fail_and_release(cloud: LocalCloud) -> Attempt:
 def work_on_a_canceled_job(cloud: LocalCloud) -> Attempt:
     """The message of a job that was canceled in between."""
     shop = new_shop(cloud)
-    job = shop.accept()
+    job = shop.accept(model=PROVIDERS_MODEL)
     shop.call("POST", f"/v1/generations/{job['id']}/cancel")
     return working(cloud, shop, job, lambda: sound(shop, used=0, images=0))
 
 
-def canceling(cloud: LocalCloud, shop: Shop, job: Item) -> Attempt:
+def canceling(cloud: LocalCloud, shop: Shop, job: Item, *, used: int) -> Attempt:
     """A cancellation, repeated until it is answered; then the job's message comes after all."""
 
     def send(trace: str = "") -> int:
@@ -229,30 +241,27 @@ def canceling(cloud: LocalCloud, shop: Shop, job: Item) -> Attempt:
         deliver_until_done(cloud, job)
 
     def holds() -> None:
-        sound(shop, used=0, images=0)
+        sound(shop, used=used, images=0)
         assert shop.job(job["id"])["status"] == "canceled"
 
     def under(trace: str) -> None:
         send(trace)
 
-    return Attempt(under, go_on, holds)
+    return Attempt(shop, under, go_on, holds)
 
 
 @flow
 def cancel_a_queued_job(cloud: LocalCloud) -> Attempt:
     shop = new_shop(cloud)
-    return canceling(cloud, shop, shop.accept())
+    return canceling(cloud, shop, shop.accept(model=PROVIDERS_MODEL), used=0)
 
 
 @flow
 def cancel_a_running_job(cloud: LocalCloud) -> Attempt:
     shop = new_shop(cloud)
-    job = shop.accept()
-    running = shop.generations.lease_generation(
-        shop.org_id, job["id"], "worker", now(), now() + 150
-    )
-    assert running is not None
-    return canceling(cloud, shop, job)
+    job = shop.accept(model=PROVIDERS_MODEL)
+    shop.ask_provider(job)
+    return canceling(cloud, shop, job, used=PRICE)
 
 
 def deleting(shop: Shop, job: Item, holds: Callable[[], None]) -> Attempt:
@@ -269,19 +278,19 @@ def deleting(shop: Shop, job: Item, holds: Callable[[], None]) -> Attempt:
     def under(trace: str) -> None:
         send(trace)
 
-    return Attempt(under, go_on, holds)
+    return Attempt(shop, under, go_on, holds)
 
 
 @flow
 def delete_a_finished_job(cloud: LocalCloud) -> Attempt:
     """What it cost stays in ledger and usage; of the job and its images nothing stays."""
     shop = new_shop(cloud)
-    job = shop.accept(n=2)
+    job = shop.accept(n=2, model=PROVIDERS_MODEL)
     deliver_until_done(cloud, job)
     assert len(shop.objects()) == 2
 
     def holds() -> None:
-        assert shop.spent() == (2, 0)
+        assert shop.spent() == (2 * PRICE, 0)
         assert shop.counted() == 2
         assert ledger(shop) == []
         assert shop.everything() == []
@@ -291,9 +300,24 @@ def delete_a_finished_job(cloud: LocalCloud) -> Attempt:
 
 
 @flow
+def delete_a_running_job(cloud: LocalCloud) -> Attempt:
+    shop = new_shop(cloud)
+    job = shop.accept(model=PROVIDERS_MODEL)
+    shop.ask_provider(job)
+
+    def holds() -> None:
+        assert shop.spent() == (PRICE, 0)
+        assert shop.counted() == 1
+        assert ledger(shop) == []
+        assert shop.everything() == []
+
+    return deleting(shop, job, holds)
+
+
+@flow
 def delete_a_waiting_job(cloud: LocalCloud) -> Attempt:
     shop = new_shop(cloud)
-    job = shop.accept()
+    job = shop.accept(model=PROVIDERS_MODEL)
 
     def holds() -> None:
         assert shop.spent() == (0, 0)
@@ -341,7 +365,7 @@ def sweep(cloud: LocalCloud) -> Attempt:
         assert len(shop.objects()) == 1
         assert not any("available" in each or "#" in each for each in ledger(shop))
 
-    return Attempt(send, go_on, holds)
+    return Attempt(shop, send, go_on, holds)
 
 
 def ledger(shop: Shop) -> list[str]:
@@ -402,6 +426,11 @@ class Matrix:
     """The cells that held."""
 
     cells: list[Cell] = field(default_factory=list)
+    paid_calls: PaidCalls = field(default_factory=PaidCalls)
+
+    def check_paid(self, shop: Shop) -> None:
+        """Hold the calls of providers against what the shop pays, after a cell."""
+        self.paid_calls.check(shop.provider_calls(), sum(shop.spent()), shop.jobs())
 
     def __str__(self) -> str:
         lines = [f"{len(self.cells)} cells of the crash matrix, every one of which holds:"]
@@ -410,7 +439,7 @@ class Matrix:
             calls = dict.fromkeys((cell.service, cell.operation, cell.number) for cell in cells)
             shown = ", ".join(f"{service}:{operation}" for service, operation, _ in calls)
             lines.append(f"  {name:32} {len(calls):3} calls {len(cells):3} cells   {shown}")
-        return "\n".join(lines)
+        return "\n".join([*lines, f"  {self.paid_calls}"])
 
 
 @pytest.fixture(scope="module")
@@ -436,6 +465,7 @@ def test_a_fault_at_any_call_loses_no_job_frees_no_image_and_charges_none_twice(
             assert struck(cloud, traces[cell]), "the fault met no call"
             attempt.go_on()
             attempt.holds()
+            matrix.check_paid(attempt.shop)
         except Exception as error:  # noqa: BLE001
             return f"{cell}: {type(error).__name__} {error}"
         return None
@@ -462,6 +492,7 @@ def test_a_fault_at_any_call_of_the_sweep_is_made_up_for_by_the_next(
             met = struck(cloud, trace)
             attempt.go_on()
             attempt.holds()
+            matrix.check_paid(attempt.shop)
             if met:  # else the scheduled sweep came first and left nothing to do
                 break
         assert met, cell

@@ -31,7 +31,15 @@ from imagelayer.platform.table import Action, StoreUnavailable
 from tests.support import cloud_accounts
 from tests.support.api_clients import PASSWORD, Visitor
 from tests.support.cloud_clients import new_visitor
-from tests.support.cloud_organizations import ALLOWANCE, Shop, administer, invoke, new_shop
+from tests.support.cloud_organizations import (
+    ALLOWANCE,
+    PRICE,
+    PROVIDERS_MODEL,
+    Shop,
+    administer,
+    invoke,
+    new_shop,
+)
 
 THREADS = 40
 
@@ -642,6 +650,56 @@ def test_one_idempotency_key_under_a_race_makes_one_api_key_and_shows_it_to_all(
         len(cloud_accounts.table(cloud, "KeysTable").query(f"ORG#{owner.org_id}", prefix="KEY#"))
         == 1
     )
+
+
+@pytest.mark.promise("quota-org")
+def test_a_cancellation_charges_a_job_exactly_if_its_provider_may_be_asked(
+    cloud: LocalCloud,
+) -> None:
+    """A worker records what it is about to ask for while the job is canceled."""
+    shop, now = new_shop(cloud), int(time.time())
+    jobs = [shop.accept(model=PROVIDERS_MODEL) for _ in range(20)]
+    leased = [
+        shop.generations.lease_generation(shop.org_id, job["id"], "worker", now, now + 150)
+        for job in jobs
+    ]
+
+    def act(number: int) -> bool:
+        job = leased[number // 2]
+        assert job is not None
+        if number % 2:
+            return shop.generations.record_asked(job, 1)
+        shop.use_cases.cancel_generation(shop.principal, job["id"], now)
+        return True
+
+    asked = together(2 * len(jobs), act)[1::2]
+    ended = [shop.job(job["id"]) for job in jobs]
+    assert {job["status"] for job in ended} == {"canceled"}
+    assert [job["credits"] for job in ended] == [PRICE * each for each in asked]
+    assert shop.spent() == (PRICE * sum(asked), 0)
+    assert shop.broken() == []
+
+
+def test_the_racy_cancellation_control_leaves_work_unpaid(cloud: LocalCloud) -> None:
+    jobs, pk = cloud_accounts.table(cloud, "GenerationsTable"), f"CONTROL#{secrets.token_hex(4)}"
+    for number in range(20):
+        jobs.put({"pk": pk, "sk": f"GEN#{number}", "status": "running", "asked": 0})
+
+    def act(number: int) -> bool:
+        sk = f"GEN#{number // 2}"
+        seen = jobs.get(pk, sk) or {}
+        if number % 2:
+            if seen["status"] == "running":
+                jobs.update(pk, sk, "SET #asked = :one", one=1)
+            return bool(seen["status"] == "running")
+        jobs.update(
+            pk, sk, "SET #status = :end, #credits = :paid", end="canceled", paid=seen["asked"]
+        )
+        return True
+
+    asked = together(40, act)[1::2]
+    paid = [(jobs.get(pk, f"GEN#{number}") or {})["credits"] for number in range(20)]
+    assert [int(each) for each in paid] != [int(each) for each in asked]
 
 
 @pytest.mark.promise("quota-org")

@@ -13,6 +13,7 @@ from typing import Any, cast
 import httpx
 
 from dev.local_cloud import LocalCloud
+from dev.model_servers import OPENAI_KEY, OPENAI_ROOT
 from imagelayer.access import key_secrets
 from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
@@ -44,6 +45,8 @@ from tests.support.api_clients import ALL_SCOPES, LOGO
 from tests.support.cloud_clients import new_address
 
 ALLOWANCE = 1000  # the template's default
+PROVIDERS_MODEL = "gpt-image-2"
+PRICE = 8  # of an image of it, in credits
 SHOP_KEYS: set[str] = set()  # every one that was ever used
 _TRACES = itertools.count(1)
 _RUN = secrets.token_hex(6)
@@ -71,6 +74,8 @@ class Shop:
     key: str = field(repr=False)
     address: str = ""
     brand_id: str | None = None
+    # Of its own, so that a provider's stand-in knows whose work it does.
+    prompt: str = field(default_factory=lambda: f"a lamp {secrets.token_hex(8)}")
 
     @property
     def credits(self) -> CreditStore:
@@ -105,8 +110,9 @@ class Shop:
         with httpx.Client(base_url=base_url, transport=transport, timeout=90) as client:
             return client.request(method, path, headers=headers, **parts)
 
-    def accept(self, **fields: Any) -> Item:
-        """A job that waits and that no message names."""
+    @property
+    def use_cases(self) -> Generations:
+        """The request side of jobs in this process; no message of it arrives."""
         dynamodb = self.cloud.client("dynamodb")
         tats = TatMemory()
         sessions = cloud_accounts.table(self.cloud, "SessionsTable")
@@ -133,28 +139,62 @@ class Shop:
             security=security,
         )
         assets = Assets(self.generations, ObjectStore(lambda: None, "none"))
-        use_cases = Generations(
+        return Generations(
             store=self.generations,
             acceptance=acceptance,
             credits=self.credits,
             queue=NoQueue(),  # type: ignore[arg-type]
             assets=assets,
             media=assets.media,
-            registry=registry(()),
+            registry=registry(("openai",)),
             webhooks=webhooks,
             quota_alerts=alerts,
             warn=lambda _what: None,
             clock=time.time,
             sleep=time.sleep,
         )
-        principal = Principal("key", self.org_id, self.key_id, frozenset(ALL_SCOPES))
-        body = CreateGenerationRequest(
-            **{"prompt": "a lamp", "size": "256x256", "brand_id": self.brand_id, **fields}
-        )
-        made = use_cases.create_generation(
-            principal, Origin("203.0.113.9", "test"), time.time(), body
+
+    @property
+    def principal(self) -> Principal:
+        """Its key, as a caller."""
+        return Principal("key", self.org_id, self.key_id, frozenset(ALL_SCOPES))
+
+    def accept(self, **fields: Any) -> Item:
+        """A job that waits and that no message names."""
+        fixed = {"prompt": self.prompt, "size": "256x256", "brand_id": self.brand_id}
+        made = self.use_cases.create_generation(
+            self.principal,
+            Origin("203.0.113.9", "test"),
+            time.time(),
+            CreateGenerationRequest(**{**fixed, **fields}),
         )
         return self.job(made.body["id"])
+
+    def ask_provider(self, job: Item) -> None:
+        """Lease a job of `PROVIDERS_MODEL` and ask its provider, as a worker does that then dies.
+        Its images are asked for and lost."""
+        leased = self.generations.lease_generation(
+            self.org_id, job["id"], "dead", int(time.time()), int(time.time()) + 150
+        )
+        assert leased is not None
+        assert self.generations.record_asked(leased, leased["n"])
+        for _ in range(leased["n"]):
+            answer = self.cloud.http.post(
+                f"{OPENAI_ROOT}/images/generations",
+                headers={"Authorization": f"Bearer {OPENAI_KEY}"},
+                json={
+                    "model": PROVIDERS_MODEL,
+                    "prompt": leased["prompt"],
+                    "size": "1024x1024",
+                    "n": 1,
+                },
+            )
+            answer.raise_for_status()
+
+    def provider_calls(self) -> int:
+        """How often its jobs made a provider work."""
+        seen = self.cloud.http.get("/_local/models/calls", params={"match": self.prompt})
+        return len(seen.raise_for_status().json())
 
     def job(self, job_id: str) -> Item:
         """A job as it stands."""
@@ -214,12 +254,16 @@ class Shop:
         wrong = audit(self.credits, self.org_id, time.time())
         used, _ = self.spent()
         jobs = self.jobs()
-        charged = sum(job["credits"] for job in jobs if job["status"] == "succeeded")
-        images = sum(job["n"] for job in jobs if job["status"] == "succeeded")
+        ended = [job for job in jobs if job["status"] in ("succeeded", "failed", "canceled")]
+        charged = sum(job["credits"] for job in ended)
         listed = sum(len(job.get("asset_ids", [])) for job in jobs)
+        # Those of a job that was stopped after its provider was asked were made for no one.
+        stopped = [job for job in ended if job["status"] != "succeeded" and job["credits"]]
+        images = sum(job["n"] for job in ended if job["status"] == "succeeded")
+        asked = sum(job["asked"] for job in stopped)
         if used != charged:
             wrong.append(f"{used} credits used, jobs cost {charged}")
-        if not images == listed == self.counted():
+        if not images == listed == self.counted() - asked:
             wrong.append(f"{images} images, {listed} listed, {self.counted()} counted")
         return wrong
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.support import aws
 from tests.support.api import Account
-from tests.support.images import logo
+from tests.support.images import logo, scans
 from tests.support.product import Product
 
 
@@ -31,6 +31,7 @@ BAD = {
     "png magic only": (b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, None),
     "animated": (saved(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES[1:]), "animated"),
     "invisible": (saved(Image.new("RGBA", (50, 50), (0, 0, 0, 0)), "PNG"), "empty"),
+    "scans": (scans(2000, 640), "too_complex"),
     "bomb": (saved(Image.new("1", (20_000, 20_000)), "PNG"), "too_many_pixels"),
 }
 

@@ -10,6 +10,7 @@ import pytest
 from imagelayer.image_models.image_model import FAILURES
 from imagelayer.platform.errors import CATALOGUE
 from tests.support.api import ALL_SCOPES, Account, Answer, bearer
+from tests.support.images import scans
 from tests.support.ledger import audit, held
 from tests.support.model_stubs import SEED, Model, employ, offer
 from tests.support.openai_requests import (
@@ -130,6 +131,19 @@ def test_what_is_not_a_picture_is_refused_without_a_job(
     answer = edit(product, owner.headers, garbage)
     assert param(answer) == "image"
     form = edit_form(product, owner.headers, [("image", ("a.png", garbage, "image/png"))])
+    assert param(form) == "image"
+    assert product.objects("MediaBucket") == []
+    assert product.items("GenerationsTable") == []
+
+
+def test_a_picture_of_too_many_scans_is_refused_in_the_request_without_a_job(
+    product: Product, owner: Account
+) -> None:
+    """A test key would pay nothing for the minutes that a worker decodes it."""
+    bomb = scans(2000, 640)
+    headers = bearer(product.key(owner, *ALL_SCOPES, mode="test"))
+    assert param(edit(product, headers, bomb)) == "image"
+    form = edit_form(product, headers, [("image", ("a.jpg", bomb, "image/jpeg"))])
     assert param(form) == "image"
     assert product.objects("MediaBucket") == []
     assert product.items("GenerationsTable") == []

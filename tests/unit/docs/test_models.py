@@ -15,7 +15,7 @@ from imagelayer.image_models.pictures import MAX_BYTES
 from imagelayer.image_models.probe import NOTICE_DAYS
 from imagelayer.image_models.schemas import ModelEntry, read_models
 from imagelayer.platform.secrets import KEEP_SECONDS
-from imagelayer.render.intake import MAX_PIXELS
+from imagelayer.render.decoder import MAX_PIXELS
 from tests.support import aws
 from tests.support.markdown_tables import rows
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from imagelayer.image_models.pictures import cover
 from imagelayer.image_models.sizes import (
     Bounds,
     Size,
@@ -19,6 +18,7 @@ from imagelayer.image_models.sizes import (
     nearest_size,
     ratio_of,
 )
+from imagelayer.render.encode import cover
 from tests.support.provider_stubs import MODELS
 
 SIDES = st.integers(256, 2048)

@@ -66,7 +66,7 @@ def test_what_is_not_base64_is_refused(text: object) -> None:
 
 def test_bytes_beyond_the_cap_are_not_even_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[bytes] = []
-    monkeypatch.setattr(pictures, "decode", decoded.append)
+    monkeypatch.setattr(pictures, "fitted", lambda data, *_: decoded.append(data))
     with pytest.raises(GenerationRefused, match="provider_bad_image"):
         from_bytes(b"x" * (MAX_BYTES + 1), 96, 64)
     with pytest.raises(GenerationRefused, match="provider_bad_image"):

@@ -1,8 +1,8 @@
 """Pictures from providers and from callers; neither is trusted.
 
-A provider's bytes are checked for size, format and number of pixels before they are decoded, and
-leave here as fresh RGB pixels. A caller's picture loses its camera's metadata before a provider
-sees it.
+A provider's bytes are checked for size, format and number of pixels before they are decoded, in a
+process of their own, and leave here as fresh RGB pixels. A caller's picture loses its camera's
+metadata before a provider sees it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import base64
 import binascii
 import io
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from imagelayer.image_models.image_model import GenerationRefused
-from imagelayer.render.intake import UnusableImage, decode, sanitize
+from imagelayer.render.encode import cover
+from imagelayer.render.intake import UnusableImage, fitted, sanitize
 
 # A PNG of 16 megapixels of noise is 48 MB; what models make is a tenth of that.
 MAX_BYTES = 32 * 1024 * 1024
@@ -46,19 +47,9 @@ def from_source(data: bytes, width: int, height: int) -> Image.Image:
 
 def _fitted(data: bytes, width: int, height: int, otherwise: str) -> Image.Image:
     try:
-        picture = decode(data)
+        return fitted(data, width, height)
     except UnusableImage:
         raise GenerationRefused(otherwise) from None
-    ground = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-    flat = Image.alpha_composite(ground, picture).convert("RGB")
-    return cover(flat, width, height)
-
-
-def cover(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """The picture scaled and cut to exactly that size, its middle kept."""
-    if picture.size == (width, height):
-        return picture
-    return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
 
 
 def source_png(data: bytes, size: tuple[int, int] | None = None) -> bytes:

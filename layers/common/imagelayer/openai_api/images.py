@@ -21,6 +21,7 @@ from imagelayer.generations.service import Generations
 from imagelayer.image_models.registry import DEFAULT, Model, Registry
 from imagelayer.platform.errors import CATALOGUE, Problem, invalid, not_found
 from imagelayer.platform.idempotency import IdempotencyRecord
+from imagelayer.platform.picture_bounds import TooMuchWork, check_work
 from imagelayer.platform.principals import Origin, Principal
 
 if TYPE_CHECKING:
@@ -213,6 +214,12 @@ def _source(body: ImagesRequest) -> bytes | None:
         raise invalid("body.image", "send exactly one picture")
     if not given[0].startswith(_SIGNATURES):
         raise invalid("body.image", "must be a PNG, a JPEG or a WebP")
+    try:
+        check_work(given[0])
+    except TooMuchWork:
+        raise invalid(
+            "body.image", "is too complex to decode; save it again without extras"
+        ) from None
     return given[0]
 
 

@@ -9,7 +9,7 @@ import struct
 from typing import Final, Literal
 
 from isal import isal_zlib
-from PIL import AvifImagePlugin, Image, ImageChops, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, ImageChops, ImageOps, WebPImagePlugin
 
 type OutputFormat = Literal["png", "jpeg", "webp", "avif"]
 
@@ -28,6 +28,13 @@ _ = WebPImagePlugin, AvifImagePlugin
 
 _COLOR_TYPES: Final = {"L": 0, "RGB": 2, "RGBA": 6}
 _UP_FILTER: Final = 2
+
+
+def cover(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """The picture scaled and cut to exactly that size, its middle kept."""
+    if picture.size == (width, height):
+        return picture
+    return ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
 
 
 def encode(image: Image.Image, output_format: OutputFormat, quality: int | None = None) -> bytes:
