@@ -18,7 +18,9 @@ import pytest
 
 from dev.local_cloud import LocalCloud
 from imagelayer.access.key_store import MAX_KEYS
+from imagelayer.brands.store import MAX_BRANDS
 from imagelayer.credits.ledger import audit
+from imagelayer.generations.acceptance import MAX_TEST_IMAGES
 from imagelayer.generations.sweep import MAX_REQUEUES
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.link_tokens import LinkToken
@@ -28,6 +30,7 @@ from imagelayer.limits.counters import CounterStore, TatMemory
 from imagelayer.limits.rate_limits import Limited, Policy
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import Action, StoreUnavailable
+from imagelayer.platform.times import utc_day
 from tests.support import cloud_accounts
 from tests.support.api_clients import PASSWORD, Visitor
 from tests.support.cloud_clients import new_visitor
@@ -38,6 +41,7 @@ from tests.support.cloud_organizations import (
     Shop,
     administer,
     invoke,
+    new_key,
     new_shop,
 )
 
@@ -601,6 +605,65 @@ def test_keys_made_at_once_stop_exactly_at_the_most_there_may_be(cloud: LocalClo
     assert set(answers) == {201, 409}
     assert answers.count(201) == 3
     assert len(keys.query(f"ORG#{owner.org_id}", prefix="KEY#")) == 3
+
+
+def test_brands_made_at_once_stop_exactly_at_the_most_there_may_be(cloud: LocalCloud) -> None:
+    shop = new_shop(cloud)
+    brands = cloud_accounts.table(cloud, "BrandsTable")
+    brands.update(f"ORG#{shop.org_id}", "BRANDS", "SET #count = :count", count=MAX_BRANDS - 3)
+
+    def make(number: int) -> int:
+        body = {"name": f"brand {number}", "palette": ["#FF6B35"]}
+        return shop.call("POST", "/v1/brands", json=body).status_code
+
+    answers = together(12, make, threads=12)
+    # 503: met others too often, and nothing was made.
+    assert set(answers) <= {201, 409, 503}
+    while 503 in answers:
+        answers.remove(503)
+        answers.append(make(0))
+    assert answers.count(201) == 3
+    assert len(brands.query(f"ORG#{shop.org_id}", prefix="BRAND#")) == 3
+
+
+def test_test_images_asked_for_at_once_stop_exactly_at_the_days_allowance(
+    cloud: LocalCloud,
+) -> None:
+    shop = new_shop(cloud)
+    _, secret = new_key(cloud, shop.org_id, mode="test")
+    counters = cloud_accounts.table(cloud, "CountersTable")
+    for day in (utc_day(time.time()), utc_day(time.time() + 3600)):
+        counters.update(
+            f"ALLOWANCE#test-images#{shop.org_id}",
+            day,
+            "SET #taken = :taken",
+            taken=MAX_TEST_IMAGES - 7,
+        )
+    headers = {"Authorization": f"Bearer {secret}"}
+    body = {"prompt": shop.prompt, "size": "256x256", "n": 2}
+
+    def ask_for_two(_: int) -> int:
+        return shop.call("POST", "/v1/generations", headers=headers, json=body).status_code
+
+    answers = together(12, ask_for_two, threads=12)
+    assert set(answers) <= {202, 429, 503}
+    while 503 in answers:
+        answers.remove(503)
+        answers.append(ask_for_two(0))
+    assert answers.count(202) == 3 == len(shop.jobs())
+
+
+def test_the_racy_allowance_control_lets_too_many_through(cloud: LocalCloud) -> None:
+    counters, pk = cloud_accounts.table(cloud, "CountersTable"), f"CONTROL#{secrets.token_hex(4)}"
+
+    def take(_: int) -> bool:
+        taken = (counters.get(pk, "DAY") or {"taken": 0})["taken"]
+        if taken + 2 > 7:
+            return False
+        counters.put({"pk": pk, "sk": "DAY", "taken": taken + 2})
+        return True
+
+    assert sum(together(200, take)) > 3
 
 
 @pytest.mark.promise("quota-org")

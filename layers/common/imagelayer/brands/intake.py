@@ -10,10 +10,14 @@ from imagelayer.audit.security_log import SecurityLog
 from imagelayer.brands.store import BrandStore
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.objects import ObjectStore
+from imagelayer.platform.table import StoreUnavailable
 from imagelayer.render.intake import UnusableImage, sanitize
 
 if TYPE_CHECKING:
-    from imagelayer.brands.records import LogoRecord
+    from imagelayer.brands.records import LogoRecord, ReplacedLogo, UploadRecord
+
+# Each but the last means that another file of the same kind came first.
+ACCEPT_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,42 @@ class BrandIntake:
             "width": image.width,
             "height": image.height,
         }
-        accepted = self.store.accept_upload(upload, logo, int(now))
+        accepted = self._accept(upload, logo, now)
         if not accepted:
             current = self.store.get_upload(org_id, brand_id, upload_id)
             if current is None or current["status"] != "ready":
                 self.objects.delete(upload["logo_key"])  # its brand was deleted
         self.objects.delete(incoming_key)
         return "ready" if accepted else "ignored"
+
+    def _accept(self, upload: UploadRecord, logo: LogoRecord, now: float) -> bool:
+        """Put the logo on its brand; False when the brand is gone or the upload no longer pending.
+
+        Two files of one kind are kept: the current one, and the one before, which jobs may still
+        need that were accepted with it. The one before that is deleted. If that is interrupted, it
+        goes with the brand.
+        """
+        for _ in range(ACCEPT_ATTEMPTS):
+            brand = self.store.get_brand(upload["org_id"], upload["brand_id"])
+            if brand is None:
+                return False
+            current = brand["logos"].get(upload["kind"])
+            if current is None:
+                accepted = self.store.accept_upload(upload, logo, int(now))
+            else:
+                replaced: ReplacedLogo = {
+                    "upload_id": current["upload_id"],
+                    "key": current["key"],
+                }
+                accepted = self.store.accept_upload(
+                    upload, {**logo, "replaced": replaced}, int(now)
+                )
+            if accepted:
+                if current is not None and "replaced" in current:
+                    self.objects.delete(current["replaced"]["key"])
+                    self.store.expire_upload(upload, current["replaced"]["upload_id"], int(now))
+                return True
+            stored = self.store.get_upload(upload["org_id"], upload["brand_id"], upload["id"])
+            if stored is None or stored["status"] != "pending":
+                return False
+        raise StoreUnavailable("transact_write_items", "the brand's logo is too contended")

@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class ReplacedLogo(TypedDict):
+    """The logo before the current one: jobs that were accepted with it still need its object."""
+
+    upload_id: str
+    key: str
+
+
 class LogoRecord(TypedDict):
-    """A logo ready for use: the object's key in the brand bucket, and its sides in pixels."""
+    """A logo ready for use: the object's key in the brand bucket, its sides in pixels, and the one
+    that it replaced, whose object goes when this one is replaced."""
 
     upload_id: str
     key: str
     width: int
     height: int
+    replaced: NotRequired[ReplacedLogo]
 
 
 class BrandSnapshot(TypedDict):

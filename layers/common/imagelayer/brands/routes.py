@@ -24,7 +24,7 @@ ROUTES = route_table(
         answer=lambda: schemas.Brand,
         body=lambda: schemas.CreateBrandRequest,
         scope="brands:write",
-        problems=("not_found",),
+        problems=("not_found", "brand_limit_reached"),
         idempotent="organization",
     ),
     Route(
@@ -96,6 +96,7 @@ ROUTES = route_table(
         answer=lambda: schemas.CreatedUpload,
         body=lambda: schemas.CreateUploadRequest,
         scope="brands:write",
+        problems=("upload_limit",),
         idempotent="organization",
     ),
     Route(

@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from imagelayer.brands.store import BrandStore
+from imagelayer.brands.store import MAX_BRANDS, UPLOAD_SECONDS, BrandStore, TooManyBrands
+from imagelayer.limits.counters import CounterStore
 from imagelayer.platform import pages
-from imagelayer.platform.errors import not_found
+from imagelayer.platform.errors import Problem, not_found, used_up
 from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.principals import Principal
-from imagelayer.platform.times import rfc3339
+from imagelayer.platform.times import end_of_utc_day, rfc3339, utc_day
 
 if TYPE_CHECKING:
     from imagelayer.brands.records import BrandRecord, UploadRecord
 
 UPLOAD_FORM_SECONDS = 600
+MAX_UPLOADS = 200  # of an organization a day
 _SHOWN = ("id", "version", "name", "palette", "style", "tone", "avoid", "prompt_suffix")
 
 
@@ -28,6 +30,7 @@ class Brands:
 
     store: BrandStore
     objects: ObjectStore
+    counters: CounterStore
 
     def create_brand(
         self,
@@ -36,7 +39,7 @@ class Brands:
         fields: Mapping[str, Any],
         idempotency: IdempotencyRecord | None = None,
     ) -> Created:
-        """Create a brand. Raises Problem 422; for a repeated request also 404 or 409."""
+        """Create a brand. Raises Problem 409 or 422; for a repeated request also 404."""
         created: dict[str, Any] = {
             "id": new_id("brd", now),
             "org_id": principal.org_id,
@@ -48,7 +51,13 @@ class Brands:
         }
         brand = cast("BrandRecord", created)
         record = idempotency and idempotency.creating(brand_id=brand["id"])
-        earlier = self.store.create_brand(brand, record)
+        try:
+            earlier = self.store.create_brand(brand, record)
+        except TooManyBrands:
+            raise Problem(
+                "brand_limit_reached",
+                f"An organization can have {MAX_BRANDS} brands. Delete one first.",
+            ) from None
         if earlier is not None:
             return Created(self.get_brand(principal, earlier["brand_id"]), replayed=True)
         return Created(view(brand))
@@ -104,11 +113,13 @@ class Brands:
         size_bytes: int,
         idempotency: IdempotencyRecord | None = None,
     ) -> Created:
-        """Create an upload and return the form to post its file with. Raises Problem 404.
+        """Create an upload and return the form to post its file with. Raises Problem 404 or 429.
 
-        A repeated request gets a fresh form for the same file.
+        A repeated request gets a fresh form for the same file, and counts again: what is counted is
+        how often we may have to store and decode a file.
         """
         brand = self._need(principal, brand_id)
+        self._take_upload(principal, now)
         upload_id = new_id("upl", now)
         folder = f"{principal.org_id}/{brand['id']}/{upload_id}"
         upload: UploadRecord = {
@@ -120,7 +131,7 @@ class Brands:
             "incoming_key": f"incoming/{folder}",
             "logo_key": f"logos/{folder}.png",
             "created_at": int(now),
-            "expires_at": int(now) + 86_400,
+            "expires_at": int(now) + UPLOAD_SECONDS,
         }
         record = idempotency and idempotency.creating(upload_id=upload_id)
         earlier = self.store.create_upload(upload, record)
@@ -133,6 +144,23 @@ class Brands:
             seconds=UPLOAD_FORM_SECONDS,
         )
         return Created({**view_upload(upload), "upload": form}, replayed=earlier is not None)
+
+    def _take_upload(self, principal: Principal, now: float) -> None:
+        midnight = end_of_utc_day(now)
+        if not self.counters.take(
+            "uploads",
+            principal.org_id,
+            utc_day(now),
+            limit=MAX_UPLOADS,
+            expires_at=midnight + 86_400,
+        ):
+            raise used_up(
+                "upload_limit",
+                "uploads",
+                MAX_UPLOADS,
+                f"An organization can upload {MAX_UPLOADS} files a day. Go on tomorrow.",
+                midnight - int(now),
+            )
 
     def get_upload(self, principal: Principal, brand_id: str, upload_id: str) -> dict[str, Any]:
         """The state of an upload. Raises Problem 404."""

@@ -35,8 +35,9 @@ class BrandsWiring(Part):
     def brands(self) -> Brands:
         """The use cases of brands and their files."""
         from imagelayer.brands.service import Brands
+        from imagelayer.limits.wiring import LimitsWiring
 
-        return Brands(self.brand_store, self.brand_objects)
+        return Brands(self.brand_store, self.brand_objects, self.part(LimitsWiring).counters)
 
     @cached_property
     def brand_intake(self) -> BrandIntake:

@@ -23,10 +23,11 @@ from imagelayer.generations.jobs import reservation
 from imagelayer.generations.store import GenerationStore, Refusal
 from imagelayer.limits.counters import CounterStore, GuardFailed, RateLimitAttempt
 from imagelayer.limits.rate_limits import POLICIES, Limited
-from imagelayer.platform.errors import Problem, not_found
+from imagelayer.platform.errors import Problem, not_found, used_up
 from imagelayer.platform.idempotency import IdempotencyRecord, Ids
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import Action, StoreUnavailable
+from imagelayer.platform.times import end_of_utc_day, utc_day
 
 if TYPE_CHECKING:
     from imagelayer.brands.records import BrandSnapshot
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 # Each attempt but the last means that another request or an operator came first.
 ATTEMPTS = 12
+MAX_TEST_IMAGES = 500  # of an organization a day, by test keys
 
 Draws = Mapping[str, int]  # credits by the name of the balance they come from
 
@@ -147,6 +149,8 @@ class Acceptance:
                 self._learn_brand(request, refusal)
             elif refusal.cap_reached:
                 raise self._cap_reached(request)
+            elif refusal.allowance_used:
+                raise self._test_images_used(request)
             else:
                 draws = self._learn(request, attempt, refusal)
         raise StoreUnavailable("transact_write_items", "the organization is too contended")
@@ -178,6 +182,7 @@ class Acceptance:
             brand=[self.brands.check(request.org_id, brand)] if brand else [],
             limits=[limit.action() for limit in attempt.limits],
             cap=self._cap(request.principal),
+            allowance=self._allowance(request),
             reserve=self.credits.reserve(reservation(job), now) if job["credits"] else [],
             record=request.idempotency,
         )
@@ -215,6 +220,23 @@ class Acceptance:
         if user is None or user.max_generations is None:
             return []
         return [self.end_user_sessions.count_generation_action(principal.org_id, user)]
+
+    def _allowance(self, request: AcceptanceRequest) -> list[Action]:
+        """Images of test keys cost no credits, so a number a day bounds the work and the storage
+        of an organization that pays nothing."""
+        if request.job["mode"] != "test":
+            return []
+        now = request.now
+        return [
+            self.counters.take_action(
+                "test-images",
+                request.org_id,
+                utc_day(now),
+                amount=request.job["n"],
+                limit=MAX_TEST_IMAGES,
+                expires_at=end_of_utc_day(now) + 86_400,
+            )
+        ]
 
     def _earlier(self, request: AcceptanceRequest, ids: Ids) -> Accepted | None:
         """The job an earlier request created; None when a client without a key may have another."""
@@ -260,6 +282,17 @@ class Acceptance:
     def _cap_reached(self, request: AcceptanceRequest) -> Problem:
         self._denied("session.cap_reached", request)
         return Problem("generation_cap_reached", "This session has reached its generation limit.")
+
+    def _test_images_used(self, request: AcceptanceRequest) -> Problem:
+        self._denied("quota.denied", request)
+        return used_up(
+            "test_image_limit",
+            "test-images",
+            MAX_TEST_IMAGES,
+            f"An organization can make {MAX_TEST_IMAGES} images a day with test keys. "
+            "Use a live key, or go on tomorrow.",
+            end_of_utc_day(request.now) - int(request.now),
+        )
 
     def _out_of_credits(self, request: AcceptanceRequest) -> Problem:
         self._denied("quota.denied", request)

@@ -28,7 +28,12 @@ ROUTES = route_table(
         answer=lambda: schemas.Generation,
         body=lambda: schemas.CreateGenerationRequest,
         scope="generations:write",
-        problems=("insufficient_credits", "generation_cap_reached", "model_shut_down"),
+        problems=(
+            "insufficient_credits",
+            "generation_cap_reached",
+            "model_shut_down",
+            "test_image_limit",
+        ),
         end_user=True,
         idempotent="organization",
         by_attempt=True,

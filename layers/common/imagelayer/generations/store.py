@@ -55,11 +55,12 @@ class GenerationStore:
         brand: Sequence[Action] = (),
         limits: Sequence[Action] = (),
         cap: Sequence[Action] = (),
+        allowance: Sequence[Action] = (),
         reserve: Sequence[Action] = (),
         record: IdempotencyRecord | None = None,
     ) -> Refusal | None:
-        """Write the job, check its brand, count it against its limits and its session's cap, hold
-        its credits and write its idempotency record, all or nothing.
+        """Write the job, check its brand, count it against its limits, its session's cap and the
+        day's allowance, hold its credits and write its idempotency record, all or nothing.
 
         Returns None when accepted. Of racing requests with one key one writes the record, the
         others are refused whole, so there is one job and one reservation.
@@ -69,6 +70,7 @@ class GenerationStore:
             "brand": brand,
             "limits": limits,
             "cap": cap,
+            "allowance": allowance,
             "reserve": reserve,
         }
         actions = [action for part in parts.values() for action in part]
@@ -308,6 +310,7 @@ class Refusal:
     brand: Outcome = (False, None)
     limits: Sequence[Outcome] = ()
     cap_reached: bool = False
+    allowance_used: bool = False
     credits_short: bool = False
     balance: Item | None = None  # the balance that is short; None where there is no balance
     earlier: Ids | None = None  # what an earlier request with the same idempotency key created
@@ -320,6 +323,7 @@ class Refusal:
             brand=next(iter(outcomes["brand"]), (False, None)),
             limits=outcomes["limits"],
             cap_reached=any(refused for refused, _ in outcomes["cap"]),
+            allowance_used=any(refused for refused, _ in outcomes["allowance"]),
             credits_short=bool(short),
             balance=short[0] if short else None,
         )

@@ -299,6 +299,21 @@ class CounterStore:
             return False
         return True
 
+    def take_action(
+        self, name: str, subject: str, day: str, *, amount: int, limit: int, expires_at: int
+    ) -> Action:
+        """Take `amount` of `limit` from a calendar allowance inside another transaction, which is
+        refused where less is left. Of racing transactions exactly as many fit as are left."""
+        return self._table.update_action(
+            f"ALLOWANCE#{name}#{subject}",
+            day,
+            "ADD #taken :amount SET #expires_at = :expires_at",
+            condition="attribute_not_exists(#taken) OR #taken <= :rest",
+            amount=amount,
+            rest=limit - amount,
+            expires_at=expires_at,
+        )
+
     def take(self, name: str, subject: str, day: str, *, limit: int, expires_at: int) -> bool:
         """Take one of `limit` from a calendar allowance; False when none is left.
 

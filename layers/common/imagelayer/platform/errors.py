@@ -39,6 +39,7 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "conflict": (409, "The request conflicts with the resource's current state"),
     "idempotency_in_flight": (409, "A request with this idempotency key is in progress"),
     "key_limit_reached": (409, "The organization has reached its key limit"),
+    "brand_limit_reached": (409, "The organization has reached its brand limit"),
     "webhook_limit_reached": (409, "The organization has reached its webhook limit"),
     "last_owner": (409, "An organization must keep at least one owner"),
     "address_taken": (409, "The address already has an account"),
@@ -52,6 +53,8 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "idempotency_mismatch": (422, "The idempotency key was used with another request"),
     "rate_limited": (429, "Too many requests"),
     "registration_limit": (429, "Too many registrations from this address today"),
+    "test_image_limit": (429, "The organization has used its test images of the day"),
+    "upload_limit": (429, "The organization has used its uploads of the day"),
     "internal_error": (500, "Something went wrong on our side"),
     "provider_bad_image": (502, "The model did not return a usable image"),
     "provider_misconfigured": (502, "The model's provider rejected our credentials"),
@@ -69,6 +72,8 @@ DO_NOT_RETRY = frozenset(
     {
         "insufficient_credits",
         "registration_limit",
+        "test_image_limit",
+        "upload_limit",
         "generation_cap_reached",
         "provider_bad_image",  # the provider has already charged for it
         "provider_misconfigured",
@@ -122,6 +127,19 @@ class Problem(Exception):
         if self._param is not None or not self.errors:
             return self._param
         return self.errors[0].location.partition(".")[2] or None
+
+
+def used_up(code: str, name: str, limit: int, detail: str, seconds: int) -> Problem:
+    """The refusal of a daily allowance; `seconds` are those until the day ends."""
+    return Problem(
+        code,
+        detail,
+        headers={
+            "Retry-After": str(seconds),
+            "RateLimit-Policy": f'"{name}";q={limit};w=86400',
+            "RateLimit": f'"{name}";r=0;t={seconds}',
+        },
+    )
 
 
 def not_found(what: str) -> Problem:
