@@ -6,7 +6,7 @@ One write authenticates the credential and meters the call.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from imagelayer.access import key_secrets
@@ -24,6 +24,7 @@ from imagelayer.limits.counters import CounterStore, GuardFailed
 from imagelayer.limits.rate_limits import POLICIES, Admission, Policy
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.principals import EndUser, Origin, Principal
+from imagelayer.platform.recent import Recent
 
 if TYPE_CHECKING:
     from imagelayer.identity.tokens import EndUserClaims
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 MAX_CREDENTIAL_LENGTH = 2048
 # A widget sends its publishable key beside the end user's session token.
 PUBLISHABLE_HEADER = "x-imagelayer-key"
+# How often an address past its limit of refused credentials may still have one looked up that is
+# unknown to this process: a flood costs next to nothing, and keeps no neighbor out for good.
+LOOKUP_MS = 1000
+REMEMBERED_ADDRESSES = 4096
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,10 @@ class Authenticator:
     counters: CounterStore
     security: SecurityLog
     issuer: str
+    # When this process last looked up something unknown for an address past its limit.
+    lookups_ms: Recent[tuple[str, str], int] = field(
+        default_factory=lambda: Recent(REMEMBERED_ADDRESSES)
+    )
 
     def check(
         self, headers: Mapping[str, str], route: Route, origin: Origin, now: float
@@ -111,6 +120,8 @@ class Authenticator:
         self, secret_hash: str, policy: Policy, origin: Origin, now: float
     ) -> tuple[KeySecret, Admission]:
         """Meter a call of a secret. Raises CredentialRefused, or Problem 403 for its address."""
+        if not self.keys.knows(secret_hash):
+            self._slow_down("key", origin, now)
         try:
             return self.keys.admit(secret_hash, policy, now, lambda terms: allows(terms, origin.ip))
         except GuardFailed as failure:
@@ -134,6 +145,20 @@ class Authenticator:
         )
         raise Problem("address_not_allowed", "This key may not be used from this address.")
 
+    def _slow_down(self, what: str, origin: Origin, now: float) -> None:
+        """Keep an address that is past its limit of refused credentials from looking up more.
+
+        It is asked before the look-up and from memory, so that a flood of made-up credentials makes
+        no calls. Credentials that this process knows are not affected. Raises Limited.
+        """
+        now_ms = int(now * 1000)
+        limited = self.counters.remembered_denial(origin.ip, POLICIES["bad-credential"], now_ms)
+        if limited is None:
+            return
+        if now_ms - self.lookups_ms.get((what, origin.ip), 0) < LOOKUP_MS:
+            raise limited
+        self.lookups_ms.keep((what, origin.ip), now_ms)
+
     def _check_publishable(self, key: str, org_id: str, origin: Origin, now: float) -> None:
         """x-imagelayer-key must be a valid publishable key of the same organization."""
         if not (key.startswith(key_secrets.PUBLISHABLE) and key_secrets.is_well_formed(key)):
@@ -155,15 +180,16 @@ class Authenticator:
         """The type that a token claims chooses its verification, which then checks the claim."""
         from imagelayer.identity import tokens
 
+        def public_key(kid: str) -> Mapping[str, str] | None:
+            if not self.signing_keys.knows(kid):
+                self._slow_down("signing key", origin, now)
+            return self.signing_keys.public_key(kid)
+
         try:
             if tokens.token_type(token) == tokens.END_USER_TYPE:
-                claims = tokens.verify_end_user(
-                    token, self.signing_keys.public_key, issuer=self.issuer, now=now
-                )
+                claims = tokens.verify_end_user(token, public_key, issuer=self.issuer, now=now)
                 return self._end_user(claims, headers, route, origin, now)
-            access = tokens.verify_access(
-                token, self.signing_keys.public_key, issuer=self.issuer, now=now
-            )
+            access = tokens.verify_access(token, public_key, issuer=self.issuer, now=now)
         except tokens.TokenRefused as refusal:
             raise CredentialRefused(refusal.reason) from None
         try:

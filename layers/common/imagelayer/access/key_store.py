@@ -50,6 +50,8 @@ TERMS_ATTEMPTS = 4
 FAN_OUT_ATTEMPTS = 8
 # Secrets with terms that one process remembers; forgetting one costs a write.
 REMEMBERED_SECRETS = 1024
+# Secrets that one process remembers to have admitted.
+ADMITTED_SECRETS = 4096
 NO_TERMS: Terms = {}
 
 
@@ -65,6 +67,7 @@ class KeyStore:
         self._table = table
         self._meter = Meter(table, memory)
         self._terms: Recent[str, Terms] = Recent(REMEMBERED_SECRETS)
+        self._admitted: Recent[str, None] = Recent(ADMITTED_SECRETS)
         self._idempotency = IdempotencyStore(client, table)
 
     def admit(
@@ -99,6 +102,7 @@ class KeyStore:
                     guard=_usable(int(now), terms),
                     mark=("last_used_at", int(now)),
                 )
+                self._admitted.keep(secret_hash, None)
                 return cast("KeySecret", item), admission
             except GuardFailed as failure:
                 if failure.item is None or not is_valid(cast("KeySecret", failure.item), int(now)):
@@ -111,6 +115,10 @@ class KeyStore:
                 if not allows(terms):
                     raise
         raise StoreUnavailable("update_item", "the terms keep changing")
+
+    def knows(self, secret_hash: str) -> bool:
+        """Whether this process has admitted a call of that secret."""
+        return secret_hash in self._admitted
 
     def create_key(
         self, key: NewApiKey, secret_hash: str, record: IdempotencyRecord | None = None

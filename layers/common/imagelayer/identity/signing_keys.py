@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import ConditionFailed, Item, Table
 
 # A warm process looks again this often whether a signing key has been retired.
 KEEP_KEYS_SECONDS = 300
+# There are two at a time, the current one and the last one.
+REMEMBERED_KEYS = 16
 
 
 class SigningKeyStore:
@@ -24,7 +27,7 @@ class SigningKeyStore:
         self._table = table
         self._clock = clock
         self._published: set[str] = set()
-        self._kept: dict[str, tuple[float, Item]] = {}
+        self._kept: Recent[str, tuple[float, Item]] = Recent(REMEMBERED_KEYS)
 
     def publish_key(self, jwk: Mapping[str, str], *, version: str | None = None) -> None:
         """Publish a public key; a key that is known already stays as it is, because one that was
@@ -52,14 +55,22 @@ class SigningKeyStore:
                 expires_at=expires_at,
             )
 
+    def knows(self, kid: str) -> bool:
+        """Whether this process has read a key of that name."""
+        return kid in self._kept
+
     def public_key(self, kid: str) -> Mapping[str, str] | None:
         """The public key named `kid` while it is trusted. A kid is its key's thumbprint, so what
-        was read is kept for a few minutes; its end is compared each time."""
+        was read is kept for a few minutes; its end is compared each time. A kid comes from a token
+        that is not verified yet, so one without a key is not kept."""
         now = self._clock()
         read_at, item = self._kept.get(kid, (0.0, {}))
         if not item or now - read_at > KEEP_KEYS_SECONDS:
             item = self._table.get("JWKS", kid) or {}
-            self._kept[kid] = (now, item)
+            if item:
+                self._kept.keep(kid, (now, item))
+            else:
+                self._kept.drop(kid)
         return item["jwk"] if item and _is_trusted(item, now) else None
 
     def public_keys(self) -> list[Mapping[str, str]]:

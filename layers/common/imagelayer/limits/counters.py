@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from imagelayer.limits.rate_limits import Admission, Branch, Policy, advance, branch, denial
+from imagelayer.limits.rate_limits import (
+    Admission,
+    Branch,
+    Limited,
+    Policy,
+    advance,
+    branch,
+    denial,
+)
 from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import Action, ConditionFailed, Item, StoreUnavailable, Table
 
@@ -241,6 +249,15 @@ class CounterStore:
             mark=("expires_at", expires_at),
         )
         return admission
+
+    def remembered_denial(self, subject: str, policy: Policy, now_ms: int) -> Limited | None:
+        """The refusal of a subject that this process knows to be past its limit, or None."""
+        attempt = self.limit_attempt(subject, policy, now_ms)
+        try:
+            attempt.write()
+        except Limited as limited:
+            return limited
+        return None
 
     def limit_attempt(self, subject: str, policy: Policy, now_ms: int) -> RateLimitAttempt:
         """An attempt at a limit inside another transaction."""

@@ -27,5 +27,12 @@ class Recent[Key, Value]:
         """Forget a key, kept or not."""
         self._kept.pop(key, None)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._kept.clear()
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._kept
+
     def __len__(self) -> int:
         return len(self._kept)
