@@ -18,7 +18,9 @@ def test_an_invitation_goes_to_the_one_who_is_invited_and_says_by_whom_and_as_wh
     product.deliver_mail()
     (letter,) = sent
     assert letter.to == "friend@example.com"
-    assert "Dev Eloper invites you to join the organization Solstice Coffee" in letter.flowing
+    said = '"Dev Eloper" invites you to join the organization "Solstice Coffee" on ImageLayer'
+    assert said in letter.flowing
+    assert letter.text.startswith("Hello,\n")
     assert "as an admin" in letter.flowing
     page, _, token = letter.link.partition("#token=")
     assert page == f"{aws.PARAMETERS['BaseUrl']}/accept-invitation"

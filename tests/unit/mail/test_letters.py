@@ -159,6 +159,14 @@ TEMPTING = pytest.mark.parametrize(
         "win at evil.example",
         "mallory@evil.example",
         "evil.example/win",
+        "Your card was charged 499 USD - to cancel call 1-800-555-0199 now",
+        "your account is locked - call support 1 800 555 0199",
+        "call 18005550199",
+        "call 1 8 0 0 5",
+        "١٨٠٠٥٥٥٠١٩٩",
+        "call \uff11\uff18\uff10\uff10\uff15\uff15\uff15",
+        "Your account is locked and will be deleted",
+        "x" * 41,
     ],
 )
 
@@ -286,6 +294,27 @@ def test_a_mail_loads_nothing(write: Writer) -> None:
     assert "@import" not in page
 
 
+@pytest.mark.parametrize(
+    "name", ["Studio 54", "1984 Books", "Ada Lovelace", "李 小龍", "Åsa-Maria O’Neill", "x" * 40]
+)
+def test_a_plain_name_is_quoted_in_mails_to_others(name: str) -> None:
+    for mail in (
+        invitation(name),
+        invitation(organization=name),
+        key_changed(key_name=name),
+        key_leaked(key_name=name),
+        gathered_keys(key_name=name),
+    ):
+        assert f'"{name}"' in flowing(mail.text)
+        assert html.escape(f'"{name}"') in mail.html
+
+
+@EVERY_LINK
+def test_a_mail_to_someone_without_an_account_greets_no_one(write: Writer) -> None:
+    if write is not password_reset:
+        assert write().text.startswith("Hello,\n")
+
+
 @pytest.mark.parametrize("name", ["Ada", "Ada Lovelace", "Seán O'Casey", "Anne-Marie", "李 小龍"])
 def test_a_mail_greets_by_a_plain_name(name: str) -> None:
     mail = already_registered(name)
@@ -345,7 +374,7 @@ def test_every_notice_with_a_budget_can_be_gathered() -> None:
 
 
 def test_an_invitation_says_who_invites_where_to_and_as_what() -> None:
-    said = "Ada invites you to join the organization Solstice Coffee on ImageLayer as an admin."
+    said = '"Ada" invites you to join the organization "Solstice Coffee" on ImageLayer as an admin.'
     assert said in flowing(invitation().text)
     assert "A member invites you to join" in flowing(invitation("evil.example").text)
     assert "7 days" in flowing(invitation().text)

@@ -12,9 +12,10 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-# Anyone can sign up with anyone's address: a name that a mail client could turn into a link
-# is left out.
-_PLAIN_NAME = re.compile(r"[^\W_][\w '’-]*")
+# What another person chose to call themselves, their organization or a key must not make our mail
+# say something of theirs: no link, no sentence, no telephone number. Such a name is left out.
+_PLAIN_NAME = re.compile(r"[^\W_][\w '’-]{0,39}")
+MOST_DIGITS = 4  # "1984 Books", and no number that can be called
 
 # How many of the notices that one mail gathers it lists.
 MOST_LISTED = 20
@@ -116,12 +117,8 @@ def invitation(
     to: str, *, inviter: str, organization: str, role: str, base_url: str, token: str, days: int
 ) -> Mail:
     """Invites a person into an organization."""
-    who = inviter if _PLAIN_NAME.fullmatch(inviter) else "A member"
-    where = (
-        f"the organization {organization}"
-        if _PLAIN_NAME.fullmatch(organization)
-        else ("an organization")
-    )
+    who = f'"{inviter}"' if _is_plain(inviter) else "A member"
+    where = f'the organization "{organization}"' if _is_plain(organization) else "an organization"
     return _mail(
         to,
         "You are invited to ImageLayer",
@@ -294,7 +291,11 @@ def gathered(
 
 def key_label(name: str, hint: str) -> str:
     """How a key is named in a mail: by its name, if that is plain, and what is shown of it."""
-    return f'"{name}" ({hint})' if _PLAIN_NAME.fullmatch(name) else hint
+    return f'"{name}" ({hint})' if _is_plain(name) else hint
+
+
+def _is_plain(name: str) -> bool:
+    return bool(_PLAIN_NAME.fullmatch(name)) and sum(map(str.isdigit, name)) <= MOST_DIGITS
 
 
 def _with_article(role: str) -> str:
@@ -310,7 +311,7 @@ def _mail(
     after: list[str],
     button: tuple[str, str] | None = None,
 ) -> Mail:
-    hello = f"Hello {greeting}," if _PLAIN_NAME.fullmatch(greeting) else "Hello,"
+    hello = f"Hello {greeting}," if _is_plain(greeting) else "Hello,"
     paragraph = '<p style="margin:0 0 16px;font-size:16px;line-height:24px;color:#1c2430">{}</p>'
     words = [hello, *before]
     rich = [paragraph.format(html.escape(each)) for each in words]
