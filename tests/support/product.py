@@ -69,7 +69,8 @@ class Product(Queues):
             "organization_name": "Solstice Coffee",
             "password": PASSWORD,
         }
-        return self.call("POST", "/v1/auth/verify-email", body={**body, **changes})
+        ip = changes.pop("ip", "198.51.100.7")
+        return self.call("POST", "/v1/auth/verify-email", body={**body, **changes}, ip=ip)
 
     def newest_token(self) -> str:
         """The token of the newest mail's link."""
