@@ -318,9 +318,11 @@ class Rules:
             organizations=self.accounts,
             suppressions=stage,
             counters=self.counters,
+            notices=cast("Any", None),
             mailer=stage,
             security=shared["security"],
             base_url="https://imagelayer.example",
+            warn=lambda _: None,
         )
 
     def sign_up(self, who: str) -> int:
