@@ -132,6 +132,26 @@ STEPS: Mapping[str, Callable[[Play], object]] = {
 }
 
 
+LENGTH = 8
+# What leads to an account is drawn more often than what prevents one.
+WEIGHTED_STEPS = [
+    *sorted(STEPS),
+    "stranger signs up",
+    "owner signs up",
+    "owner forgot",
+    *3 * ["owner opens the newest link"],
+]
+# The two attacks on a version that installed the password of a sign-up.
+BUDGET = [
+    "stranger signs up",
+    "budget is used up",
+    "owner signs up",
+    "owner opens the newest link",
+    "stranger logs in",
+]
+FORGOT = ["stranger signs up", "owner forgot", "owner opens the newest link", "stranger logs in"]
+
+
 def play(stage: Stage, order: Sequence[str]) -> bool:
     """Play an order; returns whether the owner has an account in the end.
 

@@ -10,25 +10,19 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from imagelayer.identity import passwords
-from tests.support.sign_up_orders import STEPS, QuickHash, Rules, WrongRules, play
-
-LENGTH = 8
-ORDERS = 2000
-# What leads to an account is drawn more often than what prevents one.
-LEADING = ["stranger signs up", "owner signs up", "owner forgot"]
-LEADING += 3 * ["owner opens the newest link"]
-EVERY_ORDER = st.lists(
-    st.sampled_from([*sorted(STEPS), *LEADING]), min_size=LENGTH, max_size=LENGTH
+from tests.support.sign_up_orders import (
+    BUDGET,
+    FORGOT,
+    LENGTH,
+    WEIGHTED_STEPS,
+    QuickHash,
+    Rules,
+    WrongRules,
+    play,
 )
-# The two attacks on the version that installed passwords of sign-ups.
-BUDGET = [
-    "stranger signs up",
-    "budget is used up",
-    "owner signs up",
-    "owner opens the newest link",
-    "stranger logs in",
-]
-FORGOT = ["stranger signs up", "owner forgot", "owner opens the newest link", "stranger logs in"]
+
+ORDERS = 2000
+EVERY_ORDER = st.lists(st.sampled_from(WEIGHTED_STEPS), min_size=LENGTH, max_size=LENGTH)
 
 
 @pytest.fixture(autouse=True)
