@@ -182,7 +182,7 @@ class CloudCaller:
         }[action]
         answer = new_visitor(self.cloud).call("POST", f"/v1/auth/{path}", json=body)
         made = self.cloud.calls(answer.headers["x-request-id"])
-        # Secrets are read by a process that starts, whoever it answers.
+        # A process reads secrets when it starts, whatever the request is.
         names = [
             f"{each['service']} {each['operation']}"
             for each in made
