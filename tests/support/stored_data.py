@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from imagelayer.access.key_secrets import hash_secret
+from imagelayer.access.key_store import state_hash
 from imagelayer.platform.attribute_values import decode_item, encode_item
 from tests.support import aws
 from tests.support.functions import Functions
@@ -50,6 +51,17 @@ class StoredData(Functions):
         edited = {**item, **values}
         aws.client("dynamodb").put_item(TableName=table, Item=encode_item(edited))
         return edited
+
+    def edit_secret(self, item: dict[str, Any], **values: Any) -> dict[str, Any]:
+        """Put the item of an API key's secret back with other values, as the functions that manage
+        keys do: the hash of its state follows."""
+        edited = {**item, **values}
+        hashed = state_hash(
+            edited["valid_until"],
+            disabled=bool(edited.get("disabled")),
+            terms=edited.get("terms"),
+        )
+        return self.edit("KeysTable", edited, state_hash=hashed)
 
     def delete(self, table: str, item: dict[str, Any]) -> None:
         """Delete an item behind the product's back."""

@@ -22,7 +22,7 @@ def test_ended_credentials_are_refused_everywhere(product: Product, owner: Accou
     )
     product.call("DELETE", f"/v1/keys/{revoked['id']}", headers=owner.headers)
     past = int(time.time()) - 1
-    product.edit("KeysTable", product.secret(expired["key"]), valid_until=past)
+    product.edit_secret(product.secret(expired["key"]), valid_until=past)
     path = f"/v1/keys/{rotated['id']}/rotate"
     product.call("POST", path, headers=owner.headers, body={})
     api_keys.change(product, owner, disabled, enabled=False)

@@ -146,7 +146,7 @@ def test_an_expired_key_is_neither_accepted_nor_rotated(product: Product, owner:
     body = {**VALID, "expires_at": rfc3339(time.time() + 3600)}
     key = product.call("POST", "/v1/keys", headers=owner.headers, body=body).json
     past = int(time.time()) - 1
-    product.edit("KeysTable", product.secret(key["key"]), valid_until=past)
+    product.edit_secret(product.secret(key["key"]), valid_until=past)
     product.edit("KeysTable", product.item("KeysTable", "KEY#"), valid_until=past)
     assert product.call("GET", "/v1/keys/self", headers=bearer(key)).status == 401
     path = f"/v1/keys/{key['id']}/rotate"

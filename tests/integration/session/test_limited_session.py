@@ -116,7 +116,7 @@ def test_an_organization_without_credits_tells_an_end_user_so_and_its_owners_onc
 def test_a_key_that_ran_out_mints_no_more(product: Product, owner: Account) -> None:
     key = end_users.key_of(product, owner)
     item = product.secret(key["key"])
-    product.edit("KeysTable", item, valid_until=1)
+    product.edit_secret(item, valid_until=1)
     assert end_users.mint(product, key).status == 401
     assert product.call("GET", "/v1/keys/self", headers=bearer(key)).status == 401
     assert end_users.records(product) == []

@@ -250,7 +250,7 @@ def test_a_session_that_is_minted_while_its_key_ends_is_taken_back(
             body = {"enabled": False}
             assert product.call("PATCH", path, headers=owner.headers, body=body).status == 200
         else:
-            product.edit("KeysTable", product.secret(key["key"]), valid_until=int(time.time()))
+            product.edit_secret(product.secret(key["key"]), valid_until=int(time.time()))
         create(*session)
 
     monkeypatch.setattr(store, "create_session", create_after_the_end)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from imagelayer.credits.store import CreditStore, Reservation, Usage, allowance_name
-from imagelayer.limits.counters import TatMemory
+from imagelayer.limits.counters import GuardFailed, TatMemory
+from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform.table import Action, Item, Table, TransactionRefused, transact
 from tests.integration.stores.conftest import Tables
 from tests.support.records import NOW, ORG
@@ -159,3 +160,23 @@ def test_a_balance_is_marked_once_and_only_while_it_exists(store: CreditStore, r
     rows.delete(f"ORG#{ORG}", f"BALANCE#{NAME}")
     assert not store.mark_alerted(ORG, NAME, 80)
     assert rows.query(f"ORG#{ORG}", prefix="BALANCE#") == []
+
+
+@pytest.mark.promise("limits-fail-closed")
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_a_call_is_counted_only_under_the_plan_that_it_was_read_with(
+    store: CreditStore, rows: Table, client: Any, before: int
+) -> None:
+    for _ in range(before):
+        store.set_plan(ORG, store.plan(ORG), {}, {}, NOW)
+    rev = store.plan(ORG).get("rev")
+    policy = POLICIES["organization-generations"]
+    attempt = store.limit_attempt(ORG, 0, policy, NOW * 1000, rev)
+    transact(client, [attempt.action()])
+    attempt.committed()
+    store.set_plan(ORG, store.plan(ORG), {}, {}, NOW)
+    again = store.limit_attempt(ORG, 0, policy, NOW * 1000, rev)
+    with pytest.raises(TransactionRefused) as refusal:
+        transact(client, [again.action()])
+    with pytest.raises(GuardFailed):
+        again.learn(refusal.value.items[0])

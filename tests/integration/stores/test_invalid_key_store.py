@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagelayer.access.key_store import MAX_KEYS, KeyStore, TooManyKeys
+from imagelayer.access.key_store import MAX_KEYS, KeyStore, TooManyKeys, state_hash
 from imagelayer.access.records import ApiKey
 from imagelayer.limits.counters import GuardFailed, TatMemory
 from imagelayer.limits.rate_limits import POLICIES
@@ -127,17 +127,41 @@ def admits(store: KeyStore, now: int = NOW) -> bool:
     return True
 
 
+def put_secret(rows: Table, **changes: Any) -> None:
+    """The secret as those who manage keys would have left it."""
+    secret = {**(rows.get("SECRET#first", "SECRET") or {}), **changes}
+    disabled = bool(secret.get("disabled"))
+    hashed = state_hash(secret["valid_until"], disabled=disabled, terms=secret.get("terms"))
+    rows.put({**secret, "state_hash": hashed})
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "admitted"),
+    [
+        ({}, NOW, True),
+        ({"valid_until": NOW + 10}, NOW + 9, True),
+        ({"valid_until": NOW + 10}, NOW + 10, False),
+        ({"disabled": True}, NOW, False),
+        ({"disabled": True, "valid_until": NOW + 10}, NOW + 9, False),
+    ],
+)
 def test_a_secret_admits_while_it_is_enabled_and_until_the_second_in_which_it_expires(
+    store: KeyStore, rows: Table, seen: ApiKey, changes: Any, now: int, admitted: bool
+) -> None:
+    put_secret(rows, **changes)
+    before = rows.get("SECRET#first", "SECRET")
+    assert admits(store, now) is admitted
+    after = rows.get("SECRET#first", "SECRET") or {}
+    if admitted:
+        assert after["last_used_at"] == now
+    else:  # and nothing was counted
+        assert after == before
+
+
+def test_a_secret_that_was_revoked_is_not_brought_back_by_a_call(
     store: KeyStore, rows: Table, seen: ApiKey
 ) -> None:
-    assert admits(store)
-    secret = rows.get("SECRET#first", "SECRET") or {}
-    rows.put({**secret, "valid_until": NOW + 10})
-    assert admits(store, NOW + 9)
-    assert not admits(store, NOW + 10)
-    rows.put({**secret, "disabled": True})
-    assert not admits(store)
-    rows.delete("SECRET#first", "SECRET")
+    assert store.revoke_key(seen)
     assert not admits(store)
     assert rows.query("SECRET#first") == []
 
