@@ -1,4 +1,4 @@
-"""An end user's session is used while it lasts, and for as many generations as it may."""
+"""An end user's session is used while it lasts, and generates up to its cap."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_session_admits_until_the_second_in_which_it_expires(store: EndUserSes
         store.admit(ORG, END_USER, LIMIT, END_USER.session_ends)
 
 
-def test_a_session_has_as_many_generations_as_it_may_and_none_once_it_was_ended(
+def test_a_session_generates_up_to_its_cap_and_nothing_once_it_was_ended(
     store: EndUserSessionStore, client: Any
 ) -> None:
     def count() -> None:

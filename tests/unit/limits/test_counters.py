@@ -366,3 +366,20 @@ def test_a_count_outlives_the_time_for_which_it_can_deny(policy: Policy, how: st
         assert item["expires_at"] == now_ms // 1000 + 2 * policy.window
         (tat_ms,) = [item[name] for name in item if name.startswith("tat_")]
         assert item["expires_at"] > tat_ms / 1000
+
+
+def test_a_transaction_takes_all_it_needs_of_an_allowance_or_nothing() -> None:
+    table = FakeTable()
+
+    def taken(amount: int) -> bool:
+        action = store(table).take_action(
+            "images", "org", "2026-11-25", amount=amount, limit=5, expires_at=1
+        )
+        try:
+            table.transact([action])
+        except TransactionRefused:
+            return False
+        return True
+
+    assert [taken(amount) for amount in (3, 3, 2, 1)] == [True, False, True, False]
+    assert only_item(table)["taken"] == 5
