@@ -182,6 +182,7 @@ def test_what_the_provider_fails_is_free_although_it_was_asked(
     seen = read(product, owner.headers, made)
     assert (seen["status"], seen["error"]["code"], seen["credits"]) == ("failed", code, 0)
     assert held(product) == (0, 0)
+    assert sum("ProviderWorkUnpaid" in line for line in product.logs() if "_aws" in line) == 1
 
 
 @pytest.mark.promise("quota-org")

@@ -114,6 +114,7 @@ class GenerationsWiring(Part):
             providers=self.part(ImageModelsWiring).providers,
             webhooks=self.part(WebhooksWiring).webhook_outbox,
             quota_alerts=self.part(CreditsWiring).quota_alerts,
+            count=self.platform.count,
             clock=self.platform.clock,
         )
 

@@ -83,6 +83,7 @@ class GenerationWorker:
     providers: Mapping[str, Callable[[], ImageModel]]
     quota_alerts: QuotaAlerts
     webhooks: WebhookOutbox
+    count: Callable[[str], None]
     clock: Callable[[], float]
 
     def work(self, org_id: str, generation_id: str, lease: str) -> str:
@@ -171,6 +172,8 @@ class GenerationWorker:
             self._remove_earlier(job)
             if charge:
                 self.quota_alerts.settled(job["org_id"], list(job.get("draws") or {}), now)
+            elif job.get("asked"):
+                self.count("ProviderWorkUnpaid")
         return "failed"
 
     def _remove(self, assets: Sequence[AssetRecord]) -> None:
