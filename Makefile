@@ -132,7 +132,7 @@ DEV_PYTHON = $(UV) run --quiet --no-project --python 3.13 python
 .PHONY: setup
 setup: $(DEV) $(SAM) $(CLOUD) $(OPENAI) ## Create all environments now rather than when first needed
 
-.tools/uv/bin/uv: dev/bootstrap.sh
+.tools/uv/bin/uv: dev/bootstrap.sh requirements/uv.txt
 	@dev/bootstrap.sh .tools/uv -
 
 $(DEV): requirements/dev.txt dev/bootstrap.sh .python-version

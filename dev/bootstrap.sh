@@ -21,7 +21,8 @@ bring_uv() {
   for python in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
     runs "$python" -c 'import ensurepip, venv' || continue
     rm -rf .tools/uv
-    "$python" -m venv .tools/uv && .tools/uv/bin/python -m pip install -q --disable-pip-version-check uv==0.13.9 && return
+    "$python" -m venv .tools/uv && .tools/uv/bin/python -m pip install -q --disable-pip-version-check \
+      --only-binary :all: --require-hashes --requirement requirements/uv.txt && return
   done
   if runs uv --version; then
     mkdir -p .tools/uv/bin && ln -sf "$(command -v uv)" "$uv" && return

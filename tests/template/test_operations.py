@@ -224,7 +224,9 @@ def test_secrets_are_rotated_in_every_stage_that_is_deployed(
 
 
 @EVERY_ROTATION
-def test_only_secrets_manager_of_this_account_may_start_a_rotation(rotation: str) -> None:
+def test_only_secrets_manager_may_start_a_rotation_and_for_its_own_secret_alone(
+    rotation: str,
+) -> None:
     function = f"{rotation}Function"
     assert "Events" not in RESOURCES[function]["Properties"]
     permissions = {
@@ -239,6 +241,7 @@ def test_only_secrets_manager_of_this_account_may_start_a_rotation(rotation: str
             "Action": "lambda:InvokeFunction",
             "Principal": "secretsmanager.amazonaws.com",
             "SourceAccount": {"Ref": "AWS::AccountId"},
+            "SourceArn": {"Ref": f"{rotation.removesuffix('Rotation')}Secret"},
         }
     }
     assert RESOURCES[rotation]["DependsOn"] == f"{rotation}Permission"
@@ -335,3 +338,48 @@ def test_samconfig_holds_no_secret() -> None:
         name = text.partition("=")[0]
         assert name not in secret_parameters()
         assert not re.search(r"[0-9A-Za-z+/_-]{30,}", text), text
+
+
+IDENTITY = ("Registration", "Login", "Password", "SecondFactor", "Session")
+
+
+@pytest.mark.parametrize(
+    ("reserved", "worker"), [("0", "0"), ("40", "20"), ("0", "20"), ("40", "0")]
+)
+def test_identity_and_the_worker_have_concurrency_of_their_own_where_the_account_has_enough(
+    reserved: str, worker: str
+) -> None:
+    parameters = {"IdentityConcurrency": reserved, "WorkerConcurrency": worker}
+    resolver = Resolver(aws.DOCUMENT, {**aws.PARAMETERS, **parameters})
+    expected = {f"{name}Function": reserved for name in IDENTITY}
+    expected["GenerationWorkerFunction"] = worker
+    for function in FUNCTIONS:
+        properties = resolver.resolve(RESOURCES[function]["Properties"])
+        wanted = expected.get(function, "0")
+        # Zero would stop a function, so it is left out.
+        assert properties.get("ReservedConcurrentExecutions", "0") == wanted, function
+    defaults = {aws.DOCUMENT["Parameters"][name]["Default"] for name in parameters}
+    assert defaults == {0}
+
+
+@pytest.mark.parametrize("bad", ['x","secret":"y', "x y", "", "x\\"])
+def test_a_secret_that_becomes_part_of_json_has_no_character_that_means_something_there(
+    bad: str,
+) -> None:
+    for name in secret_parameters():
+        pattern = aws.DOCUMENT["Parameters"][name]["AllowedPattern"]
+        assert not re.fullmatch(pattern, bad) or (
+            bad == "" and "Default" in aws.DOCUMENT["Parameters"][name]
+        )
+    pattern = aws.DOCUMENT["Parameters"]["TurnstileSecretValue"]["AllowedPattern"]
+    assert re.fullmatch(pattern, "0x4AAAAAAA_a-b.c")
+
+
+def test_the_installer_of_everything_is_installed_by_hash() -> None:
+    script = (ROOT / "dev" / "bootstrap.sh").read_text("utf-8")
+    installs = re.findall(r"pip install(?:[^\n]*\\\n)*[^\n]*", script)
+    assert installs
+    assert all("--require-hashes" in each for each in installs)
+    pinned = (ROOT / "requirements" / "uv.txt").read_text("utf-8")
+    assert re.search(r"^uv==[0-9.]+ \\$", pinned, re.MULTILINE)
+    assert pinned.count("--hash=sha256:") > 10
