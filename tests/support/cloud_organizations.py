@@ -31,6 +31,7 @@ from imagelayer.generations.assets import Assets
 from imagelayer.generations.schemas import CreateGenerationRequest
 from imagelayer.generations.service import Generations
 from imagelayer.generations.store import GenerationStore
+from imagelayer.generations.wait_budget import WaitBudget
 from imagelayer.image_models.registry import registry
 from imagelayer.limits.counters import CounterStore, TatMemory
 from imagelayer.platform.ids import new_id
@@ -148,6 +149,7 @@ class Shop:
             media=assets.media,
             registry=registry(("openai",)),
             webhooks=webhooks,
+            wait_budget=WaitBudget(acceptance.counters),
             quota_alerts=alerts,
             warn=lambda _what: None,
             clock=time.time,

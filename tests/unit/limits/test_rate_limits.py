@@ -240,3 +240,39 @@ def test_shards_that_are_all_flooded_admit_no_more_than_the_quota_in_any_window(
 @pytest.mark.parametrize("route", ROUTES)
 def test_every_endpoint_names_a_limit(route: str) -> None:
     assert ROUTES[route].policy.name in POLICIES
+
+
+@pytest.mark.promise("limits-fail-closed")
+@pytest.mark.parametrize("number", range(20))
+def test_calls_that_count_for_several_are_admitted_whole_and_never_exceed_the_quota(
+    number: int,
+) -> None:
+    """What is admitted is never more than the quota in a window, whatever each call counts for."""
+    random = Random(f"costs {number}")
+    burst = random.randrange(2, 40)
+    policy = Policy("costs", quota=burst + random.randrange(1, 40), window=10, burst=burst)
+    now, tat = START, None
+    admitted: list[int] = []
+    for _ in range(2_000):
+        now += random.choice([0, 0, 1, policy.unit_ms, random.randrange(3_000)])
+        call = policy.costing(random.randrange(1, burst + 1))
+        if branch(call, tat, now) is Branch.DENIED:
+            assert tat is not None
+            retry = denial(call, tat, now).retry_ms
+            assert branch(call, tat, now + retry) is not Branch.DENIED
+            assert branch(call, tat, now + retry - 1) is Branch.DENIED
+            continue
+        tat = advance(call, tat, now)
+        admitted += [now] * call.cost
+        left = Admission.after(call, tat, now).remaining
+        assert left == 0 or branch(policy.costing(left), tat, now) is not Branch.DENIED
+        if left < burst:
+            assert branch(policy.costing(left + 1), tat, now) is Branch.DENIED
+    assert busiest_window(admitted, policy.window * 1000) <= policy.quota
+    assert max(admitted.count(moment) for moment in set(admitted)) <= burst
+
+
+@pytest.mark.parametrize("cost", [0, -1, 6])
+def test_a_call_cannot_count_for_nothing_or_for_more_than_the_burst(cost: int) -> None:
+    with pytest.raises(ValueError, match="cost"):
+        Policy("costs", quota=10, window=1, burst=5).costing(cost)

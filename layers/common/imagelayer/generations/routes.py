@@ -79,7 +79,11 @@ ROUTES = route_table(
         function="generation",
         operation="getGeneration",
         summary="Get a generation",
-        description="With `wait`, holds the answer until it has finished, for up to 25 seconds.",
+        description=(
+            "With `wait`, holds the answer until it has finished, for up to 25 seconds, an end "
+            "user's for 10. Waiting is limited by its seconds: with none left the answer comes at "
+            "once."
+        ),
         auth="user_or_key",
         limit="generation-read",
         status=200,

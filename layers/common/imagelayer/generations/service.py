@@ -22,6 +22,12 @@ from imagelayer.generations.jobs import (
     view,
 )
 from imagelayer.generations.store import GenerationStore
+from imagelayer.generations.wait_budget import (
+    MAX_END_USER_SECONDS,
+    SLICE_SECONDS,
+    Charge,
+    WaitBudget,
+)
 from imagelayer.image_models.registry import Registry
 from imagelayer.limits.rate_limits import Limited
 from imagelayer.platform import pages
@@ -50,6 +56,26 @@ _PAUSES = (0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True)
+class Waited:
+    """A job after a wait, and how it was paid for.
+
+    `charge` is the newest: None when there was nothing to wait for, a Limited when the wait was cut
+    short or, with `refused`, never began.
+    """
+
+    job: Job
+    charge: Charge | None = None
+    refused: Limited | None = None
+
+
+@dataclass(frozen=True)
+class CreatedJob(Created):
+    """The answer of a request that creates a job, and how it was waited for, if it was."""
+
+    waited: Waited | None = None
+
+
+@dataclass(frozen=True)
 class Generations:
     """The use cases of jobs on the request side."""
 
@@ -61,6 +87,7 @@ class Generations:
     media: ObjectStore
     registry: Registry
     webhooks: WebhookOutbox
+    wait_budget: WaitBudget
     quota_alerts: QuotaAlerts
     warn: Callable[[str], None]
     clock: Callable[[], float]
@@ -74,7 +101,7 @@ class Generations:
         body: CreateGenerationRequest,
         idempotency: IdempotencyRecord | None = None,
         wait: float = 0,
-    ) -> Created:
+    ) -> CreatedJob:
         """Accept a generation and return its job, after waiting up to `wait` seconds for its end.
 
         Raises as `accept`.
@@ -91,13 +118,14 @@ class Generations:
         accepted = self.accept(principal, origin, now, request, idempotency)
         job, replayed = accepted.job, accepted.replayed
         if not wait:
-            return Created(self.view(job, now), replayed)
+            return CreatedJob(self.view(job, now), replayed)
         try:
-            return Created(self.view(self.wait_for(job, wait), self.clock()), replayed)
+            waited = self.wait_for(principal, job, wait)
+            return CreatedJob(self.view(waited.job, self.clock()), replayed, waited)
         except StoreUnavailable as fault:
             # The job is accepted; after an error a caller without a key would pay twice.
             self.warn(f"a job is not waited for: {fault.reason}")
-            return Created(self.view(job, now), replayed)
+            return CreatedJob(self.view(job, now), replayed)
 
     def accept(
         self,
@@ -153,22 +181,30 @@ class Generations:
             except StoreUnavailable as fault:
                 self.warn(f"a picture waits for the bucket's lifecycle: {fault.reason}")
 
-    def wait_for(self, job: Job, seconds: float) -> Job:
-        """The job when it is done, or its state after `seconds` of waiting, 25 at most.
+    def wait_for(self, principal: Principal, job: Job, seconds: float) -> Waited:
+        """The job when it is done, or its state after `seconds` of waiting: 25 at most, for an end
+        user 10. The wait ends early when no more of it can be paid for.
 
-        Raises Problem 404 when it is deleted.
+        Raises Problem 404 when it is deleted, or StoreUnavailable.
         """
-        until = self.clock() + min(seconds, MAX_WAIT_SECONDS)
+        most = MAX_WAIT_SECONDS if principal.end_user is None else MAX_END_USER_SECONDS
+        paid_until = self.clock()
+        until = paid_until + min(seconds, most)
         pauses = iter(_PAUSES)
-        pause = 0.0
+        pause, charge = 0.0, None
         while job["status"] not in DONE and self.clock() < until:
+            if self.clock() >= paid_until:
+                first, charge = charge is None, self.wait_budget.pay(principal, self.clock())
+                if isinstance(charge, Limited):
+                    return Waited(job, charge, refused=charge if first else None)
+                paid_until += SLICE_SECONDS
             pause = next(pauses, pause)
             self.sleep(min(pause, max(0.0, until - self.clock())))
             current = self.store.get_generation(job["org_id"], job["id"])
             if current is None:
                 raise not_found("generation")
             job = current
-        return job
+        return Waited(job, charge)
 
     def cancel_generation(
         self, principal: Principal, generation_id: str, now: float
@@ -222,11 +258,11 @@ class Generations:
 
     def get_generation(
         self, principal: Principal, generation_id: str, now: float, wait: float = 0
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], Waited]:
         """A job with its images, after waiting up to `wait` seconds for its end. Raises Problem
         404, also once it has expired."""
-        job = self.wait_for(self.get_job(principal, generation_id, now), wait)
-        return self.view(job, self.clock() if wait else now)
+        waited = self.wait_for(principal, self.get_job(principal, generation_id, now), wait)
+        return self.view(waited.job, self.clock() if wait else now), waited
 
     def list_generations(
         self, principal: Principal, *, limit: int, after: str | None, now: float

@@ -57,7 +57,9 @@ class GenerationsWiring(Part):
         """The use cases of generations."""
         from imagelayer.credits.wiring import CreditsWiring
         from imagelayer.generations.service import Generations
+        from imagelayer.generations.wait_budget import WaitBudget
         from imagelayer.image_models.wiring import ImageModelsWiring
+        from imagelayer.limits.wiring import LimitsWiring
         from imagelayer.webhooks.wiring import WebhooksWiring
 
         return Generations(
@@ -69,6 +71,7 @@ class GenerationsWiring(Part):
             media=self.media,
             registry=self.part(ImageModelsWiring).registry,
             webhooks=self.part(WebhooksWiring).webhook_outbox,
+            wait_budget=WaitBudget(self.part(LimitsWiring).counters),
             quota_alerts=self.part(CreditsWiring).quota_alerts,
             warn=self.platform.log.warning,
             clock=self.platform.clock,

@@ -49,6 +49,8 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
     cookies: tuple[str, ...] = ()
     status: int | None = None
+    # Limits that were charged beside the caller's own; their fields are added to its.
+    charged: Sequence[Admission | Limited] = ()
 
 
 def created(answer: Created, headers: Mapping[str, str] | None = None) -> Reply:
@@ -126,6 +128,10 @@ class App[W: Part]:
             origin = Origin(ip, request_id, describe(agent))
             reply, route, admission = self._answer(event, origin, platform)
             headers |= admission.headers()
+            for charge in reply.charged:
+                fields = charge.headers()
+                for name in ("RateLimit-Policy", "RateLimit"):
+                    headers[name] = f"{headers[name]}, {fields[name]}"
             return _response(reply, reply.status or route.status, route.content_type, headers)
         except Problem as problem:
             refusal = problem

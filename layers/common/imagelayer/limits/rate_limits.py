@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -28,22 +28,34 @@ class Policy:
     quota: int
     window: int
     burst: int
+    cost: int = 1  # how many a call counts for, such as seconds
 
     def __post_init__(self) -> None:
         if not 0 < self.burst < self.quota:
             raise ValueError(f"{self.name}: burst must lie between 0 and quota")
         if self.window < 1:
             raise ValueError(f"{self.name}: window must be at least a second")
+        if not 0 < self.cost <= self.burst:
+            raise ValueError(f"{self.name}: cost must lie between 1 and burst")
+
+    @property
+    def unit_ms(self) -> int:
+        """Milliseconds that one costs; rounded up, so that rounding never admits more."""
+        return math.ceil(self.window * 1000 / (self.quota - self.burst))
 
     @property
     def interval_ms(self) -> int:
-        """Milliseconds one call costs; rounded up, so that rounding never admits more."""
-        return math.ceil(self.window * 1000 / (self.quota - self.burst))
+        """Milliseconds one call costs."""
+        return self.cost * self.unit_ms
 
     @property
     def tolerance_ms(self) -> int:
         """How far ahead of now the TAT may be for one more call to be admitted."""
-        return (self.burst - 1) * self.interval_ms
+        return (self.burst - self.cost) * self.unit_ms
+
+    def costing(self, cost: int) -> Policy:
+        """The same limit for a call that counts for `cost`: all of it is admitted, or none."""
+        return replace(self, cost=cost)
 
     def under(self, terms: Mapping[str, Any]) -> Policy:
         """This policy as an organization's terms have it: `terms["limits"][name]` overrides
@@ -105,7 +117,7 @@ class Admission:
     def after(cls, policy: Policy, tat_ms: int, now_ms: int) -> Admission:
         """Describe the state right after a call that left `tat_ms`."""
         ahead = max(0, tat_ms - now_ms)
-        left = (policy.burst * policy.interval_ms - ahead) // policy.interval_ms
+        left = (policy.burst * policy.unit_ms - ahead) // policy.unit_ms
         return cls(policy, max(0, left), ahead)
 
     def headers(self) -> dict[str, str]:
@@ -196,5 +208,9 @@ POLICIES = _policies(
     Policy("organization-generations", quota=600, window=60, burst=300),
     Policy("end-user-generations", quota=60, window=60, burst=30),
     Policy("generation-read", quota=600, window=60, burst=300),
+    # Seconds of waiting, paid five at a time: of an organization at most 80 requests wait at once
+    # and 40 for good, of an end user 5 and 1. Each holds a machine (docs/decisions/0029).
+    Policy("waiting", quota=2600, window=60, burst=200),
+    Policy("end-user-waiting", quota=80, window=60, burst=20),
     Policy("asset-read", quota=600, window=60, burst=300),
 )

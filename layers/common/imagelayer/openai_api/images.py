@@ -76,15 +76,24 @@ class OpenAiImages:
         form = Form(body.response_format, bool(body.stream))
         request = self._request(body)
         accepted = self.generations.accept(principal, origin, now, request, idempotency)
-        job = self.generations.wait_for(accepted.job, HOLD_SECONDS)
-        return self._answer(job, form, hop=0)
+        # A job that cannot be waited for now is waited for where the redirect leads.
+        waited = self.generations.wait_for(principal, accepted.job, HOLD_SECONDS)
+        return self._answer(waited.job, form, hop=0)
 
     def await_image(
         self, principal: Principal, generation_id: str, now: float, form: Form, hop: int
     ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
-        """The images of a job, or where to wait on. Raises Problem as `create_image`."""
+        """The images of a job, or where to wait on.
+
+        Raises Problem as `create_image`, or Limited when no wait can be paid for: a redirect would
+        send the client round at once, until it gives up. After the time in Retry-After the client
+        repeats its first request and finds the job.
+        """
         job = self.generations.get_job(principal, generation_id, now)
-        return self._answer(self.generations.wait_for(job, HOLD_SECONDS), form, hop)
+        waited = self.generations.wait_for(principal, job, HOLD_SECONDS)
+        if waited.refused is not None:
+            raise waited.refused
+        return self._answer(waited.job, form, hop)
 
     def list_models(self, now: float) -> list[dict[str, Any]]:
         """Every available model."""
