@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pyotp
 import pytest
 
-from imagelayer.audit.security_log import EVENTS
+from imagelayer.api.route import Route
+from imagelayer.audit.security_log import EVENTS, is_attempt
 from imagelayer.identity.email_policy import address_hash
+from imagelayer.identity.wiring import IdentityWiring
+from imagelayer.platform.ids import new_id
+from imagelayer.routes import ROUTES
 from tests.support.accounts import (
     ELSEWHERE,
     FIREFOX,
     NEW_PASSWORD,
+    accept,
     change,
     confirm,
     confirm_enrolment,
@@ -20,14 +27,18 @@ from tests.support.accounts import (
     disable,
     enrol,
     forgot,
+    invite,
     log_in,
+    meanwhile,
     refresh,
     renew_codes,
+    resend,
     reset,
     sessions_of,
     start_enrolment,
 )
-from tests.support.api import PASSWORD, Account
+from tests.support.api import PASSWORD, Account, Answer
+from tests.support.events import route_of
 from tests.support.product import Product
 
 NEW = "new@example.com"
@@ -200,11 +211,33 @@ def call_with_a_made_up_key(product: Product, owner: Account) -> Iterable[str]:
     return [key]
 
 
+def request_the_mail_again(product: Product, owner: Account) -> Iterable[str]:
+    resend(product, NEW)
+    return [NEW]
+
+
+def request_it_again_for_a_sign_up(product: Product, owner: Account) -> Iterable[str]:
+    token, *others = sign_up(product, owner)
+    resend(product, NEW)
+    return [token, *others]
+
+
+def begin_a_second_factor(product: Product, owner: Account) -> Iterable[str]:
+    return [start_enrolment(product, owner).json["secret"]]
+
+
+def begin_it_twice_too_often(product: Product, owner: Account) -> Iterable[str]:
+    app = enrol(product, owner)
+    start_enrolment(product, owner)
+    return [app.secret]
+
+
 CAUSES: list[tuple[str, str, Act]] = [
     ("auth.register", "success", sign_up),
     ("auth.register", "denied", sign_up_with_a_throw_away_address),
     ("auth.register_existing", "success", sign_up_once_more),
     ("auth.verification_sent", "success", sign_up),
+    ("auth.verification_requested", "success", request_the_mail_again),
     ("auth.verify_email", "success", confirm_the_address),
     ("auth.verify_email", "failure", confirm_with_a_made_up_token),
     ("auth.login", "success", log_in_again),
@@ -221,6 +254,8 @@ CAUSES: list[tuple[str, str, Act]] = [
     ("auth.password_reset", "failure", reset_with_a_made_up_token),
     ("auth.password_changed", "success", change_the_password),
     ("auth.password_check", "failure", change_without_knowing_the_password),
+    ("auth.totp_started", "success", begin_a_second_factor),
+    ("auth.totp_started", "failure", begin_it_twice_too_often),
     ("auth.totp_enabled", "success", set_a_second_factor_up),
     ("auth.totp_enabled", "failure", set_it_up_with_a_wrong_code),
     ("auth.totp_disabled", "success", take_it_down),
@@ -237,6 +272,7 @@ OF_NOBODY = {
     ("auth.register", "success"),
     ("auth.register", "denied"),
     ("auth.verification_sent", "success"),
+    ("auth.verification_requested", "success"),
     ("auth.verify_email", "failure"),
     ("auth.refresh", "failure"),
     ("auth.password_forgot", "success"),
@@ -273,6 +309,193 @@ def test_what_someone_does_is_one_line_in_the_one_schema_without_a_secret(
     assert known == ((event, outcome) not in OF_NOBODY)
     written = product.output.getvalue()
     assert [secret for secret in secrets if secret in written] == []
+
+
+def join(product: Product, owner: Account, email: str = NEW, **fields: str) -> None:
+    """Accept an invitation."""
+    accept(product, invite(product, owner, email), **fields)
+
+
+def join_with_a_weak_password(product: Product, owner: Account) -> Iterable[str]:
+    join(product, owner, password="too short")
+    return []
+
+
+def join_at_an_address_that_is_taken(product: Product, owner: Account) -> Iterable[str]:
+    join(product, owner, owner.email)
+    return []
+
+
+def join_once_more(product: Product, owner: Account) -> Iterable[str]:
+    token = invite(product, owner, NEW)
+    accept(product, token)
+    accept(product, token)
+    return []
+
+
+def join_while_it_is_withdrawn(product: Product, owner: Account) -> Iterable[str]:
+    token = invite(product, owner, NEW)
+    invitation = product.item("AccountsTable", "INVITE#")
+    path = f"/v1/organization/invitations/{invitation['id']}"
+    store = product.part("registration", IdentityWiring).account_store
+    withdraw = functools.partial(product.call, "DELETE", path, headers=owner.headers)
+    with meanwhile(store, "get_user_by_address", withdraw):
+        accept(product, token)
+    return []
+
+
+def confirm_with_a_weak_password(product: Product, owner: Account) -> Iterable[str]:
+    product.register(NEW)
+    confirm(product, product.newest_token(), password="too short")
+    return []
+
+
+def log_out_of_nothing(product: Product, owner: Account) -> Iterable[str]:
+    product.call("POST", "/v1/auth/logout")
+    return []
+
+
+def refresh_nothing(product: Product, owner: Account) -> Iterable[str]:
+    product.call("POST", "/v1/auth/refresh")
+    return []
+
+
+def end_a_session_that_is_none(product: Product, owner: Account) -> Iterable[str]:
+    for name in ("nonsense", new_id("ses", 1)):
+        product.call("DELETE", f"/v1/auth/sessions/{name}", headers=owner.headers)
+    return []
+
+
+def come_from_another_site(product: Product, owner: Account) -> Iterable[str]:
+    headers = {"origin": "https://evil.example"}
+    for name in ("login", "refresh", "logout"):
+        body = {"email": owner.email, "password": PASSWORD} if name == "login" else None
+        parts = {"body": body} if body else {}
+        product.call("POST", f"/v1/auth/{name}", headers=headers, **parts)
+    return []
+
+
+def reset_with_a_weak_password(product: Product, owner: Account) -> Iterable[str]:
+    (token,) = forget_the_password(product, owner)
+    reset(product, token, "too short")
+    return []
+
+
+def change_to_a_weak_password(product: Product, owner: Account) -> Iterable[str]:
+    change(product, owner, new="too short")
+    return []
+
+
+def guess_until_the_limit(product: Product, owner: Account) -> Iterable[str]:
+    for _ in range(12):
+        log_in(product, owner.email, WRONG)
+        change(product, owner, WRONG)
+        start_enrolment(product, owner, WRONG)
+    return []
+
+
+def confirm_a_second_factor_that_was_not_begun(product: Product, owner: Account) -> Iterable[str]:
+    confirm_enrolment(product, owner, "123456")
+    disable(product, owner, "123456")
+    renew_codes(product, owner, "123456")
+    return []
+
+
+def guess_codes_until_the_limit(product: Product, owner: Account) -> Iterable[str]:
+    app = enrol(product, owner)
+    for _ in range(6):
+        log_in(product, owner.email, totp_code=app.wrong_code())
+        disable(product, owner, app.wrong_code())
+        renew_codes(product, owner, app.wrong_code())
+    return []
+
+
+def send_no_body(product: Product, owner: Account) -> Iterable[str]:
+    for route in ATTEMPTS:
+        if route.body:
+            product.call(route.method, route.path, headers=owner.headers, body={"x": 1})
+    return []
+
+
+def find_the_queue_down(product: Product, owner: Account) -> Iterable[str]:
+    with product.broken("sqs"):
+        product.register(NEW)
+        resend(product, NEW)
+        forgot(product, owner.email)
+        log_in(product, owner.email, ip=ELSEWHERE)
+        change(product, owner)
+    return []
+
+
+def find_transactions_down(product: Product, owner: Account) -> Iterable[str]:
+    with product.broken("dynamodb", "TransactWriteItems"):
+        log_in(product, owner.email)
+        change(product, owner)
+        start_enrolment(product, owner)
+        end_all_sessions(product, owner)
+    return []
+
+
+ATTEMPTS = [route for route in ROUTES.values() if route.event]
+MORE: list[Act] = [
+    request_it_again_for_a_sign_up,
+    join_with_a_weak_password,
+    join_at_an_address_that_is_taken,
+    join_once_more,
+    join_while_it_is_withdrawn,
+    confirm_with_a_weak_password,
+    log_out_of_nothing,
+    refresh_nothing,
+    end_a_session_that_is_none,
+    come_from_another_site,
+    reset_with_a_weak_password,
+    change_to_a_weak_password,
+    guess_until_the_limit,
+    confirm_a_second_factor_that_was_not_begun,
+    guess_codes_until_the_limit,
+    send_no_body,
+    find_the_queue_down,
+    find_transactions_down,
+]
+EVERY_ACT = [act for _, _, act in CAUSES] + MORE
+
+
+def test_every_route_of_authentication_says_of_which_event_it_leaves_a_record() -> None:
+    tagged = {"Sign-up", "Login", "Passwords", "Second factor"}
+    assert {route.key for route in ATTEMPTS} == {
+        route.key for route in ROUTES.values() if route.tag in tagged and route.method != "GET"
+    }
+    assert all(is_attempt(route.event) for route in ATTEMPTS)
+
+
+@pytest.mark.promise("auth-logged")
+@pytest.mark.parametrize("act", EVERY_ACT, ids=lambda act: act.__name__)
+def test_each_attempt_leaves_exactly_one_record_whichever_way_out_it_takes(
+    product: Product, owner: Account, act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: dict[str, Route] = {}
+    send = Product.call
+
+    def noted(self: Product, method: str, path: str, **parts: Any) -> Answer:
+        answer = send(self, method, path, **parts)
+        key, _ = route_of(method, path)
+        policy = answer.headers.get("ratelimit-policy")
+        # A call over its route's limit was refused before it was an attempt: `limit.denied`.
+        if ROUTES[key].event and not (answer.status == 429 and policy == ROUTES[key].policy.header):
+            attempts[answer.headers["x-request-id"]] = ROUTES[key]
+        return answer
+
+    monkeypatch.setattr(Product, "call", noted)
+    act(product, owner)
+    records: dict[str, list[str]] = {request_id: [] for request_id in attempts}
+    for line in product.logs():
+        if line.get("request_id") in attempts and is_attempt(line.get("event", "")):
+            records[line["request_id"]].append(line["event"])
+    for request_id, events in records.items():
+        route = attempts[request_id]
+        if route.operation == "login" and len(events) == 2:
+            events.remove("auth.logout")  # of the session that the login replaces
+        assert len(events) == 1, (route.key, events)
 
 
 @pytest.mark.promise("auth-logged")

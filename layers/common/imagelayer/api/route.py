@@ -43,6 +43,8 @@ class Route:
     problems: tuple[str, ...] = ()
     content_type: str = "application/json"
     query: tuple[str, ...] = ()
+    # The security event that each call leaves one record of, where it attempts to authenticate.
+    event: str = ""
     # Whether it reads the refresh cookie, so that a browser may call it from our own origin only.
     cookie: bool = False
     # Whether an Idempotency-Key is taken, and who shares its meaning (see `idempotency`).

@@ -8,10 +8,12 @@ be made is counted and does not undo what happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from imagelayer.platform.errors import Problem
 from imagelayer.platform.principals import Origin, Principal
 
 Outcome = Literal["success", "failure", "denied"]
@@ -20,6 +22,7 @@ EVENTS: Mapping[str, str] = {
     "auth.register": "A sign-up was accepted, or refused",
     "auth.register_existing": "A sign-up used an address that has an account",
     "auth.verification_sent": "A verification mail was sent",
+    "auth.verification_requested": "A verification mail was requested again",
     "auth.verify_email": "An address was verified and its account created, or a token refused",
     "auth.login": "A password login",
     "auth.new_place": "A login came from a network not seen before",
@@ -32,6 +35,7 @@ EVENTS: Mapping[str, str] = {
     "auth.password_reset": "A password was reset with a mailed link, or a token refused",
     "auth.password_changed": "A password was changed by its owner",
     "auth.password_check": "The password entered before a sensitive change was wrong",
+    "auth.totp_started": "The setup of a second factor was begun, or refused",
     "auth.totp_enabled": "A second factor was set up, or its first code was wrong",
     "auth.totp_disabled": "A second factor was removed, or its code was wrong",
     "auth.totp_refused": "A login's second-factor code was missing, wrong or already used",
@@ -77,7 +81,24 @@ EVENTS: Mapping[str, str] = {
     "media.deleted": "Expired media was removed",
 }
 
+# What an attempt can lead to, besides its own outcome.
+CONSEQUENCES = frozenset(
+    {
+        "auth.new_place",
+        "auth.recovery_code_used",
+        "auth.register_existing",
+        "auth.verification_sent",
+    }
+)
+
 Emit = Callable[[Mapping[str, Any]], None]
+
+
+def is_attempt(event: str) -> bool:
+    """Whether an event is the outcome of an attempt to authenticate, and not what follows one."""
+    return event == "member.joined" or (
+        event.startswith(("auth.", "authz.")) and event not in CONSEQUENCES
+    )
 
 
 class SecurityLog:
@@ -86,6 +107,33 @@ class SecurityLog:
     def __init__(self, emit: Emit, keep: Emit | None = None) -> None:
         self._emit = emit
         self._keep = keep
+        self._attempts = 0  # records of attempts so far
+
+    @contextmanager
+    def attempt(
+        self, event: str, origin: Origin, principal: Principal | None = None
+    ) -> Iterator[None]:
+        """Everything that one authentication attempt does. Whichever way out it takes, and
+        whatever it forgot, one record of it is left.
+
+        A use case that records its outcome has said more than can be said here; `event` is written
+        where it has not: with the code of a refusal, or the kind of fault.
+        """
+        before = self._attempts
+        org_id, actor = (principal.org_id, principal.actor) if principal else ("", "")
+        outcome: Outcome = "success"
+        reason = ""
+        try:
+            yield
+        except Problem as refusal:
+            outcome, reason = "failure", refusal.code
+            raise
+        except Exception as fault:
+            outcome, reason = "failure", type(fault).__name__
+            raise
+        finally:
+            if self._attempts == before:
+                self.record(event, outcome, origin, org_id=org_id, actor=actor, reason=reason)
 
     def by(self, principal: Principal, origin: Origin | None) -> CallerLog:
         """The log of one authenticated caller's events."""
@@ -108,6 +156,7 @@ class SecurityLog:
         as well: where the work done must not tell whether an account exists.
         """
         EVENTS[event]
+        self._attempts += is_attempt(event)
         written = {
             "event": event,
             "outcome": outcome,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,12 +168,27 @@ class App[W: Part]:
     def _answer(
         self, event: Mapping[str, Any], origin: Origin, platform: Platform
     ) -> tuple[Reply, Route, Admission]:
-        handler = self._handlers.get(event["routeKey"])
-        if handler is None:
+        if event["routeKey"] not in self._handlers:
             raise Problem("not_found", "There is no such route.")
         route = self._routes[event["routeKey"]]
         now = time.time()
         principal, admission = _admit(route, event, origin, now, platform)
+        attempt: AbstractContextManager[None] = nullcontext()
+        if route.event:
+            security = platform.part(AuditWiring).security
+            attempt = security.attempt(route.event, origin, principal)
+        with attempt:
+            return self._run(route, event, origin, now, principal, platform), route, admission
+
+    def _run(
+        self,
+        route: Route,
+        event: Mapping[str, Any],
+        origin: Origin,
+        now: float,
+        principal: Principal | None,
+        platform: Platform,
+    ) -> Reply:
         if route.cookie:
             _refuse_cross_site(event, origin, platform)
         fields: Any = None
@@ -208,7 +224,7 @@ class App[W: Part]:
             _principal=principal,
             idempotency=idempotency,
         )
-        return handler(call), route, admission
+        return self._handlers[route.key](call)
 
 
 def _admit(
