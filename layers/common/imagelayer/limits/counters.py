@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from imagelayer.limits.rate_limits import (
+    SITE_FACTOR,
     Admission,
     Branch,
     Limited,
@@ -14,9 +15,17 @@ from imagelayer.limits.rate_limits import (
     advance,
     branch,
     denial,
+    site_of,
 )
 from imagelayer.platform.recent import Recent
-from imagelayer.platform.table import Action, ConditionFailed, Item, StoreUnavailable, Table
+from imagelayer.platform.table import (
+    Action,
+    ConditionFailed,
+    Item,
+    StoreUnavailable,
+    Table,
+    TransactionRefused,
+)
 
 # A loser of the race below tries again with what it learned; each failure means that another call
 # was admitted in between, so only a storm on one subject runs out of attempts, and is then denied.
@@ -238,7 +247,14 @@ class CounterStore:
         self._meter = Meter(table, memory)
 
     def admit(self, subject: str, policy: Policy, now_ms: int) -> Admission:
-        """Count one call of `subject`. Raises Limited or StoreUnavailable."""
+        """Count one call of `subject`. Raises Limited or StoreUnavailable.
+
+        Where the policy counts sites as well, a call from an IPv6 network counts for its /64 and
+        for its /48 or for neither, in one transaction.
+        """
+        site = site_of(subject) if policy.site_factor else ""
+        if site:
+            return self._admit_both((subject, policy), (site, policy.of_site), now_ms)
         # The item is of no use once its TAT is past; TTL removes it a window later.
         expires_at = now_ms // 1000 + 2 * policy.window
         _, admission = self._meter.admit(
@@ -252,12 +268,40 @@ class CounterStore:
 
     def remembered_denial(self, subject: str, policy: Policy, now_ms: int) -> Limited | None:
         """The refusal of a subject that this process knows to be past its limit, or None."""
-        attempt = self.limit_attempt(subject, policy, now_ms)
-        try:
-            attempt.write()
-        except Limited as limited:
-            return limited
+        limits = [(subject, policy)]
+        if policy.site_factor and site_of(subject):
+            limits.append((site_of(subject), policy.of_site))
+        for each in limits:
+            try:
+                self.limit_attempt(*each, now_ms).write()
+            except Limited as limited:
+                return limited
         return None
+
+    def _admit_both(
+        self, own: tuple[str, Policy], whole: tuple[str, Policy], now_ms: int
+    ) -> Admission:
+        """Count one call at two limits, or at neither.
+
+        Each has the conditional write of `Meter.admit`. Of two calls that saw the same states the
+        second is refused whole, learns what is stored, and tries again or is denied.
+        """
+        attempts = [self.limit_attempt(*each, now_ms) for each in (own, whole)]
+        for _ in range(RACE_ATTEMPTS):
+            try:
+                self._table.transact([each.action() for each in attempts])
+            except TransactionRefused as refusal:
+                for attempt, refused, item in zip(
+                    attempts, refusal.refused, refusal.items, strict=True
+                ):
+                    if refused:
+                        attempt.learn(item)
+                continue
+            for attempt in attempts:
+                attempt.committed()
+            tat_ms = self._meter.memory.recall(attempts[0].subject) or now_ms
+            return Admission.after(own[1], tat_ms, now_ms)
+        raise StoreUnavailable("transact_write_items", "the subject is too contended")
 
     def limit_attempt(self, subject: str, policy: Policy, now_ms: int) -> RateLimitAttempt:
         """An attempt at a limit inside another transaction."""
@@ -335,8 +379,15 @@ class CounterStore:
         """Take one of `limit` from a calendar allowance; False when none is left.
 
         The condition and the increment are one write, so of any number of racing callers exactly
-        `limit` succeed. A retry after a lost answer may count twice, which errs closed.
+        `limit` succeed. A retry after a lost answer may count twice, which errs closed. Of an IPv6
+        network the /48 has an allowance as well, SITE_FACTOR times as large, taken from in the same
+        transaction.
         """
+        site = site_of(subject)
+        if site:
+            return self._take_both(
+                ((subject, limit), (site, limit * SITE_FACTOR)), name, day, expires_at
+            )
         try:
             self._table.update(
                 f"ALLOWANCE#{name}#{subject}",
@@ -348,5 +399,27 @@ class CounterStore:
                 expires_at=expires_at,
             )
         except ConditionFailed:
+            return False
+        return True
+
+    def _take_both(
+        self, limits: Sequence[tuple[str, int]], name: str, day: str, expires_at: int
+    ) -> bool:
+        try:
+            self._table.transact(
+                [
+                    self._table.update_action(
+                        f"ALLOWANCE#{name}#{subject}",
+                        day,
+                        "ADD #taken :one SET #expires_at = :expires_at",
+                        condition="attribute_not_exists(#taken) OR #taken < :limit",
+                        one=1,
+                        limit=limit,
+                        expires_at=expires_at,
+                    )
+                    for subject, limit in limits
+                ]
+            )
+        except TransactionRefused:
             return False
         return True

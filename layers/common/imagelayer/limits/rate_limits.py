@@ -9,6 +9,7 @@ burst across: in every span of `window` seconds at most `quota` calls are admitt
 
 from __future__ import annotations
 
+import ipaddress
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +30,9 @@ class Policy:
     window: int
     burst: int
     cost: int = 1  # how many a call counts for, such as seconds
+    # How many times as much an IPv6 /48 may use as one of its /64s; 0 where sites are not counted.
+    # A site commonly has a /48 (RFC 6177), and with it 65,536 networks to call from.
+    site_factor: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.burst < self.quota:
@@ -62,6 +66,12 @@ class Policy:
         `{quota, window, burst}`."""
         override = (terms.get("limits") or {}).get(self.name)
         return Policy(self.name, **override) if override else self
+
+    @property
+    def of_site(self) -> Policy:
+        """What a whole site may use of it."""
+        factor = self.site_factor
+        return replace(self, quota=self.quota * factor, burst=self.burst * factor, site_factor=0)
 
     def share(self, shards: int) -> Policy:
         """One of `shards` equal parts, rounded down, so that all of them together admit no more
@@ -155,37 +165,47 @@ def seconds(milliseconds: int) -> int:
     return math.ceil(milliseconds / 1000)
 
 
+def site_of(subject: str) -> str:
+    """The /48 of a client address that is an IPv6 /64, as the edge writes it; else nothing."""
+    network, _, length = subject.partition("/")
+    if length != "64" or ":" not in network:
+        return ""
+    return str(ipaddress.ip_network(f"{network}/48", strict=False))
+
+
 def _policies(*policies: Policy) -> Mapping[str, Policy]:
     return {policy.name: policy for policy in policies}
 
+
+SITE_FACTOR = 16
 
 # The table of limits. An endpoint names in `routes.py` the policy that counts its caller: a
 # client address (IPv6 per /64) where no one is authenticated, else the credential. It may name more
 # that count the whole organization or the end user, however many credentials they have.
 POLICIES = _policies(
     Policy("public-read", quota=240, window=60, burst=120),
-    Policy("register", quota=20, window=600, burst=10),
-    Policy("verify-email", quota=30, window=600, burst=15),
-    Policy("resend-verification", quota=6, window=3600, burst=3),
-    Policy("forgot-password", quota=10, window=3600, burst=5),
-    Policy("reset-password", quota=30, window=600, burst=15),
-    Policy("accept-invitation", quota=30, window=600, burst=15),
+    Policy("register", quota=20, window=600, burst=10, site_factor=SITE_FACTOR),
+    Policy("verify-email", quota=30, window=600, burst=15, site_factor=SITE_FACTOR),
+    Policy("resend-verification", quota=6, window=3600, burst=3, site_factor=SITE_FACTOR),
+    Policy("forgot-password", quota=10, window=3600, burst=5, site_factor=SITE_FACTOR),
+    Policy("reset-password", quota=30, window=600, burst=15, site_factor=SITE_FACTOR),
+    Policy("accept-invitation", quota=30, window=600, burst=15, site_factor=SITE_FACTOR),
     # Mail that a stranger can cause or gets. Then notices, of each user and kind: what strangers,
     # colleagues or notices of another kind cause does not count against it.
     Policy("mail-per-address", quota=6, window=3600, burst=3),
-    Policy("mail-per-ip", quota=60, window=3600, burst=30),
+    Policy("mail-per-ip", quota=60, window=3600, burst=30, site_factor=SITE_FACTOR),
     Policy("mail-per-account", quota=60, window=86_400, burst=20),
     Policy("mail-notice", quota=30, window=86_400, burst=10),
     Policy("invite", quota=50, window=86_400, burst=20),
-    Policy("login", quota=40, window=300, burst=20),
+    Policy("login", quota=40, window=300, burst=20, site_factor=SITE_FACTOR),
     # Failed guesses at one account. Strangers share one budget however many addresses they have;
     # each network the owner has logged in from has its own, so strangers cannot lock her out of
     # the places she is known at. NIST SP 800-63B-4 §3.2.2: at most 100 failures in a row.
     Policy("login-account", quota=100, window=86_400, burst=10),
     Policy("second-factor", quota=30, window=86_400, burst=10),
     Policy("password-check", quota=30, window=3600, burst=10),
-    Policy("refresh", quota=60, window=300, burst=30),
-    Policy("bad-credential", quota=60, window=300, burst=30),
+    Policy("refresh", quota=60, window=300, burst=30, site_factor=SITE_FACTOR),
+    Policy("bad-credential", quota=60, window=300, burst=30, site_factor=SITE_FACTOR),
     Policy("session-read", quota=300, window=60, burst=150),
     Policy("session-write", quota=60, window=60, burst=30),
     Policy("organization-read", quota=300, window=60, burst=150),

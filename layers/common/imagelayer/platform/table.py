@@ -186,6 +186,10 @@ class Table:
         fresh = (self.get(hit["pk"], hit["sk"]) for hit in hits)
         return [item for item in fresh if item is not None and item.get("sweep_at", now + 1) <= now]
 
+    def transact(self, actions: Sequence[Action]) -> None:
+        """Do all actions or none. Raises TransactionRefused or StoreUnavailable."""
+        transact(self._client, actions)
+
     def put_action(self, item: Item, *, condition: str | None = None, **values: Any) -> Action:
         """A conditional put inside a transaction."""
         return self._action("Put", {"Item": encode_item(item)}, None, condition, values)
