@@ -1,5 +1,6 @@
 """The organization: its settings, members, invitations and security events."""
 
+from imagelayer.access.wiring import AccessWiring
 from imagelayer.audit.routes import ROUTES as AUDIT
 from imagelayer.audit.wiring import AuditWiring
 from imagelayer.credits.routes import ROUTES as CREDITS
@@ -42,8 +43,10 @@ def change_role(call: Call[IdentityWiring]) -> Reply:
 
 @app.route("DELETE /v1/organization/members/{user_id}")
 def remove_member(call: Call[IdentityWiring]) -> Reply:
-    call.wiring.members.remove_member(call.principal, call.origin, call.path["user_id"])
-    return Reply()
+    removed = call.wiring.part(AccessWiring).offboarding.remove_member(
+        call.principal, call.origin, call.path["user_id"]
+    )
+    return Reply(removed)
 
 
 @app.route("POST /v1/organization/invitations")

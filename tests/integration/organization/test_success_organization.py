@@ -121,7 +121,7 @@ def test_who_is_removed_is_out_at_once_and_nothing_of_them_is_left(
 ) -> None:
     friend = accounts.join(product, owner, "friend@example.com")
     before = len(product.items("AccountsTable"))
-    assert organizations.remove(product, owner, friend.user_id).status == 204
+    assert organizations.remove(product, owner, friend.user_id).status == 200
     assert organizations.is_out(product, friend)
     assert organizations.roles(product, owner) == {owner.email: "owner"}
     left = [
@@ -157,6 +157,54 @@ def test_who_was_removed_logs_in_like_someone_who_never_was(
     ]
     assert [each.status for each in answers] == [401, 401]
     assert answers[0].text == answers[1].text
+
+
+def test_who_is_removed_is_answered_with_the_keys_and_webhooks_they_leave_behind(
+    product: Product, owner: Account
+) -> None:
+    friend = accounts.join(product, owner, "friend@example.com", "developer")
+    made = product.key(friend, "assets:read", "webhooks:write", name="Theirs")
+    others, rotated = product.key(owner, "assets:read"), product.key(owner, "assets:read")
+    path = f"/v1/keys/{rotated['id']}/rotate"
+    assert product.call("POST", path, headers=friend.headers, body={}).status == 201
+    webhook = product.webhook(friend, description="CI")
+    product.webhook(owner)
+    by_key = product.call(
+        "POST",
+        "/v1/organization/webhooks",
+        headers=bearer(made),
+        body={"url": "https://hooks.example.com/2"},
+    ).json
+    removed = organizations.remove(product, owner, friend.user_id)
+    assert removed.status == 200
+    assert removed.json == {
+        "id": friend.user_id,
+        "keys": [
+            {"id": made["id"], "name": "Theirs", "mode": "live", "enabled": True},
+            {"id": rotated["id"], "name": "test key", "mode": "live", "enabled": True},
+        ],
+        "webhooks": [
+            {"id": webhook["id"], "description": "CI", "enabled": True},
+            {"id": by_key["id"], "description": "", "enabled": True},
+        ],
+    }
+    rows = organizations.listed(product, owner, "/v1/keys")
+    assert {row["id"]: row["created_by"] for row in rows} == {
+        made["id"]: friend.user_id,
+        others["id"]: owner.user_id,
+        rotated["id"]: owner.user_id,
+    }
+    rows = organizations.listed(product, owner, "/v1/organization/webhooks")
+    makers = [row["created_by"] for row in rows]
+    assert makers == [friend.user_id, owner.user_id, made["id"]]
+
+
+def test_who_made_nothing_leaves_nothing_behind(product: Product, owner: Account) -> None:
+    product.key(owner, "assets:read")
+    product.webhook(owner)
+    friend = accounts.join(product, owner, "friend@example.com", "viewer")
+    left = organizations.remove(product, friend, friend.user_id)
+    assert (left.status, left.json) == (200, {"id": friend.user_id, "keys": [], "webhooks": []})
 
 
 def test_what_a_removed_member_made_is_the_organizations_and_stays(
@@ -195,7 +243,7 @@ def test_who_was_removed_may_be_invited_again(product: Product, owner: Account) 
 @pytest.mark.parametrize("role", [role for role in ROLE_SCOPES if role != "owner"])
 def test_anybody_may_leave(product: Product, owner: Account, role: str) -> None:
     friend = accounts.join(product, owner, "friend@example.com", role)
-    assert organizations.remove(product, friend, friend.user_id).status == 204
+    assert organizations.remove(product, friend, friend.user_id).status == 200
     assert organizations.is_out(product, friend)
     assert organizations.roles(product, owner) == {owner.email: "owner"}
     (event,) = product.security_events("member.removed")
@@ -210,7 +258,7 @@ def test_an_owner_may_go_once_another_member_is_an_owner(
     assert organizations.give_role(product, owner, friend.user_id, "owner").status == 200
     assert organizations.owners(product, owner.org_id) == (2, 2)
     if how == "leave":
-        assert organizations.remove(product, owner, owner.user_id).status == 204
+        assert organizations.remove(product, owner, owner.user_id).status == 200
     else:
         assert organizations.give_role(product, owner, owner.user_id, "viewer").status == 200
     assert organizations.is_out(product, owner)
@@ -283,7 +331,7 @@ def test_an_owner_without_one_may_then_do_nothing_but_set_it_up_or_leave(
     assert organizations.roles(product, owner)["third@example.com"] == "viewer"
     accounts.enrol(product, other)
     assert product.call("GET", organizations.ORGANIZATION, headers=other.headers).status == 200
-    assert organizations.remove(product, other, third.user_id).status == 204
+    assert organizations.remove(product, other, third.user_id).status == 200
 
 
 def test_an_owner_without_one_may_still_leave(product: Product, owner: Account) -> None:
@@ -291,7 +339,7 @@ def test_an_owner_without_one_may_still_leave(product: Product, owner: Account) 
     asking(product, owner)
     login = accounts.log_in(product, "other-owner@example.com")
     other = accounts.account_of("other-owner@example.com", login)
-    assert organizations.remove(product, other, other.user_id).status == 204
+    assert organizations.remove(product, other, other.user_id).status == 200
     assert organizations.owners(product, owner.org_id) == (1, 1)
 
 

@@ -161,7 +161,7 @@ class ApiKeys:
             earlier = self.store.rotate_key(
                 key,
                 hash_secret(secret),
-                shown(secret),
+                {**shown(secret), "rotated_by": principal.actor},
                 previous_ends=ends,
                 now=int(now),
                 record=record,
@@ -262,6 +262,7 @@ def view(key: NewApiKey) -> dict[str, Any]:
         "enabled": key["enabled"],
         "allowed_cidrs": key.get("allowed_cidrs") or [],
         "created_at": rfc3339(key["created_at"]),
+        "created_by": key["created_by"],
         "expires_at": rfc3339(valid_until) if valid_until else None,
         "last_used_at": rfc3339(last_used_at) if last_used_at else None,
     }

@@ -196,6 +196,10 @@ class KeyStore:
         )
         return self._with_last_use(cast("list[ApiKey]", keys))
 
+    def list_all_keys(self, org_id: str) -> list[ApiKey]:
+        """All keys of an organization, at most MAX_KEYS, without their last use."""
+        return cast("list[ApiKey]", self._table.query(f"ORG#{org_id}", prefix="KEY#"))
+
     def rotate_key(
         self,
         key: ApiKey,

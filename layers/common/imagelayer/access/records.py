@@ -19,6 +19,7 @@ class ShownSecret(TypedDict):
 
     prefix: str  # how it begins
     last_four: str  # how it ends
+    rotated_by: NotRequired[str]  # who was shown the current secret, where that is not who created
 
 
 class NewApiKey(ShownSecret):

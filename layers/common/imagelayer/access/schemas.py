@@ -133,6 +133,8 @@ class ApiKey(Answer):
     allowed_cidrs: list[str]
     """The only networks it works from; empty for any."""
     created_at: Timestamp
+    created_by: str
+    """The member who created it."""
     expires_at: Timestamp | None
     last_used_at: Timestamp | None
     """When it last worked; null if never."""

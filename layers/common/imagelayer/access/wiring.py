@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from imagelayer.access.end_user_sessions import EndUserSessions
     from imagelayer.access.key_store import KeyStore
     from imagelayer.access.leaked_keys import LeakedKeys
+    from imagelayer.access.offboarding import Offboarding
 
 
 class AccessWiring(Part):
@@ -94,6 +95,19 @@ class AccessWiring(Part):
             self.platform.settings.need("DERIVATION_SECRET_ID")
         )["key"]
         return secret.encode()
+
+    @cached_property
+    def offboarding(self) -> Offboarding:
+        """Departures of members."""
+        from imagelayer.access.offboarding import Offboarding
+        from imagelayer.identity.wiring import IdentityWiring
+        from imagelayer.webhooks.wiring import WebhooksWiring
+
+        return Offboarding(
+            self.part(IdentityWiring).members.remove_member,
+            self.key_store,
+            self.part(WebhooksWiring).webhook_store,
+        )
 
     @cached_property
     def leaked_keys(self) -> LeakedKeys:

@@ -400,11 +400,14 @@ ROUTES = route_table(
         operation="removeMember",
         summary="Remove a member, or leave",
         description=(
-            "Deletes the member's account with the membership. The last owner cannot leave."
+            "Deletes the member's account with the membership, and withdraws their invitations. "
+            "Returns the API keys and webhook endpoints that they created, which go on working. "
+            "The last owner cannot leave."
         ),
         auth="user",
         limit="organization-write",
-        status=204,
+        status=200,
+        answer=lambda: schemas.RemovedMember,
         scope="account:write",
         problems=("last_owner", "conflict", "second_factor_required"),
     ),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import MISSING, BeforeValidator, Field
 
 from imagelayer.api.schemas import Answer, Email, Name, Request, Timestamp, Url, form
-from imagelayer.platform.principals import Role
+from imagelayer.platform.principals import Mode, Role
 
 Password = Annotated[
     str, Field(min_length=1, max_length=512, json_schema_extra={"format": "password"})
@@ -275,6 +275,38 @@ class Member(Answer):
     """Whether logging in requires a second factor."""
     joined_at: Timestamp
     """When the member joined."""
+
+
+class RemainingKey(Answer):
+    """An API key that a removed member created, or was shown when rotating it."""
+
+    id: str
+    name: str
+    mode: Mode
+    enabled: bool
+    """Whether it works."""
+
+
+class RemainingWebhook(Answer):
+    """A webhook endpoint that a removed member created, or one of their keys."""
+
+    id: str
+    description: str
+    """Your own note."""
+    enabled: bool
+    """Whether it receives events."""
+
+
+class RemovedMember(Answer):
+    """What a removed member leaves behind that goes on working. Rotate or revoke what they should
+    not know the secret of."""
+
+    id: str
+    """The member who was removed."""
+    keys: list[RemainingKey]
+    """The API keys that they created or rotated last."""
+    webhooks: list[RemainingWebhook]
+    """The webhook endpoints that they, or those keys, created."""
 
 
 class MemberList(Answer):

@@ -70,6 +70,8 @@ class Webhook(Answer):
     failing_since: Timestamp | None
     """When attempts began to fail; null while deliveries succeed."""
     created_at: Timestamp
+    created_by: str
+    """The member or API key that created it."""
     updated_at: Timestamp
 
 

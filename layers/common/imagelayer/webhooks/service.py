@@ -268,6 +268,7 @@ def view(webhook: Webhook) -> dict[str, Any]:
         "disabled_reason": webhook.get("disabled_reason"),
         "failing_since": rfc3339(failing_since) if failing_since else None,
         "created_at": rfc3339(webhook["created_at"]),
+        "created_by": webhook["created_by"],
         "updated_at": rfc3339(webhook["updated_at"]),
     }
 
