@@ -113,8 +113,12 @@ def test_a_field_that_an_answer_had_is_still_described(route: str) -> None:
     assert lost == []
 
 
+# Had no body, and says now what is left of the member: 204 cannot.
+STATUS_NOW = {("DELETE /v1/organization/members/{user_id}", "204"): "200"}
+
+
 def _content(route: str, status: str) -> dict[str, Any]:
-    row = ROUTES[route]
+    row, status = ROUTES[route], STATUS_NOW.get((route, status), status)
     responses = description()["paths"][row.path][row.method.lower()]["responses"]
     content: dict[str, Any] = responses[status].get("content", {})
     return content
