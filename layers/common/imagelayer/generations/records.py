@@ -82,6 +82,7 @@ class AssetRecord(TypedDict):
     id: str
     org_id: str
     generation_id: str
+    mode: Literal["live", "test"]
     end_user_id: NotRequired[str | None]
     object_key: str
     width: int

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from imagelayer.generations.schemas import CreateGenerationRequest
 
 CANCEL_ATTEMPTS = 4
+# A key lists the jobs of its mode; those of the other are read past, so many pages at most.
+LIST_READS = 4
 # A job that is still queued when its request is repeated this much later may lack its message.
 UNSENT_SECONDS = 2
 # The gateway gives up after 30 seconds (API Gateway, HTTP API quotas).
@@ -269,10 +271,21 @@ class Generations:
     ) -> tuple[list[dict[str, Any]], str | None]:
         """A page of jobs without their images, newest first, and the next page's cursor.
 
-        It is shorter than `limit` where long prompts would not fit a response.
+        It is shorter than `limit` where long prompts would not fit a response, or where many jobs
+        in between are not the caller's to see.
         """
-        jobs = self.store.list_generations(principal.org_id, limit=limit + 1, after=after)
+        jobs: list[Job] = []
+        more = True
+        for _ in range(LIST_READS):
+            found = self.store.list_generations(principal.org_id, limit=limit + 1, after=after)
+            jobs += [job for job in found if principal.sees(job)]
+            more = len(found) > limit
+            if not more or len(jobs) > limit:
+                break
+            after = found[-1]["id"]
         page, cursor = pages.cut(jobs, min(limit, _fitting(jobs)))
+        if cursor is None and more:
+            cursor = after  # the last one that was read
         return [view(job, []) for job in page if job["expires_at"] > now], cursor
 
     def view(self, job: Job, now: float) -> dict[str, Any]:

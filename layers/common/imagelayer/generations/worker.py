@@ -264,6 +264,7 @@ class GenerationWorker:
             "id": asset_id,
             "org_id": job["org_id"],
             "generation_id": job["id"],
+            "mode": job["mode"],
             "end_user_id": job.get("end_user_id"),
             "object_key": key,
             "width": branded.image.width,

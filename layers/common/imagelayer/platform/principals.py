@@ -40,8 +40,12 @@ class Principal:
     def sees(self, record: Mapping[str, Any]) -> bool:
         """Whether a job or image of the caller's organization is the caller's to see.
 
-        An end user sees what was made for that end user alone; to them the rest is missing.
+        Members see all. A key, and a session that it minted, sees what is of its own mode: a test
+        key on a laptop neither reads nor deletes live images. An end user sees what was made for
+        that end user alone. To them the rest is missing.
         """
+        if self.kind != "user" and record.get("mode") != self.mode:
+            return False
         return self.end_user is None or record.get("end_user_id") == self.end_user.id
 
 
