@@ -207,7 +207,7 @@ def exact_logo_pixels(image: bytes, logo: bytes, place: dict[str, Any]) -> int:
 
 STEPS: Final[tuple[tuple[str, Callable[[Story], str]], ...]] = (
     ("register", Story.register),
-    ("read the mail and create the account", Story.verify),
+    ("create the account by mail", Story.verify),
     ("log in", Story.log_in),
     ("create a brand with a palette", Story.create_brand),
     ("upload the logo", Story.upload_logo),
