@@ -88,10 +88,11 @@ TABLES: dict[str, dict[str, set[str]]] = {
     "OrganizationFunction": {
         "CountersTable": {U},
         "AccountsTable": at("EMAIL#", "USER#", "ORG#", actions=[R, W, U, D, C, Q]),
-        "KeysTable": METERS_KEYS,
+        "KeysTable": METERS_KEYS | at("ORG#", actions=[Q]),
         "SessionsTable": METERS_SESSIONS | ENDS_LOGINS,
         "SigningKeysTable": VERIFIES,
         "CreditsTable": {R, Q},
+        "WebhooksTable": {Q},
         "EventsTable": {W, Q},
     },
     "MailFunction": {
