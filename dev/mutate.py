@@ -1,6 +1,6 @@
 """Mutation run: makes each mutant of `dev.mutants` and sees whether a test notices it.
 
-    python -m dev.mutate [--only credits/store,limits] [--again] [--tests 40]
+    python -m dev.mutate [--only credits/store,limits] [--again] [--tests 60]
 
 First, which lines of the package each test reaches is recorded, test file by test file, and kept in
 `.mutation/` until the file changes. Then pytest collects the tests once. Each mutant is a fork of
@@ -65,7 +65,7 @@ LEFT_OUT = (
     "tests/unit/image_models",
     "tests/unit/render",
 )
-CPU_SECONDS = 90
+CPU_SECONDS = 45
 WAIT_SECONDS = 600  # of a mutant that waits without computing
 WARM_SECONDS = 45
 # How many cases of one parametrized test come before other tests.
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--among", default="", help="test files or folders, comma-separated")
     parser.add_argument("--conditions", action="store_true", help="conditions only")
     parser.add_argument("--again", action="store_true", help="run what an earlier run killed again")
-    parser.add_argument("--tests", type=int, default=40, help="most tests of a mutant")
+    parser.add_argument("--tests", type=int, default=60, help="most tests of a mutant")
     asked = parser.parse_args()
     os.environ["CI"] = "1"  # hypothesis tries the same examples each time
     os.chdir(ROOT)
@@ -104,6 +104,10 @@ def main() -> None:
     reach = record_reach(tuple(filter(None, asked.among.split(","))) or FOLDERS)
     results = read_results()
     to_run = [each for each in chosen if asked.again or not _is_known(each, results, reach)]
+    place: Counter[str] = Counter()
+    order = {each.name: (place.update([each.module]) or place[each.module]) for each in to_run}
+    # Conditions first, then of each module the same number: a run that is stopped says something.
+    to_run.sort(key=lambda each: (not each.is_condition, order[each.name]))
     plan = {each.name: relevant(each, reach, results, asked.tests) for each in to_run}
     run(to_run, plan, results)
     faults = write_page(
@@ -333,7 +337,7 @@ def relevant(mutant: Mutant, reach: Reach, results: dict[str, Result], most: int
     rarest = sorted(tests, key=rarity, reverse=True)
     shortest = sorted(tests, key=lambda test: len(reach[test]))
     ranked = list(
-        dict.fromkeys(test for pair in zip(rarest, shortest, strict=True) for test in pair)
+        dict.fromkeys(test for pair in zip(shortest, rarest, strict=True) for test in pair)
     )
     cases: Counter[str] = Counter()
     first: list[str] = []
@@ -378,6 +382,13 @@ class _Runner:
         self._failed = ""
         self._sound: dict[str, bool] = {}  # tests that pass without a mutant
         self._warmed_at = 0.0
+
+    def pytest_sessionstart(self) -> None:
+        """Let hypothesis stop at the first example that fails: no one reads it."""
+        from hypothesis import Phase, settings  # pytest must have seen its plugin first
+
+        settings.register_profile("mutate", settings(), phases=[Phase.explicit, Phase.generate])
+        settings.load_profile("mutate")
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the first failure."""
@@ -506,11 +517,11 @@ def write_page(
     for name in listed:
         if name.partition(" ")[0] in modules and name not in names and everything:
             faults.append(f"dev/mutants.toml names no mutant: {name}")
-        elif name in names and results[name].outcome == "killed":
+        elif name in names and name in results and results[name].outcome == "killed":
             faults.append(f"dev/mutants.toml lists a mutant that a test kills: {name}")
     rows, survivors = ({}, {}) if everything else _read_page()
     for module in modules:
-        mine = [each for each in chosen if each.module == module]
+        mine = [each for each in chosen if each.module == module and each.name in results]
         halves = [[each for each in mine if each.is_condition == kind] for kind in (True, False)]
         numbers = [number for half in halves for number in _numbers(half, results, listed)]
         if not halves[1] and module in rows:

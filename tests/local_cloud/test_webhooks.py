@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,9 +28,10 @@ from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import Item
 from imagelayer.webhooks.delivery import WebhookWorker
 from imagelayer.webhooks.outbox import DeliveryTask, WebhookOutbox, new_message
+from imagelayer.webhooks.records import Message
 from imagelayer.webhooks.sender import WebhookHttp
 from imagelayer.webhooks.signing import RootKeys
-from imagelayer.webhooks.store import MAX_WEBHOOKS, WebhookStore
+from imagelayer.webhooks.store import MAX_WEBHOOKS, WebhookStore, _delivery_item
 from tests.support import cloud_accounts
 from tests.support.cloud_clients import new_owner
 from tests.support.cloud_organizations import NoQueue, Shop, invoke, new_shop, new_trace
@@ -287,8 +288,10 @@ def in_process(cloud: LocalCloud, store: WebhookStore) -> WebhookWorker:
     )
 
 
-def race_in_process(cloud: LocalCloud, receiver: Receiver, store: type[WebhookStore]) -> int:
-    """How often one delivery is sent by workers that begin at the same moment."""
+def worker_of_its_own(
+    cloud: LocalCloud, receiver: Receiver, store: type[WebhookStore]
+) -> tuple[WebhookWorker, Shop, str, str]:
+    """A worker in this process, and an endpoint for it alone: shop, path and id."""
     shop = new_shop(cloud)
     path = receiver.new_path()
     webhook_id = new_id("whk", time.time())
@@ -311,6 +314,12 @@ def race_in_process(cloud: LocalCloud, receiver: Receiver, store: type[WebhookSt
             "updated_at": int(time.time()),
         }
     )
+    return worker, shop, path, webhook_id
+
+
+def race_in_process(cloud: LocalCloud, receiver: Receiver, store: type[WebhookStore]) -> int:
+    """How often one delivery is sent by workers that begin at the same moment."""
+    worker, shop, path, webhook_id = worker_of_its_own(cloud, receiver, store)
     task = waiting_message(cloud, shop, webhook_id)
     together = threading.Barrier(RACERS)
 
@@ -468,3 +477,47 @@ def test_a_fault_at_any_call_of_the_worker_reports_its_job_exactly_once(
         flow(trace)()
 
     run_cells(cloud, cells_of(cloud, whole), flow)
+
+
+class CarelessOpener(WebhookStore):
+    """The control: it opens what it has read to be unopened."""
+
+    def open_message(self, message: Message, webhook_ids: Sequence[str], now: int) -> None:
+        """Put the deliveries, whatever has happened to the message since."""
+        for webhook_id in webhook_ids:
+            self._table.put(_delivery_item(message, webhook_id, now))
+
+
+def race_to_open(cloud: LocalCloud, receiver: Receiver, store: type[WebhookStore]) -> int:
+    """How often a message is sent by workers that all read it unopened: half of them open it at
+    once, the others after it was sent."""
+    worker, shop, path, webhook_id = worker_of_its_own(cloud, receiver, store)
+    now = time.time()
+    message = new_message(shop.org_id, "generation.failed", {"id": "gen_none"}, now)
+    assert worker.store.add_message(message)
+    task = DeliveryTask(shop.org_id, message["id"], webhook_id, int(now))
+    together, sent = threading.Barrier(RACERS), threading.Event()
+
+    def open_and_send(number: int) -> None:
+        found = worker.store.message(shop.org_id, message["id"], int(now))
+        assert found is not None
+        together.wait()
+        if number % 2:
+            assert sent.wait(60)
+        worker.store.open_message(found, [webhook_id], int(now))
+        if worker.work(task) == "succeeded":
+            sent.set()
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        list(pool.map(open_and_send, range(RACERS)))
+    return len(receiver.arrived[path])
+
+
+def test_a_message_that_workers_race_to_open_is_sent_once(
+    cloud: LocalCloud, receiver: Receiver
+) -> None:
+    assert race_to_open(cloud, receiver, WebhookStore) == 1
+
+
+def test_the_racy_opener_control_sends_again(cloud: LocalCloud, receiver: Receiver) -> None:
+    assert race_to_open(cloud, receiver, CarelessOpener) > 1

@@ -6,6 +6,7 @@ import time
 
 import pyotp
 
+from imagelayer.identity.wiring import IdentityWiring
 from tests.support.accounts import (
     account_of,
     change,
@@ -13,6 +14,7 @@ from tests.support.accounts import (
     disable,
     enrol,
     log_in,
+    meanwhile,
     renew_codes,
     start_enrolment,
     user_of,
@@ -73,3 +75,17 @@ def test_another_session_does_not_confirm_what_was_confirmed(
 def test_without_a_second_factor_there_is_none_to_remove(product: Product, owner: Account) -> None:
     assert is_conflict(disable(product, owner, "123456"))
     assert is_conflict(renew_codes(product, owner, "123456"))
+
+
+def test_an_enrolment_that_starts_while_another_is_confirmed_is_refused(
+    product: Product, owner: Account
+) -> None:
+    """The other is confirmed after the password was checked, and stays."""
+    store = product.part("second_factor", IdentityWiring).account_store
+    with meanwhile(store, "get_user", lambda: enrol(product, owner)) as others:
+        refused = start_enrolment(product, owner)
+    assert (refused.status, refused.json["code"]) == (409, "conflict")
+    user = user_of(product, owner.user_id)
+    assert "totp_pending" not in user
+    code = others[0].fresh_code()
+    assert log_in(product, owner.email, totp_code=code).status == 200
