@@ -104,8 +104,11 @@ def main() -> None:
     reach = record_reach(tuple(filter(None, asked.among.split(","))) or FOLDERS)
     results = read_results()
     to_run = [each for each in chosen if asked.again or not _is_known(each, results, reach)]
-    place: Counter[str] = Counter()
-    order = {each.name: (place.update([each.module]) or place[each.module]) for each in to_run}
+    order: dict[str, int] = {}
+    counted: Counter[str] = Counter()
+    for each in to_run:
+        order[each.name] = counted[each.module]
+        counted[each.module] += 1
     # Conditions first, then of each module the same number: a run that is stopped says something.
     to_run.sort(key=lambda each: (not each.is_condition, order[each.name]))
     plan = {each.name: relevant(each, reach, results, asked.tests) for each in to_run}

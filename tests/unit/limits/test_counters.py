@@ -17,7 +17,7 @@ from imagelayer.limits.counters import (
     RateLimitAttempt,
     TatMemory,
 )
-from imagelayer.limits.rate_limits import POLICIES, Limited, Policy
+from imagelayer.limits.rate_limits import POLICIES, SITE_FACTOR, Limited, Policy
 from imagelayer.platform.table import Item, StoreUnavailable, TransactionRefused
 from tests.support.rate_limiter_model import START_MS, FakeTable
 
@@ -383,3 +383,17 @@ def test_a_transaction_takes_all_it_needs_of_an_allowance_or_nothing() -> None:
 
     assert [taken(amount) for amount in (3, 3, 2, 1)] == [True, False, True, False]
     assert only_item(table)["taken"] == 5
+
+
+def test_an_ipv6_network_takes_from_its_own_allowance_and_its_sites_or_from_neither() -> None:
+    table = FakeTable()
+
+    def taken(network: int) -> bool:
+        subject = f"2001:db8:1:{network:x}::/64"
+        return store(table).take("registrations", subject, "2026-11-25", limit=2, expires_at=1)
+
+    assert [taken(0) for _ in range(3)] == [True, True, False]
+    rest = [taken(network) for network in range(1, SITE_FACTOR + 1) for _ in range(2)]
+    assert rest == [True] * (2 * SITE_FACTOR - 2) + [False] * 2
+    counts = sorted(item["taken"] for item in table.items.values())
+    assert counts == [2] * SITE_FACTOR + [2 * SITE_FACTOR]
