@@ -61,7 +61,7 @@ EXPECTED: dict[str, Any] = {
     "organization_update_without_a_second_factor": 409,
     "organization_members": 200,
     "organization_change_role": 200,
-    "organization_remove_member": 204,
+    "organization_remove_member": 200,
     "organization_last_owner_leaves": 409,
     "organization_invite": 201,
     "organization_invite_by_key": 403,
