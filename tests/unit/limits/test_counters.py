@@ -397,3 +397,11 @@ def test_an_ipv6_network_takes_from_its_own_allowance_and_its_sites_or_from_neit
     assert rest == [True] * (2 * SITE_FACTOR - 2) + [False] * 2
     counts = sorted(item["taken"] for item in table.items.values())
     assert counts == [2] * SITE_FACTOR + [2 * SITE_FACTOR]
+
+
+def test_a_call_in_the_very_millisecond_at_which_a_limit_is_idle_again_is_admitted() -> None:
+    table = FakeTable()
+    store(table).admit(ADDRESS, PUBLIC, START_MS)
+    admission = store(table).admit(ADDRESS, PUBLIC, START_MS + PUBLIC.interval_ms)
+    assert admission.remaining == PUBLIC.burst - 1
+    assert table.writes == 2
