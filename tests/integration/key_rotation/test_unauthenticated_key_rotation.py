@@ -73,7 +73,8 @@ def test_a_key_used_from_elsewhere_is_refused_and_uses_up_nothing_of_its_owner(
         item["pk"] for item in product.items("CountersTable") if "bad-credential" in item["pk"]
     }
     assert counted == {
-        f"LIMIT#bad-credential#{subject}" for subject in (ELSEWHERE, "2001:db8:1::/64")
+        f"LIMIT#bad-credential#{subject}"
+        for subject in (ELSEWHERE, "2001:db8:1::/64", "2001:db8:1::/48")
     }
     assert api_keys.own(product, key).status == 200
 

@@ -31,7 +31,10 @@ def test_a_session_of_another_user_is_answered_like_one_that_does_not_exist(
     assert {each.status for each in answers} == {404}
     assert len(texts) == 1
     assert is_logged_in(product, owner.token)
-    assert product.security_events("auth.session_ended") == []
+    recorded = product.security_events("auth.session_ended")
+    assert [(each["outcome"], each["reason"]) for each in recorded] == [
+        ("failure", "not_found")
+    ] * 5
 
 
 @pytest.mark.promise("org-scoped")

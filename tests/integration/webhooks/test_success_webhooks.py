@@ -34,6 +34,7 @@ def test_an_endpoint_is_made_with_a_secret_that_is_shown_once(
         "disabled_reason": None,
         "failing_since": None,
         "created_at": webhook["created_at"],
+        "created_by": owner.user_id,
         "updated_at": webhook["created_at"],
     }
     read = call(product, owner, "GET", f"/{webhook['id']}")
