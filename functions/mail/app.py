@@ -1,4 +1,4 @@
-"""Queue messages that request a mail, and the sweep of notices that wait for their budget."""
+"""Queue messages that request a mail, and the schedule that mails notices over their budget."""
 
 import time
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ import pytest
 
 from imagelayer.mail.notices import LEASE_SECONDS, NoticeStore, WaitingNotices
 from imagelayer.mail.requests import MailRequest
-from imagelayer.platform.table import ConditionFailed, Table, sweep_shard
+from imagelayer.platform.table import Table, sweep_shard
 from tests.integration.stores.conftest import Tables
 from tests.support.records import NOW, user
 
@@ -60,6 +60,5 @@ def test_what_was_mailed_is_not_brought_back_by_a_later_attempt(store: NoticeSto
     (seen,) = due(store)
     store.forget(seen, store.list_notices(seen))
     assert store.lease(seen, NOW) is None
-    with pytest.raises(ConditionFailed):
-        store.postpone(seen, NOW)
+    store.postpone(seen, NOW)
     assert due(store) == []

@@ -43,17 +43,19 @@ class SigningKeyStore:
 
     def retire_keys(self, *, but: str, expires_at: int) -> None:
         """Stop trusting every key but that of the version `but` from `expires_at` on; an earlier
-        end stays."""
+        end stays. A key that is deleted in between is not brought back, and the others are retired
+        all the same."""
         for item in self._table.query("JWKS"):
             if item.get("version") == but or "expires_at" in item:
                 continue
-            self._table.update(
-                "JWKS",
-                item["sk"],
-                "SET #expires_at = if_not_exists(#expires_at, :expires_at)",
-                condition="attribute_exists(#pk)",
-                expires_at=expires_at,
-            )
+            with suppress(ConditionFailed):
+                self._table.update(
+                    "JWKS",
+                    item["sk"],
+                    "SET #expires_at = if_not_exists(#expires_at, :expires_at)",
+                    condition="attribute_exists(#pk)",
+                    expires_at=expires_at,
+                )
 
     def knows(self, kid: str) -> bool:
         """Whether this process has read a key of that name."""

@@ -405,6 +405,8 @@ class CounterStore:
     def _take_both(
         self, limits: Sequence[tuple[str, int]], name: str, day: str, expires_at: int
     ) -> bool:
+        """Take one from each of two allowances, or from neither. Of racing callers who want the
+        last one of either, one gets it; the others' transactions are refused and count nothing."""
         try:
             self._table.transact(
                 [

@@ -10,6 +10,7 @@ notice: the mail that gathers them deletes the item only if none came after the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypedDict, cast
 
 from imagelayer.mail.requests import MailRequest
@@ -40,7 +41,7 @@ class WaitingNotices(TypedDict):
 
 
 class NoticeStore:
-    """Notices that wait."""
+    """Stores notices that are over their budget until they are mailed together."""
 
     def __init__(self, client: Any, table: Table) -> None:
         self._client = client
@@ -107,17 +108,19 @@ class NoticeStore:
         return cast("WaitingNotices", leased)
 
     def postpone(self, waiting: WaitingNotices, due_at: int) -> None:
-        """Try again at `due_at`. Unconditional: only the run with the lease calls it."""
-        self._table.update(
-            waiting["pk"],
-            waiting["sk"],
-            "SET #due_at = :due_at",
-            condition="attribute_exists(#pk)",
-            due_at=due_at,
-        )
+        """Try again at `due_at`. Only the run with the lease calls it. If the notices were mailed
+        or have expired in between, there is nothing to try again, and none is brought back."""
+        with suppress(ConditionFailed):
+            self._table.update(
+                waiting["pk"],
+                waiting["sk"],
+                "SET #due_at = :due_at",
+                condition="attribute_exists(#pk)",
+                due_at=due_at,
+            )
 
     def list_notices(self, waiting: WaitingNotices) -> list[MailRequest]:
-        """The notices that wait, in order, up to MOST_IN_ONE_MAIL."""
+        """The stored notices, oldest first, up to MOST_IN_ONE_MAIL."""
         found = self._table.query(
             f"NOTICES#{waiting['user_id']}",
             prefix=f"{waiting['kind']}#",

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-# 25 megapixels with a color profile take 3 s on one vCPU; see `docs/security/uploads.md`.
+# 25 megapixels with a color profile take 3 s on one vCPU; see `docs/security/pictures.md`.
 CPU_SECONDS: Final = 12
 # The same picture in all its copies, with the interpreter and the libraries.
 MEMORY_BYTES: Final = 768 * 1024 * 1024
