@@ -115,9 +115,7 @@ def problem_codes(route: Route) -> set[str]:
     codes = {"rate_limited", "limiter_unavailable", "dependency_unavailable", "internal_error"}
     codes |= {"edge_required", *route.problems, *_caller_codes(route)}
     if route.body is not None:
-        codes |= {"body_too_large", "validation_failed"}
-        if not route.signed:
-            codes |= {"malformed_json", "unsupported_media_type"}
+        codes |= {"body_too_large", "validation_failed", "malformed_json", "unsupported_media_type"}
     if route.query:
         codes.add("validation_failed")
     if "{" in route.path or route.operation == "revokeEndUserSessions":

@@ -13,6 +13,7 @@ from tests.support.product import Product
 
 SECRET = "SeKrEtVaLuE"
 FORM = {"content-type": "application/x-www-form-urlencoded"}
+LATIN_1 = "application/json; charset=iso-8859-1"
 TOO_BIG = object()  # for the endpoint it is sent to
 BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "no json": ("{nope", {}, 400, "malformed_json"),
@@ -25,6 +26,10 @@ BAD: dict[str, tuple[Any, dict[str, str], int, str]] = {
     "too big": (TOO_BIG, {}, 413, "body_too_large"),
     "form": ("a=b", FORM, 415, "unsupported_media_type"),
     "plain": ("{}", {"content-type": "text/plain"}, 415, "unsupported_media_type"),
+    "gzip": ("{}", {"content-encoding": "gzip"}, 415, "unsupported_media_type"),
+    "latin-1": ("{}", {"content-type": LATIN_1}, 415, "unsupported_media_type"),
+    "lossy": ('{"name": "caf\ufffd"}', {}, 400, "malformed_json"),
+    "twice": ('{"name": "a", "name": "b"}', {}, 422, "validation_failed"),
     "xml": ("<a/>", {"content-type": "application/xml"}, 415, "unsupported_media_type"),
 }
 

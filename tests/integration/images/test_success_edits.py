@@ -83,6 +83,24 @@ def test_what_is_nested_reaches_us_from_a_form(product: Product, owner: Account)
     assert stored["apply_brand_guidelines"] is False
 
 
+@pytest.mark.parametrize("name", [None, "blob"])
+def test_nested_fields_of_a_form_are_json_too_and_unknown_parts_have_no_effect(
+    product: Product, owner: Account, name: str | None
+) -> None:
+    """Browsers send JSON of a type as a file called `blob`; others send it without a name."""
+    answer = edit_form(
+        product,
+        owner.headers,
+        [
+            ("image", ("photo.png", picture((640, 640)), "image/png")),
+            ("text", (name, '{"headline": "Grüße"}', "application/json")),
+        ],
+        {"x-custom": "1", "text.headline": "no", "a[b": "c", "": "d"},
+    )
+    assert answer.status == 200, answer.text
+    assert job(product, answer.json["generation_id"])["text"]["headline"] == "Grüße"
+
+
 @pytest.mark.parametrize(
     ("size", "made"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from typing import Any
 
@@ -17,7 +18,7 @@ from imagelayer.http.body import parse, sent_fields
 from imagelayer.identity.schemas import RegisterRequest, VerifyEmailRequest
 from imagelayer.platform.errors import Problem
 
-LIMIT = 4096
+LIMIT = 8192
 JSON = {"content-type": "application/json"}
 VALID = {"prompt": "waves", "n": 2}
 
@@ -117,9 +118,13 @@ def test_a_body_without_a_content_type_is_refused() -> None:
         '{"prompt": "\ud800"}',
         '"\\ud800"',
         "\x00",
-        "\ufeff{}",
         "[" * 3000,
         '{"a":' * 600,
+        '{"prompt": "x", "text": ' + "[" * 100 + "]" * 100 + "}",
+        '{"prompt": ' + "1" * 5000 + "}",
+        '{"prompt": 1e400}',
+        '{"prompt": Infinity}',
+        '{"prompt": "x", "\\ud800": 1}',
         '{"a":1} {"b":2}',
         '{"prompt": "line\nbreak"}',
     ],
@@ -127,6 +132,112 @@ def test_a_body_without_a_content_type_is_refused() -> None:
 def test_what_is_not_json_is_malformed(body: str) -> None:
     problem = refusal(body)
     assert (problem.status, problem.code) == (400, "malformed_json")
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ('{"prompt": "x",}', "The body is not valid JSON (line 1, column 16)."),
+        ('{\n  "prompt": nope\n}', "The body is not valid JSON (line 2, column 14)."),
+        ('{"prompt": NaN}', "The body has NaN or Infinity, which JSON does not have (line 1,"),
+        ("[" * 3000, "The body nests lists and objects more than 100 levels deep (line 1,"),
+        ("[" * 150 + "]" * 150, "The body nests lists and objects more than 100 levels deep."),
+        ('{"prompt": "\\ud800"}', "The body has half of a surrogate pair"),
+        ('{"prompt": "x", "\\ud800": 1}', "The body has half of a surrogate pair"),
+        ('{"n": ' + "1" * 5000 + "}", "The body has a number that is out of range (line 1,"),
+        ('{"n": 1e400}', "The body has a number that is out of range."),
+        ('{"prompt": "a\nb"}', "The body has a control character in a string; write it as"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_place(body: str, detail: str) -> None:
+    assert refusal(body).detail.startswith(detail)
+
+
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_byte_order_mark_is_skipped(encoded: bool) -> None:
+    """RFC 8259 §8.1 allows it, and Windows programs write one."""
+    body = "\ufeff" + json.dumps(VALID)
+    sent = base64.b64encode(body.encode()).decode() if encoded else body
+    assert read(sent, isBase64Encoded=encoded).prompt == "waves"
+
+
+@pytest.mark.parametrize(
+    ("body", "location", "message"),
+    [
+        ('{"prompt": "a", "prompt": "b"}', "body.prompt", "is given more than once"),
+        (
+            '{"prompt": "a", "text": {"KeY": "a", "KeY": "b"}}',
+            "body.text",
+            "has a field that is given more than once",
+        ),
+        (
+            '{"images": [{}, {"KeY": 1, "KeY": 1}]}',
+            "body.images",
+            "has a field that is given more than once",
+        ),
+        ('[{"KeY": 1, "KeY": 1}]', "body", "has a field that is given more than once"),
+    ],
+)
+def test_a_name_that_is_given_twice_is_refused_at_its_place(
+    body: str, location: str, message: str
+) -> None:
+    """Of two values one would be lost."""
+    problem = refusal(body)
+    assert problem.status == 422
+    assert [(each.location, each.message) for each in problem.errors] == [(location, message)]
+
+
+def test_an_object_of_many_repeated_names_costs_no_more_than_others() -> None:
+    body = "{" + ",".join(f'"{number}":1' for number in range(5000)) + ',"4999":1}'
+    with pytest.raises(Problem) as refused:
+        parse(event(body), CreateGenerationRequest, 100_000)
+    assert refused.value.errors[0].location == "body.4999"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity", "GZIP", "deflate", "x"])
+@pytest.mark.parametrize("encoded", [False, True])
+def test_a_compressed_body_is_refused_with_what_is_accepted(coding: str, encoded: bool) -> None:
+    """RFC 9110 §15.5.16; also where the body is not compressed, whatever its header says."""
+    body = base64.b64encode(gzip.compress(b"{}")).decode() if encoded else json.dumps(VALID)
+    problem = refusal(body, isBase64Encoded=encoded, headers={**JSON, "content-encoding": coding})
+    assert (problem.status, problem.code) == (415, "unsupported_media_type")
+    assert problem.headers == {"Accept-Encoding": "identity"}
+
+
+@pytest.mark.parametrize("coding", ["identity", "", "Identity"])
+def test_a_body_that_says_it_is_not_compressed_is_read(coding: str) -> None:
+    assert read(json.dumps(VALID), headers={**JSON, "content-encoding": coding}).n == 2
+
+
+@pytest.mark.parametrize(
+    "charset", ["iso-8859-1", "latin1", "utf-16", '"UTF-16LE"', "windows-1252", "utf-8; charset=x"]
+)
+def test_another_charset_is_refused(charset: str) -> None:
+    content_type = f"application/json; charset={charset}"
+    problem = refusal(json.dumps(VALID), headers={"content-type": content_type})
+    assert (problem.status, problem.code) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "UTF8", '"utf-8"', "us-ascii"])
+def test_utf_8_is_read_by_every_name(charset: str) -> None:
+    content_type = f"application/json ; Charset={charset}"
+    assert read(json.dumps(VALID), headers={"content-type": content_type}).n == 2
+
+
+@pytest.mark.parametrize("text", ["caf\ufffd", "\ufffd\ufffd"])
+def test_text_that_the_gateway_could_not_read_is_refused(text: str) -> None:
+    """The gateway replaces bytes that are not UTF-8; a client can escape the character itself."""
+    problem = refusal(json.dumps({"prompt": text}, ensure_ascii=False))
+    assert (problem.status, problem.code) == (400, "malformed_json")
+    assert "not UTF-8" in problem.detail
+    assert read(json.dumps({"prompt": text})).prompt == text
+
+
+@pytest.mark.parametrize("body", [b'{"prompt": "caf\xe9"}', '{"prompt": "x"}'.encode("utf-16")])
+def test_bytes_that_are_not_utf_8_are_named_as_such(body: bytes) -> None:
+    problem = refusal(base64.b64encode(body).decode(), isBase64Encoded=True)
+    assert (problem.status, problem.code) == (400, "malformed_json")
+    assert problem.detail.startswith("The body has bytes that are not UTF-8")
 
 
 def test_what_is_not_base64_is_malformed() -> None:

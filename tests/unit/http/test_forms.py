@@ -13,14 +13,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from imagelayer.http import body
-from imagelayer.http.forms import MAX_PARTS, parse
+from imagelayer.http import body, forms
+from imagelayer.http.forms import MAX_PARTS
 from imagelayer.platform.errors import Problem
 
 Parts = list[tuple[str, Any]]
 BOUNDARY = "x-boundary"
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,10}", fullmatch=True)
+
+
+class EveryName(frozenset[str]):
+    """Every name is a field's."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+ALL = forms.Fields(EveryName())
+
+
+def parse(data: bytes, content_type: str, allowed: forms.Fields = ALL) -> dict[str, Any]:
+    return forms.parse(data, content_type, allowed)
 
 
 def form(parts: Parts) -> tuple[bytes, str]:
@@ -69,7 +83,7 @@ def test_texts_and_files_come_out_as_they_went_in(fields: dict[str, str | bytes]
         ([("a", "1"), ("a", "2"), ("a", "3")], {"a": ["1", "2", "3"]}),
         ([("text[a]", "Hi"), ("text[b]", "Go")], {"text": {"a": "Hi", "b": "Go"}}),
         ([("a[b][c]", "1"), ("a[b][d][]", "2")], {"a": {"b": {"c": "1", "d": ["2"]}}}),
-        ([("image", ("", b"1"))], {"image": "1"}),  # no file name: no file
+        ([("image", ("", b"1"))], {"image": "1"}),  # no file name, and not the field of a file
     ],
 )  # fmt: skip
 def test_lists_and_nested_fields_have_the_clients_names(
@@ -85,11 +99,56 @@ def test_a_field_in_two_shapes_is_refused(names: tuple[str, str]) -> None:
     assert refusal(*form([(name, "v") for name in names])) == (422, "validation_failed")
 
 
-@pytest.mark.parametrize(
-    "name", ["", "a[", "a]", "[a]", "a[b]c", "a b", "é", "1a", "a" * 61, "a[b][c][d][e][f]", "a.b"]
-)
-def test_a_name_that_cannot_be_read_is_refused(name: str) -> None:
+UNREADABLE = [
+    "", "a[", "a]", "[a]", "a[b]c", "a b", "é", "1a", "a" * 61, "a[b][c][d][e][f]", "a.b", "x-y"
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_fields_name_that_cannot_be_read_is_refused(name: str) -> None:
     assert refusal(raw(field(name))) == (422, "validation_failed")
+
+
+@pytest.mark.parametrize("name", [*UNREADABLE, "text", "text[headline]"])
+def test_a_part_that_names_no_field_is_ignored(name: str) -> None:
+    """As docs/openai.md promises of unknown fields; a known name in brackets is still refused."""
+    sent = raw(field("prompt", "waves"), field(name), field(f"{name}[x]"), field(name))
+    known = forms.Fields(frozenset({"prompt"}))
+    assert parse(sent, TYPE, known) == {"prompt": "waves"}
+
+
+@pytest.mark.parametrize("headers", ["", "Content-Type: image/png\r\n"])
+def test_a_file_without_a_file_name_is_a_file(headers: str) -> None:
+    picture = b"\x89PNG\r\n\x1a\n\xff\xfe"
+    head = f'Content-Disposition: form-data; name="image"\r\n{headers}\r\n'.encode()
+    sent = b"--x-boundary\r\n" + head + picture + b"\r\n--x-boundary--\r\n"
+    files = forms.Fields(frozenset({"image"}), frozenset({"image"}))
+    assert parse(sent, TYPE, files) == {"image": picture}
+
+
+@pytest.mark.parametrize(
+    "parameters", ["", '; filename="blob"\r\nContent-Type: application/json; charset=utf-8']
+)
+def test_json_that_a_browser_sends_as_a_file_is_text(parameters: str) -> None:
+    part = f'Content-Disposition: form-data; name="text"{parameters}\r\n\r\n{{"headline": "é"}}'
+    assert parse(raw(part), TYPE) == {"text": '{"headline": "é"}'}
+
+
+@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-16", "nope"])
+def test_another_charset_is_refused_rather_than_misread(charset: str) -> None:
+    text = (
+        f'Content-Disposition: form-data; name="a"\r\nContent-Type: text/plain; charset={charset}'
+    )
+    assert refusal(raw(f"{text}\r\n\r\né")) == (415, "unsupported_media_type")
+    assert parse(raw(f"{text}\r\n\r\ne"), TYPE) == {"a": "e"}  # what some clients say of ASCII
+    assert refusal(raw(field("a")), f"{TYPE}; charset={charset}") == (415, "unsupported_media_type")
+    assert refusal(raw(field("_charset_", charset))) == (415, "unsupported_media_type")
+
+
+def test_text_that_is_not_utf_8_names_its_part() -> None:
+    with pytest.raises(Problem) as refused:
+        parse(raw(field("prompt")).replace(b"\r\nv", b"\r\ncaf\xe9"), TYPE)
+    assert refused.value.detail == "The part prompt has bytes that are not UTF-8."
 
 
 @pytest.mark.parametrize(

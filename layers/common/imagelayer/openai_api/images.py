@@ -220,7 +220,11 @@ def _source(body: ImagesRequest) -> bytes | None:
     if body.mask:
         raise invalid("body.mask", "masks are not supported")
     if len(given) != 1:
-        raise invalid("body.image", "send exactly one picture")
+        raise invalid(
+            "body.image",
+            "send exactly one picture: a file named image in a form, or in JSON "
+            'images: [{"image_url": "data:image/png;base64,…"}]',
+        )
     if not given[0].startswith(_SIGNATURES):
         raise invalid("body.image", "must be a PNG, a JPEG or a WebP")
     try:
