@@ -17,7 +17,7 @@ app = App("generation", GenerationsWiring, ROUTES)
 
 @app.route("POST /v1/generations")
 def create_generation(call: Call[GenerationsWiring]) -> Reply:
-    wait = preferred_wait(call.headers)
+    wait = preferred_wait(call.headers, call.principal)
     job = call.wiring.generations.create_generation(
         call.principal, call.origin, call.now, call.body, call.idempotency, wait
     )

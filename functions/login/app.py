@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagelayer.http import App, Call, Reply
-from imagelayer.http.cookies import REFRESH_COOKIE, expired_refresh_cookie, refresh_cookie
+from imagelayer.http.cookies import expired_refresh_cookie, refresh_cookie
 from imagelayer.http.paging import page
 from imagelayer.identity.routes import ROUTES
 from imagelayer.identity.wiring import IdentityWiring
@@ -25,19 +25,19 @@ def login(call: Call[IdentityWiring]) -> Reply:
         password=call.body.password,
         totp_code=call.body.totp_code,
         recovery_code=call.body.recovery_code,
-        replaces=refresh_token(call),
+        replaces=call.refresh_token,
     )
     return logged_in(tokens)
 
 
 @app.route("POST /v1/auth/refresh")
 def refresh(call: Call[IdentityWiring]) -> Reply:
-    return logged_in(call.wiring.sessions.refresh(call.origin, call.now, refresh_token(call)))
+    return logged_in(call.wiring.sessions.refresh(call.origin, call.now, call.refresh_token))
 
 
 @app.route("POST /v1/auth/logout")
 def logout(call: Call[IdentityWiring]) -> Reply:
-    call.wiring.sessions.logout(call.origin, refresh_token(call))
+    call.wiring.sessions.logout(call.origin, call.refresh_token)
     return Reply(cookies=(expired_refresh_cookie(),))
 
 
@@ -61,10 +61,6 @@ def end_session(call: Call[IdentityWiring]) -> Reply:
 def end_all_sessions(call: Call[IdentityWiring]) -> Reply:
     call.wiring.sessions.end_all_sessions(call.principal, call.origin)
     return Reply(cookies=(expired_refresh_cookie(),))
-
-
-def refresh_token(call: Call[IdentityWiring]) -> str:
-    return call.cookies.get(REFRESH_COOKIE, "")
 
 
 def logged_in(tokens: SessionTokens) -> Reply:

@@ -49,6 +49,13 @@ def cookie_of(answer: Answer) -> str:
     return answer.cookies[0].partition(";")[0]
 
 
+def expires_cookie(answer: Answer) -> bool:
+    """Whether an answer makes the browser forget the refresh cookie."""
+    return [cookie.partition("; Path")[0] for cookie in answer.cookies] == [
+        "__Host-il_refresh=; Max-Age=0"
+    ]
+
+
 def account_of(email: str, answer: Answer) -> Account:
     """Who a login's answer logs in."""
     return Account(

@@ -338,7 +338,7 @@ class Rules:
             access_tokens=stage,
             counters=self.counters,
             verifier=cast("Any", None),
-            logout=lambda _origin, _token: None,
+            end_replaced=lambda _origin, _token: None,
         )
         self.passwords = PasswordChanges(
             **shared, user_changes=changes, reauthentication=cast("Any", None)

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from imagelayer.access.key_secrets import checksum
+from imagelayer.limits.rate_limits import POLICIES
+from tests.support import accounts
+from tests.support.api import Account, bearer
 from tests.support.endpoint_requests import WITH_CREDENTIALS, request
 from tests.support.product import Product
 
@@ -16,7 +19,10 @@ WRONG = {
     "empty": "",
     "no scheme": "abc",
     "basic": "Basic ZGV2OnNlY3JldA==",
+    "another scheme": f"Token il_live_{UNKNOWN}{checksum(UNKNOWN)}",
     "no credential": "Bearer ",
+    "quoted": f'Bearer "il_live_{UNKNOWN}{checksum(UNKNOWN)}"',
+    "cut short": f"Bearer il_live_{UNKNOWN}",
     "nonsense": "Bearer nonsense",
     "mistyped key": f"Bearer il_live_{UNKNOWN}000000",
     "unknown key": f"Bearer il_live_{UNKNOWN}{checksum(UNKNOWN)}",
@@ -52,3 +58,49 @@ def test_wrong_credentials_are_refused_with_a_challenge(
     assert ('error="invalid_token"' in answer.headers["www-authenticate"]) == bool(sent)
     assert answer.headers["www-authenticate"].startswith('Bearer realm="imagelayer"')
     assert shared.counts() == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Basic ZGV2OnNlY3JldA=="},
+        {"authorization": "il_live_without_a_scheme"},
+        {"authorization": "Bearer "},
+        {"x-api-key": f"il_live_{UNKNOWN}{checksum(UNKNOWN)}"},
+    ],
+    ids=["nothing", "another scheme", "no scheme", "no credential", "another header"],
+)
+def test_a_call_without_a_credential_is_401_however_often_and_is_not_counted(
+    product: Product, headers: dict[str, str]
+) -> None:
+    most = POLICIES["bad-credential"].quota
+    with accounts.calls(product, "key_rotation") as made:
+        answers = [product.call("GET", "/v1/keys/self", headers=headers) for _ in range(most + 1)]
+    assert {(each.status, each.json["code"]) for each in answers} == {(401, "unauthenticated")}
+    assert made == []
+    assert product.items("CountersTable") == []
+    # So a credential from the same address is still looked up.
+    wrong = {"authorization": f"Bearer il_live_{UNKNOWN}{checksum(UNKNOWN)}"}
+    assert product.call("GET", "/v1/keys/self", headers=wrong).status == 401
+
+
+def test_a_key_that_never_was_and_one_that_was_revoked_are_answered_alike(
+    product: Product, owner: Account
+) -> None:
+    key = product.key(owner, "keys:rotate")
+    product.call("DELETE", f"/v1/keys/{key['id']}", headers=owner.headers)
+    never = {"authorization": f"Bearer il_live_{UNKNOWN}{checksum(UNKNOWN)}"}
+    texts = {
+        product.call("GET", "/v1/keys/self", headers=headers).json["detail"]
+        for headers in (bearer(key), never)
+    }
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize("written", ["Bearer  {}", "bearer {} ", "BEARER    {}"])
+def test_blanks_around_a_good_key_are_ignored(
+    product: Product, owner: Account, written: str
+) -> None:
+    headers = {"authorization": written.format(product.key(owner, "keys:rotate")["key"])}
+    assert product.call("GET", "/v1/keys/self", headers=headers).status == 200

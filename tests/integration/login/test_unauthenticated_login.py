@@ -17,6 +17,7 @@ from tests.support.accounts import (
     calls,
     change,
     cookie_of,
+    expires_cookie,
     forgot,
     is_logged_in,
     log_in,
@@ -135,7 +136,7 @@ def test_a_spent_refresh_token_ends_the_whole_family(
     product.edit("SessionsTable", session, refreshed_at=at)
     stolen = refresh(product, owner.cookie, ip=ip, agent=agent)
     assert stolen.status == 401
-    assert not stolen.cookies
+    assert expires_cookie(stolen)
     assert refresh(product, newest, agent=FIREFOX).status == 401
     assert not is_logged_in(product, refreshed.json["access_token"])
     assert not is_logged_in(product, owner.token)
@@ -218,7 +219,7 @@ def test_a_refresh_without_a_valid_cookie_is_refused(
 ) -> None:
     refused = product.call("POST", "/v1/auth/refresh", cookies=cookies)
     assert (refused.status, refused.json["code"]) == (401, "unauthenticated")
-    assert not refused.cookies
+    assert bool(refused.cookies) == any("__Host-" in cookie for cookie in cookies or [])
     assert product.call("GET", "/v1/auth/me", headers=owner.headers).status == 200
 
 
@@ -234,7 +235,7 @@ def test_knowing_a_session_id_ends_nothing(product: Product, owner: Account, tai
     name, _, value = owner.cookie.partition("=")
     guessed = f"{name}={value.partition('.')[0]}{tail}"
     assert product.call("POST", "/v1/auth/refresh", cookies=[guessed]).status == 401
-    assert product.call("POST", "/v1/auth/logout", cookies=[guessed]).status == 204
+    assert product.call("POST", "/v1/auth/logout", cookies=[guessed]).status == 401
     assert product.call("GET", "/v1/auth/me", headers=owner.headers).status == 200
     assert product.call("POST", "/v1/auth/refresh", cookies=[owner.cookie]).status == 200
 

@@ -9,6 +9,7 @@ import pytest
 from imagelayer.access.authorization import denial
 from imagelayer.api.route import Route
 from imagelayer.platform.principals import Principal
+from imagelayer.routes import ROUTES
 
 READ = Route(
     "GET /v1/things",
@@ -68,3 +69,29 @@ def test_a_user_who_must_enrol_may_only_reach_the_account() -> None:
     assert denied is not None
     assert denied.problem.code == "second_factor_required"
     assert denial(enrolling, replace(READ, scope="account:read")) is None
+
+
+# What each `auth` of the route table takes, in the words of a refusal.
+NEEDED = {
+    ("key", False): "an API key",
+    ("user", False): "a dashboard login",
+    ("user_or_key", False): "an API key or a dashboard login",
+    ("user_or_key", True): "an API key or a dashboard login or an end user's session token",
+}
+TAKEN = {"key": {"key"}, "user": {"user"}, "user_or_key": {"key", "user"}}
+
+
+@pytest.mark.parametrize("caller", [KEY, USER, END_USER], ids=lambda caller: caller.kind)
+@pytest.mark.parametrize("key", [key for key, route in ROUTES.items() if route.auth != "none"])
+def test_a_refusal_names_every_kind_of_credential_that_the_route_takes(
+    key: str, caller: Principal
+) -> None:
+    route = ROUTES[key]
+    denied = denial(replace(caller, scopes=frozenset({route.scope or ""})), route)
+
+    if caller.kind in TAKEN[route.auth] or (caller.kind == "end_user" and route.end_user):
+        assert denied is None
+    else:
+        assert denied is not None
+        needed = NEEDED[route.auth, route.end_user]
+        assert denied.problem.detail == f"This needs {needed}."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from imagelayer.access import key_secrets
 from imagelayer.access.authorization import denial
+from imagelayer.access.bearer import CredentialRefused, credential
 from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_networks import allows
 from imagelayer.access.key_store import KeyStore, is_unaltered, is_valid
@@ -29,9 +30,12 @@ from imagelayer.platform.recent import Recent
 if TYPE_CHECKING:
     from imagelayer.identity.tokens import EndUserClaims
 
-MAX_CREDENTIAL_LENGTH = 2048
 # A widget sends its publishable key beside the end user's session token.
 PUBLISHABLE_HEADER = "x-imagelayer-key"
+# One text whatever is wrong with it: another would tell that a stranger's key exists.
+WRONG_PUBLISHABLE = f"{PUBLISHABLE_HEADER} is not a valid publishable key of this organization."
+# RFC 6750 §3: no error code when the request carried no credential.
+NO_CREDENTIAL = 'Bearer realm="imagelayer"'
 # How often an address past its limit of refused credentials may still have one looked up that is
 # unknown to this process: a flood costs next to nothing, and keeps no neighbor out for good.
 LOOKUP_MS = 1000
@@ -59,7 +63,8 @@ class Authenticator:
     ) -> tuple[Principal, Admission]:
         """Authenticate, meter and authorize a call.
 
-        Raises Problem 401 or 403, Limited, or StoreUnavailable.
+        Raises Problem 401 or 403, with the fields of the limits that counted the call, Limited, or
+        StoreUnavailable.
         """
         principal, admission = self._identify(headers, route, origin, now)
         denied = denial(principal, route)
@@ -67,40 +72,36 @@ class Authenticator:
             self.security.by(principal, origin).record(
                 "authz.denied", "denied", reason=denied.reason
             )
-            raise denied.problem
+            raise denied.problem.carrying(admission.headers())
         return principal, admission
 
     def _identify(
         self, headers: Mapping[str, str], route: Route, origin: Origin, now: float
     ) -> tuple[Principal, Admission]:
-        scheme, _, credential = headers.get("authorization", "").partition(" ")
+        counted: dict[str, str] = {}
         try:
-            if scheme.lower() != "bearer" or not credential:
-                raise CredentialRefused("missing")
-            if len(credential) > MAX_CREDENTIAL_LENGTH:
-                raise CredentialRefused("too long")
-            if credential.startswith("il_"):
-                principal, admission = self._key(credential, route, origin, now)
-            else:
-                principal, admission = self._token(credential, headers, route, origin, now)
+            sent = credential(headers)
+            if sent.startswith("il_"):
+                return self._key(sent, route, origin, now)
+            return self._token(sent, headers, route, origin, now)
         except CredentialRefused as refused:
             # Guessing is metered per address, on top of the route's own limit.
-            self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
+            if refused.absent:
+                counted["WWW-Authenticate"] = NO_CREDENTIAL
+            else:
+                counted |= self._count_refused(origin, now).headers()
             self.security.record("auth.credential_refused", "denied", origin, reason=refused.reason)
             raise Problem(
-                "unauthenticated",
-                "Send a valid API key or access token as a Bearer token.",
-                reason=refused.reason,
+                "unauthenticated", refused.detail, reason=refused.reason, headers=counted
             ) from None
-        return principal, admission
+
+    def _count_refused(self, origin: Origin, now: float) -> Admission:
+        """Count a credential that was refused against its address. Raises Limited."""
+        return self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
 
     def _key(
         self, secret: str, route: Route, origin: Origin, now: float
     ) -> tuple[Principal, Admission]:
-        if not key_secrets.is_well_formed(secret):
-            raise CredentialRefused("malformed key")
-        if secret.startswith(key_secrets.PUBLISHABLE):
-            raise CredentialRefused("publishable key alone")
         secret_hash = key_secrets.hash_secret(secret)
         item, admission = self._admit(secret_hash, route.policy, origin, now)
         return (
@@ -135,7 +136,7 @@ class Authenticator:
         if not is_valid(item, int(now)):
             raise CredentialRefused("expired key")
         # Counted per address, like a wrong key: it must not use up the owner's limit.
-        self.counters.admit(origin.ip, POLICIES["bad-credential"], int(now * 1000))
+        counted = self._count_refused(origin, now).headers()
         self.security.record(
             "authz.address_denied",
             "denied",
@@ -143,7 +144,9 @@ class Authenticator:
             org_id=item["org_id"],
             actor=item["key_id"],
         )
-        raise Problem("address_not_allowed", "This key may not be used from this address.")
+        raise Problem(
+            "address_not_allowed", "This key may not be used from this address.", headers=counted
+        )
 
     def _slow_down(self, what: str, origin: Origin, now: float) -> None:
         """Keep an address that is past its limit of refused credentials from looking up more.
@@ -161,13 +164,16 @@ class Authenticator:
 
     def _check_publishable(self, key: str, org_id: str, origin: Origin, now: float) -> None:
         """x-imagelayer-key must be a valid publishable key of the same organization."""
-        if not (key.startswith(key_secrets.PUBLISHABLE) and key_secrets.is_well_formed(key)):
-            raise CredentialRefused("malformed publishable key")
-        item, _ = self._admit(
-            key_secrets.hash_secret(key), POLICIES["publishable-key"], origin, now
-        )
-        if item["org_id"] != org_id:
-            raise CredentialRefused("foreign publishable key")
+        try:
+            if not (key.startswith(key_secrets.PUBLISHABLE) and key_secrets.is_well_formed(key)):
+                raise CredentialRefused("malformed publishable key")
+            item, _ = self._admit(
+                key_secrets.hash_secret(key), POLICIES["publishable-key"], origin, now
+            )
+            if item["org_id"] != org_id:
+                raise CredentialRefused("foreign publishable key")
+        except CredentialRefused as refused:
+            raise CredentialRefused(refused.reason, WRONG_PUBLISHABLE) from None
 
     def _token(
         self,
@@ -238,7 +244,11 @@ class Authenticator:
                 actor=item["id"],
                 reason="another origin" if presented_origin else "no origin",
             )
-            raise Problem("origin_not_allowed", "This session may not be used from this origin.")
+            raise Problem(
+                "origin_not_allowed",
+                "This session may not be used from this origin.",
+                headers=admission.headers(),
+            )
         if PUBLISHABLE_HEADER in headers:
             self._check_publishable(headers[PUBLISHABLE_HEADER], item["org_id"], origin, now)
         return (
@@ -254,11 +264,3 @@ class Authenticator:
             ),
             admission,
         )
-
-
-class CredentialRefused(Exception):
-    """A credential that is not accepted; `reason` is for the log alone."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from imagelayer.access.permissions import ENROLMENT_SCOPES
-from imagelayer.api.route import Route
+from imagelayer.api.route import Auth, Route
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.principals import Principal
+
+_KINDS: Mapping[Auth, set[str]] = {
+    "none": set(),
+    "key": {"key"},
+    "user": {"user"},
+    "user_or_key": {"key", "user"},
+}
+_IN_WORDS = {
+    "key": "an API key",
+    "user": "a dashboard login",
+    "end_user": "an end user's session token",
+}
 
 
 @dataclass(frozen=True)
@@ -42,9 +55,8 @@ def denial(principal: Principal, route: Route) -> Denial | None:
 
 
 def _needed_kind(principal: Principal, route: Route) -> str | None:
-    """The kind of credential that the route requires instead of the caller's, or None."""
-    if principal.kind == "end_user":
-        return None if route.end_user else "an API key or a dashboard login"
-    if route.auth in ("user_or_key", principal.kind):
+    """The kinds of credential that the route takes, in words, unless the caller's is among them."""
+    takes = _KINDS[route.auth] | ({"end_user"} if route.end_user else set())
+    if principal.kind in takes:
         return None
-    return "an API key" if route.auth == "key" else "a dashboard login"
+    return " or ".join(words for kind, words in _IN_WORDS.items() if kind in takes)

@@ -29,6 +29,7 @@ _RANDOM_LENGTH = 32
 _CHECKSUM_LENGTH = 6
 _SHAPE = re.compile(rf"(il_(?:live|test|pub)_)([0-9A-Za-z]{{{_RANDOM_LENGTH}}})([0-9A-Za-z]{{6}})")
 PUBLISHABLE = "il_pub_"
+_PREFIXES = ("il_live_", "il_test_", PUBLISHABLE)
 
 
 def checksum(random_part: str) -> str:
@@ -79,6 +80,23 @@ def is_well_formed(secret: str) -> bool:
     """Whether the form and the checksum are right."""
     match = _SHAPE.fullmatch(secret)
     return match is not None and checksum(match[2]) == match[3]
+
+
+def form_fault(secret: str) -> str:
+    """What is wrong with the form of a key, or nothing.
+
+    It is arithmetic on what was sent and tells nothing about which keys exist.
+    """
+    prefix = next((each for each in _PREFIXES if secret.startswith(each)), "")
+    length = len(prefix) + _RANDOM_LENGTH + _CHECKSUM_LENGTH
+    if not prefix:
+        return "An API key begins with il_live_ or il_test_."
+    if len(secret) != length:
+        longer = "is incomplete" if len(secret) < length else "has something after its end"
+        return f"The key {longer}: a key has {length} characters."
+    if not is_well_formed(secret):
+        return "The key was mistyped: its last characters do not match the others."
+    return ""
 
 
 def hash_secret(secret: str) -> str:

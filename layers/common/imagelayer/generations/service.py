@@ -189,9 +189,8 @@ class Generations:
 
         Raises Problem 404 when it is deleted, or StoreUnavailable.
         """
-        most = MAX_WAIT_SECONDS if principal.end_user is None else MAX_END_USER_SECONDS
         paid_until = self.clock()
-        until = paid_until + min(seconds, most)
+        until = paid_until + min(seconds, longest_wait(principal))
         pauses = iter(_PAUSES)
         pause, charge = 0.0, None
         while job["status"] not in DONE and self.clock() < until:
@@ -299,6 +298,11 @@ class Generations:
         if job is None or job["expires_at"] <= now or not principal.sees(job):
             raise not_found("generation")
         return job
+
+
+def longest_wait(principal: Principal) -> int:
+    """Seconds that a caller's request may wait at most."""
+    return MAX_WAIT_SECONDS if principal.end_user is None else MAX_END_USER_SECONDS
 
 
 def _fitting(jobs: Sequence[Job]) -> int:

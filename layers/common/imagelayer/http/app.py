@@ -70,7 +70,7 @@ class Call[W: Part]:
     path: Mapping[str, str]
     query: Mapping[str, str]
     headers: Mapping[str, str]
-    cookies: Mapping[str, str]
+    refresh_token: str  # of a route that reads the cookie; empty where none was sent
     body: Any
     _principal: Principal | None
     idempotency: IdempotencyRecord | None = None
@@ -121,19 +121,20 @@ class App[W: Part]:
     def _serve(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         platform = current()
         request_id = str(event["requestContext"]["requestId"])
+        head = event["requestContext"]["http"]["method"] == "HEAD"
         headers = {"x-request-id": request_id}
         origin = Origin("unknown", request_id)
         try:
             ip = client_address(event, platform.settings.edge_secret_sha256)
             agent = (event.get("headers") or {}).get("user-agent", "")
             origin = Origin(ip, request_id, describe(agent))
-            reply, route, admission = self._answer(event, origin, platform)
-            headers |= admission.headers()
+            reply, route = self._answer(event, origin, platform, headers)
             for charge in reply.charged:
                 fields = charge.headers()
                 for name in ("RateLimit-Policy", "RateLimit"):
                     headers[name] = f"{headers[name]}, {fields[name]}"
-            return _response(reply, reply.status or route.status, route.content_type, headers)
+            status = reply.status or route.status
+            return _response(reply, status, route.content_type, headers, head=head)
         except Problem as problem:
             refusal = problem
         except Limited as limited:
@@ -163,22 +164,43 @@ class App[W: Part]:
         )
         platform.count(f"Refused{refusal.status}")
         answer, extra = problems.render(refusal, request_id=request_id)
-        return _response(Reply(answer), refusal.status, problems.CONTENT_TYPE, headers | extra)
+        reply = Reply(answer, cookies=self._forgotten(event, refusal))
+        sent = headers | extra
+        return _response(reply, refusal.status, problems.CONTENT_TYPE, sent, head=head)
+
+    def _forgotten(self, event: Mapping[str, Any], refusal: Problem) -> tuple[str, ...]:
+        """Makes the browser forget a refresh cookie that opens nothing and never will.
+
+        Tabs that refresh at once with one cookie are all served (REUSE_GRACE_SECONDS), so what is
+        refused here has ended. A login whose answer overtakes this one's loses its cookie with it:
+        a cookie cannot be expired on condition of its value. The user then logs in once more.
+        """
+        route = self._routes.get(_route_key(event))
+        over = route is not None and route.cookie and refusal.code == "unauthenticated"
+        return (cookies.expired_refresh_cookie(),) if over and cookies.was_sent(event) else ()
 
     def _answer(
-        self, event: Mapping[str, Any], origin: Origin, platform: Platform
-    ) -> tuple[Reply, Route, Admission]:
-        if event["routeKey"] not in self._handlers:
-            raise Problem("not_found", "There is no such route.")
-        route = self._routes[event["routeKey"]]
+        self,
+        event: Mapping[str, Any],
+        origin: Origin,
+        platform: Platform,
+        headers: dict[str, str],
+    ) -> tuple[Reply, Route]:
+        """The handler's answer. From the admission on, `headers` have its fields, so that what is
+        refused afterwards has them too."""
+        key = _route_key(event)
+        if key not in self._handlers:
+            raise Problem("route_not_found", "There is no such route.")
+        route = self._routes[key]
         now = time.time()
         principal, admission = _admit(route, event, origin, now, platform)
+        headers |= admission.headers()
         attempt: AbstractContextManager[None] = nullcontext()
         if route.event:
             security = platform.part(AuditWiring).security
             attempt = security.attempt(route.event, origin, principal)
         with attempt:
-            return self._run(route, event, origin, now, principal, platform), route, admission
+            return self._run(route, event, origin, now, principal, platform), route
 
     def _run(
         self,
@@ -189,8 +211,10 @@ class App[W: Part]:
         principal: Principal | None,
         platform: Platform,
     ) -> Reply:
+        refresh_token = ""
         if route.cookie:
             _refuse_cross_site(event, origin, platform)
+            refresh_token = cookies.refresh_token(event)
         fields: Any = None
         if route.signed:
             fields = body.raw(event, route.max_body_bytes)
@@ -219,12 +243,19 @@ class App[W: Part]:
             path=path,
             query=event.get("queryStringParameters") or {},
             headers=headers,
-            cookies=cookies.read(event),
+            refresh_token=refresh_token,
             body=fields,
             _principal=principal,
             idempotency=idempotency,
         )
         return self._handlers[route.key](call)
+
+
+def _route_key(event: Mapping[str, Any]) -> str:
+    """The route's key in the tables: `HEAD` is served as `GET` in all but the body (RFC 9110
+    §9.3.2), and has a route of its own in the template alone."""
+    key: str = event["routeKey"]
+    return f"GET {key[5:]}" if key.startswith("HEAD ") else key
 
 
 def _admit(
@@ -264,7 +295,7 @@ def _refuse_cross_site(event: Mapping[str, Any], origin: Origin, platform: Platf
 
 
 def _response(
-    reply: Reply, status: int, content_type: str, headers: Mapping[str, str]
+    reply: Reply, status: int, content_type: str, headers: Mapping[str, str], *, head: bool
 ) -> dict[str, Any]:
     text = (
         reply.body
@@ -276,6 +307,10 @@ def _response(
     sent = {**SECURITY_HEADERS, **headers}
     if text:
         sent["Content-Type"] = f"{content_type}; charset=utf-8"
+    if head and text:
+        # The gateway would send the length of the body that it gets: none.
+        sent["Content-Length"] = str(len(text.encode()))
+        text = ""
     response: dict[str, Any] = {
         "statusCode": status,
         "headers": sent | dict(reply.headers),

@@ -1,26 +1,52 @@
-"""Cookies: those of a request, and the one that holds a dashboard's refresh token."""
+"""The cookie that holds a dashboard's refresh token. No other is read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
+
+from imagelayer.platform.errors import Problem
 
 # `__Host-` binds the cookie to this host and to TLS (RFC 6265bis §4.1.3.2).
 REFRESH_COOKIE = "__Host-il_refresh"
 
 
-def read(event: Mapping[str, Any]) -> dict[str, str]:
-    """The request's cookies: the event's list, or the header where a gateway sends only that."""
-    parts = event.get("cookies") or [(event.get("headers") or {}).get("cookie", "")]
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        for part in parts:
-            jar.load(part)
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in jar.items()}
+def refresh_token(event: Mapping[str, Any]) -> str:
+    """The refresh cookie's value, or nothing where none was sent. Raises Problem 400 for two.
+
+    Only cookies of exactly this name count. Others, however they are written, are those of other
+    applications on the host and decide nothing.
+    """
+    found = dict.fromkeys(_values(event, REFRESH_COOKIE))
+    if len(found) > 1:
+        raise Problem(
+            "bad_request",
+            f"Two different cookies named {REFRESH_COOKIE} were sent. Send one.",
+            reason="two refresh cookies",
+        )
+    return next(iter(found), "")
+
+
+def was_sent(event: Mapping[str, Any]) -> bool:
+    """Whether the request has the refresh cookie, whatever it holds."""
+    return any(True for _ in _values(event, REFRESH_COOKIE))
+
+
+def _values(event: Mapping[str, Any], name: str) -> Iterator[str]:
+    """The values of one cookie: from the event's list, and from the header where there is one.
+
+    Pairs end at `;` alone (RFC 6265 §4.2.1), which no browser lets into a name or value: a page of
+    a sibling subdomain could otherwise write our cookie inside one of its own. For the same reason
+    nothing but blanks and tabs is cut off around a name.
+    """
+    header = (event.get("headers") or {}).get("cookie", "")
+    for part in (*(event.get("cookies") or ()), header):
+        for pair in part.split(";"):
+            found, equals, value = pair.partition("=")
+            if equals and found.strip(" \t") == name:
+                value = value.strip(" \t")
+                yield value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
 def cross_site(headers: Mapping[str, str], base_url: str) -> str:

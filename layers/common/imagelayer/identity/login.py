@@ -75,7 +75,7 @@ class Login:
     peppers: PepperSource
     bcrypt_cost: int
     # Ends the session of a refresh token, which the login replaces.
-    logout: Callable[[Origin, str], None]
+    end_replaced: Callable[[Origin, str], None]
 
     def login(
         self,
@@ -115,7 +115,7 @@ class Login:
         self.security.record(
             "auth.login", "success", origin, org_id=user["org_id"], actor=user["id"]
         )
-        self.logout(origin, replaces)
+        self.end_replaced(origin, replaces)
         self._acknowledge(origin, now, user, accepted)  # last: nothing after it may fail
         return SessionTokens(answer, token.text, ABSOLUTE_SECONDS)
 

@@ -130,6 +130,7 @@ ROUTES = route_table(
         answer=lambda: schemas.LoginAnswer,
         body=lambda: schemas.LoginRequest,
         problems=(
+            "bad_request",
             "cross_site_request",
             "invalid_credentials",
             "totp_required",
@@ -143,7 +144,8 @@ ROUTES = route_table(
         operation="refresh",
         summary="Exchange the refresh cookie for a new access token",
         description=(
-            "Each refresh token works once. Reuse after a ten-second grace period ends the session."
+            "Each refresh token works once. Reuse after a ten-second grace period ends the "
+            "session. A 401 expires the cookie."
         ),
         auth="none",
         limit="refresh",
@@ -151,7 +153,7 @@ ROUTES = route_table(
         event="auth.refresh",
         cookie=True,
         answer=lambda: schemas.LoginAnswer,
-        problems=("unauthenticated", "cross_site_request"),
+        problems=("bad_request", "unauthenticated", "cross_site_request"),
     ),
     Route(
         "POST /v1/auth/logout",
@@ -159,12 +161,16 @@ ROUTES = route_table(
         function="login",
         operation="logout",
         summary="Log out of this session",
+        description=(
+            "204 without a cookie, and for a session that has ended already. A cookie that is not "
+            "valid ends nothing, and is answered with 401 and expired."
+        ),
         auth="none",
         limit="refresh",
         status=204,
         event="auth.logout",
         cookie=True,
-        problems=("cross_site_request",),
+        problems=("bad_request", "unauthenticated", "cross_site_request"),
     ),
     Route(
         "GET /v1/auth/me",

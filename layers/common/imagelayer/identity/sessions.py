@@ -53,7 +53,8 @@ class Sessions:
         """
         token = RefreshToken.parse(refresh_token)
         if token is None:
-            raise Problem("unauthenticated", "Please log in again.", reason="missing")
+            reason = "unreadable token" if refresh_token else "missing"
+            raise Problem("unauthenticated", "Please log in again.", reason=reason)
         session = self.sessions.get_session(token.user_id, token.session_id)
         user = self.accounts.get_user(token.user_id) if session else None
         if session is None or user is None:
@@ -85,20 +86,44 @@ class Sessions:
         return SessionTokens(answer, successor.text, session["expires_at"] - int(now))
 
     def logout(self, origin: Origin, refresh_token: str) -> None:
-        """End the session of a refresh token, current or spent; any other changes nothing."""
-        token = RefreshToken.parse(refresh_token)
-        if token is None:
+        """End the session of a refresh token, current or spent.
+
+        Without a token, and for a session that has ended already, there is nothing left to end.
+        Raises Problem 401 for a token that ends nothing: it is not one, or not of its session's
+        family.
+        """
+        if not refresh_token:
             return
-        session = self.sessions.get_session(token.user_id, token.session_id)
-        if session is not None and token.is_of_family(session["family_hash"]):
-            self.sessions.end_session(token.user_id, token.session_id)
-            self.security.record(
-                "auth.logout",
-                "success",
-                origin,
-                org_id=session["org_id"],
-                actor=session["user_id"],
+        token = RefreshToken.parse(refresh_token)
+        if token is None or not self._end(origin, token):
+            raise Problem(
+                "unauthenticated",
+                "The refresh cookie is not valid, so no session was ended. Log in to end sessions.",
+                reason="unknown token" if token else "unreadable token",
             )
+
+    def end_replaced(self, origin: Origin, refresh_token: str) -> None:
+        """End the session of a refresh token that a login replaces; any other text ends nothing."""
+        token = RefreshToken.parse(refresh_token)
+        if token is not None:
+            self._end(origin, token)
+
+    def _end(self, origin: Origin, token: RefreshToken) -> bool:
+        """End a token's session; False if it goes on, because the token is not of its family."""
+        session = self.sessions.get_session(token.user_id, token.session_id)
+        if session is None:
+            return True
+        if not token.is_of_family(session["family_hash"]):
+            return False
+        self.sessions.end_session(token.user_id, token.session_id)
+        self.security.record(
+            "auth.logout",
+            "success",
+            origin,
+            org_id=session["org_id"],
+            actor=session["user_id"],
+        )
+        return True
 
     def get_me(self, principal: Principal) -> dict[str, Any]:
         """The user, organization and role of an access token. Raises Problem 401."""

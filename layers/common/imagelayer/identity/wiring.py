@@ -177,7 +177,7 @@ class IdentityWiring(Part):
             security=self.part(AuditWiring).security,
             peppers=self._peppers,
             bcrypt_cost=self._bcrypt_cost,
-            logout=self.sessions.logout,
+            end_replaced=self.sessions.end_replaced,
         )
 
     @cached_property

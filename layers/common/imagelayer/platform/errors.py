@@ -34,7 +34,9 @@ CATALOGUE: Mapping[str, tuple[int, str]] = {
     "generation_cap_reached": (403, "The session has no generations left"),
     "edge_required": (403, "Requests must come through the edge"),
     "not_found": (404, "The resource does not exist"),
+    "route_not_found": (404, "There is no such route"),
     "model_unavailable": (404, "The model is no longer available"),
+    "method_not_allowed": (405, "The route does not take this method"),
     "brand_missing": (409, "The brand was deleted before the image was made"),
     "conflict": (409, "The request conflicts with the resource's current state"),
     "idempotency_in_flight": (409, "A request with this idempotency key is in progress"),
@@ -119,6 +121,11 @@ class Problem(Exception):
         self.headers = dict(headers or {})
         self.reason = reason  # for the log alone
         self._param = param
+
+    def carrying(self, headers: Mapping[str, str]) -> Problem:
+        """The same refusal with more headers; its own come first."""
+        self.headers = {**headers, **self.headers}
+        return self
 
     @property
     def param(self) -> str | None:
