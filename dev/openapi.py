@@ -375,7 +375,9 @@ def _parameters(route: Route) -> list[Schema]:
 def _success(route: Route, status: int) -> Schema:
     response: Schema = {"description": route.summary, "headers": _headers("RateLimit")}
     if status == 303:
-        response["description"] = "Not finished yet: follow Location to wait"
+        response["description"] = (
+            "Follow Location: to wait, or to an answer that is larger than a response may be"
+        )
     elif route.answer is not None:
         response["content"] = {route.content_type: {"schema": _ref(route.answer())}}
         if route.answer() is ImagesAnswer:

@@ -64,6 +64,8 @@ class WireProxy:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         path, _, query = request.raw_path.partition("?")
+        if "X-Amz-Signature=" in query and "Authorization" in request.headers:
+            return _signed_twice()
         call = name_call(request.method, path, query, request.headers)
         fault = self._wire.fault_for(call) if call else None
         began = time.perf_counter()
@@ -133,6 +135,16 @@ class WireProxy:
             caller.kill()
         if request.transport:
             request.transport.abort()
+
+
+def _signed_twice() -> web.Response:
+    """What S3 answers to a signed link with a credential beside it, which ministack lets pass."""
+    text = (
+        "<Error><Code>InvalidArgument</Code><Message>Only one auth mechanism allowed; only the "
+        "X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization "
+        "header should be specified</Message></Error>"
+    )
+    return web.Response(status=400, text=text, content_type="application/xml")
 
 
 async def welcome(request: web.BaseRequest) -> None:

@@ -1,11 +1,9 @@
 """Images and models for OpenAI clients."""
 
-from typing import Any
-
 from imagelayer.http import App, Call, Reply
-from imagelayer.openai_api.images import Redirect
+from imagelayer.openai_api.images import Images, Redirect
 from imagelayer.openai_api.routes import ROUTES
-from imagelayer.openai_api.wire import event_stream, wait_request
+from imagelayer.openai_api.wire import wait_request
 from imagelayer.openai_api.wiring import OpenAiWiring
 
 app = App("images", OpenAiWiring, ROUTES)
@@ -28,13 +26,10 @@ def await_image(call: Call[OpenAiWiring]) -> Reply:
     return answer(call.wiring.openai_images.await_image(call.principal, job, call.now, form, hop))
 
 
-def answer(images: dict[str, Any] | list[dict[str, Any]] | Redirect) -> Reply:
+def answer(images: Images | Redirect) -> Reply:
     if isinstance(images, Redirect):
         return Reply(status=303, headers={"Location": images.location})
-    if isinstance(images, list):
-        headers = {"Content-Type": "text/event-stream; charset=utf-8"}
-        return Reply(event_stream(images), headers=headers)
-    return Reply(images)
+    return Reply(images.text, headers={"Content-Type": images.content_type})
 
 
 @app.route("GET /v1/models")

@@ -206,8 +206,11 @@ SECRETS = {
     "GenerationWorkerFunction": {"ProviderSecret"},
     "ModelProbeFunction": {"ProviderSecret"},
 }
-MEDIA = (("MediaBucket", "x"), ("MediaBucket", "sources/x"))
-KEYS = {"BrandBucket": ("x", "incoming/x", "logos/x"), "MediaBucket": ("x", "sources/x")}
+MEDIA = tuple(("MediaBucket", key) for key in ("x", "sources/x", "answers/x"))
+KEYS = {
+    "BrandBucket": ("x", "incoming/x", "logos/x"),
+    "MediaBucket": ("x", "sources/x", "answers/x"),
+}
 OBJECTS = {
     "BrandFunction": {("BrandBucket", "incoming/x", "put"), ("BrandBucket", "incoming/x", "delete"),
                       ("BrandBucket", "logos/x", "delete")},
@@ -222,9 +225,11 @@ OBJECTS = {
     },
     "ImagesFunction": {
         ("MediaBucket", "x", "get"),
-        ("MediaBucket", "sources/x", "get"),
-        ("MediaBucket", "sources/x", "put"),
-        ("MediaBucket", "sources/x", "delete"),
+        *(
+            ("MediaBucket", key, verb)
+            for key in ("sources/x", "answers/x")
+            for verb in ("get", "put", "delete")
+        ),
     },
     "GenerationWorkerFunction": {
         ("BrandBucket", "logos/x", "get"),

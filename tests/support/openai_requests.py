@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+import requests
 from PIL import Image
 
 from tests.support.api import Answer
@@ -61,11 +62,19 @@ def follow(
     hops = 0
     while answer.status == 303 and hops < most:
         place = urlsplit(answer.headers["location"])
-        assert (place.scheme, place.netloc) == ("", "")  # else the client drops its credentials
+        if place.netloc:  # clients drop their credentials on the way there
+            return linked(answer), hops + 1
         query = dict(parse_qsl(place.query))
         answer = product.call("GET", place.path, headers=headers, query=query)
         hops += 1
     return answer, hops
+
+
+def linked(answer: Answer) -> Answer:
+    """The answer that a link leads to, as S3 gives it."""
+    found = requests.get(answer.headers["location"], timeout=5)
+    headers = {name.lower(): value for name, value in found.headers.items()}
+    return Answer(found.status_code, headers, found.text, [])
 
 
 def events(answer: Answer) -> list[tuple[str, dict[str, Any]]]:

@@ -67,34 +67,6 @@ def test_a_broken_rule_names_its_field_and_holds_nothing(
 
 
 @pytest.mark.parametrize(
-    ("body", "fits"),
-    [
-        ({"size": "1024x1024"}, True),
-        ({"size": "1024x1024", "n": 2}, False),
-        ({"size": None}, True),
-        ({"size": None, "n": 2}, False),
-        ({"size": "auto", "n": 4}, False),
-        ({"size": None, "preset": "youtube-banner"}, False),
-        ({"size": "2048x2048"}, False),
-        ({"size": "2048x1024", "output_format": "jpeg"}, True),
-        ({"size": "2048x2048", "output_format": "jpeg"}, False),
-        ({"size": "2048x2048", "output_format": "webp"}, False),
-        ({"size": "1024x1024", "n": 3, "output_format": "webp"}, True),
-    ],
-)
-def test_bytes_that_may_not_fit_an_answer_are_refused_before_they_are_paid_for(
-    product: Product, owner: Account, body: dict[str, Any], fits: bool
-) -> None:
-    product.works_while_waiting = False
-    answer = generate(product, owner.headers, response_format="b64_json", **body)
-    if fits:
-        assert answer.status == 303
-    else:
-        assert param(answer) == "response_format"
-        assert product.items("GenerationsTable") == []
-
-
-@pytest.mark.parametrize(
     "url",
     [
         "https://photos.example/a.png",

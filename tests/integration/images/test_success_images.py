@@ -156,28 +156,6 @@ def test_several_images_are_several_seeds_and_those_that_failed_are_left_out_and
     assert (answer.json["credits"], held(product)) == (2, (2, 0))
 
 
-def test_bytes_that_do_not_fit_an_answer_are_left_to_the_link(
-    product: Product, owner: Account
-) -> None:
-    """Lambda answers at most 6 MB: the first images come in bytes, the others as links."""
-    noisy: dict[str, Any] = {
-        "size": "1024x1024",
-        "n": 4,
-        "prompt": "film grain noise texture",
-        "seed": 3,
-    }
-    answer = generate(product, owner.headers, **noisy)
-    assert answer.status == 200
-    assert len(answer.text) < 6_000_000
-    assert all(image["url"] for image in answer.json["data"])
-    by_link = [image for image in answer.json["data"] if image["b64_json"] is None]
-    sizes = [len(product.fetch(image["url"])[1]) for image in answer.json["data"]]
-    if sum(sizes) * 4 / 3 > 5_500_000:
-        assert by_link
-    else:
-        assert not by_link
-
-
 def test_test_keys_cost_nothing(product: Product, owner: Account) -> None:
     key = bearer(product.key(owner, *ALL_SCOPES, mode="test"))
     answer = generate(product, key, n=2)

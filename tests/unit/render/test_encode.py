@@ -26,6 +26,29 @@ def test_png_gives_back_every_pixel(mode: str, size: tuple[int, int]) -> None:
     assert decoded.tobytes() == image.tobytes()
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_a_png_that_is_somewhat_too_large_is_made_smaller_without_losing_a_pixel(mode: str) -> None:
+    image = Image.effect_mandelbrot((300, 200), (-2, -1, 1, 1), 60).convert(mode)
+    usual = encode(image, "png")
+    small = encode(image, "png", room=len(usual) - 1)
+    assert len(small) < len(usual)
+    decoded = Image.open(io.BytesIO(small))
+    assert (decoded.mode, decoded.tobytes()) == (mode, image.tobytes())
+    assert small == encode(image, "png", room=len(usual) - 1)
+
+
+def test_a_png_that_fits_or_is_far_too_large_is_not_compressed_twice() -> None:
+    image = Image.effect_mandelbrot((300, 200), (-2, -1, 1, 1), 60)
+    usual = encode(image, "png")
+    assert encode(image, "png", room=len(usual)) == usual
+    assert encode(image, "png", room=len(usual) // 2) == usual
+
+
+def test_one_that_would_not_get_smaller_stays_as_it_is() -> None:
+    usual = encode(noise("RGB"), "png")
+    assert len(encode(noise("RGB"), "png", room=len(usual) - 1)) <= len(usual)
+
+
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_every_format_is_what_its_content_type_says(output_format: OutputFormat) -> None:
     decoded = Image.open(io.BytesIO(encode(noise("RGB"), output_format)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from imagelayer.platform.times import rfc3339, utc_month
 
 if TYPE_CHECKING:
     from imagelayer.design.schemas import Design
-    from imagelayer.generations.records import AssetRecord, Job
+    from imagelayer.generations.records import Job
     from imagelayer.generations.schemas import BrandedRequest, OutputFormat
 
 MEDIA_SECONDS = 72 * 3600
@@ -93,12 +92,6 @@ def new_job(
 def reservation(job: Job) -> Reservation:
     """The credits a job holds."""
     return Reservation(job["org_id"], job["month"], job["id"], job.get("draws") or {})
-
-
-def object_keys(job: Job, assets: Sequence[AssetRecord]) -> list[str]:
-    """The keys of everything a job has in the media bucket."""
-    source = [job["source_key"]] if job.get("source_key") else []
-    return [*source, *(asset["object_key"] for asset in assets)]
 
 
 def cost_of_asked(job: Job) -> int:

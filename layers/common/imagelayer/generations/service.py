@@ -18,9 +18,9 @@ from imagelayer.generations.jobs import (
     closing_actions,
     cost_of_asked,
     new_job,
-    object_keys,
     view,
 )
+from imagelayer.generations.removal import remove
 from imagelayer.generations.store import GenerationStore
 from imagelayer.generations.wait_budget import (
     MAX_END_USER_SECONDS,
@@ -253,9 +253,7 @@ class Generations:
         job = self.get_job(principal, generation_id, now)
         if job["status"] not in DONE:
             job = self._stopped(principal, generation_id, now)
-        for key in object_keys(job, self.store.assets_of(job)):
-            self.media.delete(key)
-        self.store.delete_generation(job)
+        remove(self.store, self.media, job)
 
     def get_generation(
         self, principal: Principal, generation_id: str, now: float, wait: float = 0

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.credits.store import CreditStore
 from imagelayer.generations.announcements import announce_end
-from imagelayer.generations.jobs import closing_actions, object_keys
+from imagelayer.generations.jobs import closing_actions
+from imagelayer.generations.removal import remove
 from imagelayer.generations.store import GenerationStore
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.queue import Queue
@@ -68,10 +69,7 @@ class GenerationSweep:
         return "released"
 
     def _remove(self, job: Job) -> str:
-        """Media first, records last: as long as a record is there, the next sweep finds it."""
-        for key in object_keys(job, self.store.assets_of(job)):
-            self.media.delete(key)
-        self.store.delete_generation(job)
+        remove(self.store, self.media, job)
         self.security.record(
             "media.deleted", "success", org_id=job["org_id"], actor="sweep", reason=job["id"]
         )

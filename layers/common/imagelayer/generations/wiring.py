@@ -10,6 +10,7 @@ from imagelayer.platform.wiring import Part
 if TYPE_CHECKING:
     from imagelayer.generations.acceptance import Acceptance
     from imagelayer.generations.assets import Assets
+    from imagelayer.generations.large_answers import LargeAnswers
     from imagelayer.generations.service import Generations
     from imagelayer.generations.store import GenerationStore
     from imagelayer.generations.sweep import GenerationSweep
@@ -51,6 +52,13 @@ class GenerationsWiring(Part):
         from imagelayer.generations.assets import Assets
 
         return Assets(self.generation_store, self.media)
+
+    @cached_property
+    def large_answers(self) -> LargeAnswers:
+        """Answers that no response can hold."""
+        from imagelayer.generations.large_answers import LargeAnswers
+
+        return LargeAnswers(self.generation_store, self.media)
 
     @cached_property
     def generations(self) -> Generations:

@@ -22,6 +22,7 @@ from imagelayer.generations.jobs import (
     reservation,
     usage_of,
 )
+from imagelayer.generations.large_answers import image_room
 from imagelayer.generations.store import GenerationStore
 from imagelayer.image_models.image_model import (
     CAUSED_BY_CALLER,
@@ -248,7 +249,12 @@ class GenerationWorker:
         """Lay the brand on a picture and store it; returns the image's record."""
         treatment = job["treatment"] if job["apply_brand_guidelines"] else "none"
         branded = _composed(job, style, picture, treatment)
-        data = encode.encode(branded.image, job["output_format"], quality=job.get("quality"))
+        data = encode.encode(
+            branded.image,
+            job["output_format"],
+            quality=job.get("quality"),
+            room=image_room(job["n"]),
+        )
         # A message may be delivered twice at once: each attempt writes objects of its own, so that
         # the one that does not settle cannot touch what the caller paid for.
         asset_id = _asset_id(job, job["attempts"], index)

@@ -2,8 +2,9 @@
 
 A request creates a generation like any other. The response waits for it: for as long as the gateway
 lets one request wait, and then through redirects to the same job, which every OpenAI client
-follows. A client that times out repeats its request and finds the job it already has
-(`platform.idempotency`).
+follows. An answer that a response cannot hold is reached by one more redirect
+(`generations.large_answers`). A client that times out repeats its request and finds the job it
+already has (`platform.idempotency`).
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from imagelayer.generations.assets import Assets
-from imagelayer.generations.jobs import DONE, GenerationRequest, brand_version, size_of
+from imagelayer.generations.jobs import DONE, GenerationRequest
+from imagelayer.generations.large_answers import LargeAnswers
 from imagelayer.generations.service import Generations
 from imagelayer.image_models.registry import DEFAULT, Model, Registry
+from imagelayer.openai_api.answers import Form, base64_length, fits, text_of
 from imagelayer.platform.errors import CATALOGUE, Problem, invalid, not_found
 from imagelayer.platform.idempotency import IdempotencyRecord
 from imagelayer.platform.picture_bounds import TooMuchWork, check_work
@@ -31,23 +34,20 @@ if TYPE_CHECKING:
 HOLD_SECONDS = 22
 # The clients follow 20 redirects; at 25 they begin anew, twice.
 MAX_HOPS = 18
-# Lambda answers at most 6 MB; base64 makes four bytes of three.
-MAX_ANSWER_BYTES = 5_500_000
-_BYTES_PER_PIXEL = {"png": 3.02, "jpeg": 1.5, "webp": 1.0, "avif": 1.0}
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
 @dataclass(frozen=True)
-class Form:
-    """The form of the response: links, bytes or (None) both, and whether as a stream."""
+class Images:
+    """A finished answer, as it is sent."""
 
-    images_as: str | None = None
-    stream: bool = False
+    text: str
+    content_type: str
 
 
 @dataclass(frozen=True)
 class Redirect:
-    """The job is not done: wait on there."""
+    """Where the client goes on: to wait, or to an answer that a response cannot hold."""
 
     location: str
 
@@ -58,6 +58,7 @@ class OpenAiImages:
 
     generations: Generations
     assets: Assets
+    large_answers: LargeAnswers
     registry: Registry
     clock: Callable[[], float]
 
@@ -68,9 +69,9 @@ class OpenAiImages:
         now: float,
         body: ImagesRequest,
         idempotency: IdempotencyRecord | None,
-    ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
-        """Images, or where to wait for them. Raises Problem as `Generations.accept`, and with the
-        code of a failed generation."""
+    ) -> Images | Redirect:
+        """Images, or where to wait for them or read them. Raises Problem as `Generations.accept`,
+        and with the code of a failed generation."""
         if body.background == "transparent":
             raise invalid("body.background", "transparent backgrounds are not supported")
         form = Form(body.response_format, bool(body.stream))
@@ -82,8 +83,8 @@ class OpenAiImages:
 
     def await_image(
         self, principal: Principal, generation_id: str, now: float, form: Form, hop: int
-    ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
-        """The images of a job, or where to wait on.
+    ) -> Images | Redirect:
+        """The images of a job, or where to wait on or read them.
 
         Raises Problem as `create_image`, or Limited when no wait can be paid for: a redirect would
         send the client round at once, until it gives up. After the time in Retry-After the client
@@ -113,14 +114,9 @@ class OpenAiImages:
         if size is None and body.preset is None and source is not None:
             model = self.registry.models.get(body.model or DEFAULT, self.registry.built_in)
             size = _size_of(source, model.min_side, model.max_side)
-        request = _request(body, source, size)
-        if body.response_format == "b64_json":
-            _check_room(request)
-        return request
+        return _request(body, source, size)
 
-    def _answer(
-        self, job: Job, form: Form, hop: int
-    ) -> dict[str, Any] | list[dict[str, Any]] | Redirect:
+    def _answer(self, job: Job, form: Form, hop: int) -> Images | Redirect:
         if job["status"] not in DONE:
             return self._onward(job, form, hop)
         if job["status"] == "canceled":
@@ -132,8 +128,7 @@ class OpenAiImages:
             error = job["error"]
             code = error["code"] if error["code"] in CATALOGUE else "internal_error"
             raise Problem(code, error["message"])
-        answer = self._images(job, form)
-        return _events(job, answer) if form.stream else answer
+        return self._images(job, form)
 
     def _onward(self, job: Job, form: Form, hop: int) -> Redirect:
         if hop >= MAX_HOPS:
@@ -148,50 +143,40 @@ class OpenAiImages:
             query["stream"] = "true"
         return Redirect(f"/v1/images/jobs/{job['id']}?{urlencode(query)}")
 
-    def _images(self, job: Job, form: Form) -> dict[str, Any]:
-        room = MAX_ANSWER_BYTES
-        data = []
-        for record in self.assets.of(job):
-            asset = self.assets.view(record, self.clock())
-            size = record["size_bytes"] * 4 // 3 + 4
-            bytes_fit = form.images_as != "url" and size <= room
-            room -= size if bytes_fit else 0
-            data.append(
-                {
-                    "url": asset["url"] if form.images_as != "b64_json" or not bytes_fit else None,
-                    "b64_json": self._base64(record) if bytes_fit else None,
-                    "revised_prompt": None,
-                    "asset_id": asset["id"],
-                    "seed": asset["seed"],
-                    "brand_report": asset["brand_report"],
-                }
-            )
-        return {
-            "created": job["created_at"],
-            "data": data,
-            "background": "opaque",
-            "output_format": job["output_format"],
-            "quality": "auto",
-            "size": f"{job['width']}x{job['height']}",
-            "generation_id": job["id"],
-            "credits": job["credits"],
-            "brand_id": job.get("brand_id"),
-            "brand_version": brand_version(job),
-        }
+    def _images(self, job: Job, form: Form) -> Images | Redirect:
+        """The images, each with all that the form promises: an answer is never short of one.
 
-    def _base64(self, record: AssetRecord) -> str:
-        return base64.b64encode(self.assets.read(record)).decode()
-
-
-def _check_room(request: GenerationRequest) -> None:
-    """Refuse bytes that may not fit an answer, before they are paid for. Raises Problem 422."""
-    width, height = size_of(request)
-    pixels = width * height * request.n
-    if pixels * _BYTES_PER_PIXEL[request.output_format] * 4 / 3 > MAX_ANSWER_BYTES:
-        raise invalid(
-            "body.response_format",
-            "the response would be too large; request url, jpeg, or fewer images",
+        Raises Problem 404 or 410 when they are deleted at this moment, or StoreUnavailable.
+        """
+        records = self.assets.of(job)
+        images = [self._image(record, form) for record in records]
+        if form.images_as == "url":
+            return Images(text_of(job, images, form), form.content_type)
+        room = fits(
+            text_of(job, images, form),
+            sum(base64_length(record["size_bytes"]) for record in records),
         )
+        for image, record in zip(images, records, strict=True):
+            image["b64_json"] = base64.b64encode(self.assets.read(record)).decode()
+        text = text_of(job, images, form)
+        if room:
+            return Images(text, form.content_type)
+        link = self.large_answers.keep(
+            job, form.name, text, self.clock(), content_type=form.content_type
+        )
+        return Redirect(link)
+
+    def _image(self, record: AssetRecord, form: Form) -> dict[str, Any]:
+        """An image without its bytes."""
+        asset = self.assets.view(record, self.clock())
+        return {
+            "url": None if form.images_as == "b64_json" else asset["url"],
+            "b64_json": None if form.images_as == "url" else "",
+            "revised_prompt": None,
+            "asset_id": asset["id"],
+            "seed": asset["seed"],
+            "brand_report": asset["brand_report"],
+        }
 
 
 def _request(body: ImagesRequest, source: bytes | None, size: str | None) -> GenerationRequest:
@@ -260,24 +245,6 @@ def _size_of(source: bytes, smallest: int, largest: int) -> str:
     scale = max(min(1.0, largest / max(width, height)), smallest / min(width, height))
     sides = (min(largest, max(smallest, round(side * scale))) for side in (width, height))
     return "x".join(str(side) for side in sides)
-
-
-def _events(job: Job, answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """The answer as the events of a stream: each image completed. Previews are never sent: nothing
-    leaves before the brand is on it."""
-    kind = "image_edit.completed" if job.get("source_key") else "image_generation.completed"
-    shared = {name: answer[name] for name in ("background", "output_format", "quality", "size")}
-    return [
-        {
-            "type": kind,
-            "created_at": answer["created"],
-            **shared,
-            "generation_id": answer["generation_id"],
-            "credits": answer["credits"],
-            **each,
-        }
-        for each in answer["data"]
-    ]
 
 
 def _model(model: Model) -> dict[str, Any]:

@@ -15,6 +15,7 @@ else:
 FAILED = (
     "brand_missing",
     "content_filtered",
+    "expired",
     "invalid_image",
     "model_unavailable",
     "provider_bad_image",

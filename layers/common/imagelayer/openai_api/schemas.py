@@ -24,8 +24,8 @@ SizeOrAuto = Annotated[
 class ImagesRequest(BrandedRequest):
     """Images as the `openai` client requests them, with a brand; unknown fields are ignored.
 
-    Without `response_format` each image has a link and, where the response has room, the bytes,
-    so that code written for either works. `quality`, `style`, `moderation` and `user` are
+    Without `response_format` each image has a link and the bytes, so that code written for either
+    works. `quality`, `style`, `moderation` and `user` are
     accepted and have no effect.
     """
 
@@ -98,7 +98,7 @@ class GeneratedImage(Answer):
     url: str | None
     """A signed link; null if only bytes were requested."""
     b64_json: str | None
-    """The bytes; null if only links were requested or the answer has no room."""
+    """The bytes; null if only links were requested."""
     revised_prompt: str | None
     """Always null: prompts are not rewritten."""
     asset_id: str

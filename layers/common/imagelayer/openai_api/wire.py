@@ -1,13 +1,12 @@
-"""The images API of OpenAI on the wire: redirects to wait at, and streams."""
+"""What a redirect of the images API says on the wire."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from imagelayer.api.query import number
-from imagelayer.openai_api.images import MAX_HOPS, Form
+from imagelayer.openai_api.answers import Form
+from imagelayer.openai_api.images import MAX_HOPS
 from imagelayer.platform.errors import invalid
 
 
@@ -20,8 +19,3 @@ def wait_request(query: Mapping[str, str]) -> tuple[Form, int]:
     if query.get("stream", "true") != "true":
         raise invalid("query.stream", "must be true if sent")
     return Form(images_as, "stream" in query), number(query, "hop", MAX_HOPS)
-
-
-def event_stream(events: Sequence[Mapping[str, Any]]) -> str:
-    """Server-sent events, named by their `type`."""
-    return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)

@@ -24,6 +24,7 @@ class OpenAiWiring(Part):
         return OpenAiImages(
             generations=self.part(GenerationsWiring).generations,
             assets=self.part(GenerationsWiring).assets,
+            large_answers=self.part(GenerationsWiring).large_answers,
             registry=self.part(ImageModelsWiring).registry,
             clock=self.platform.clock,
         )
