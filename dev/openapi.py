@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -13,46 +12,33 @@ from typing import Any, get_args, get_origin
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
+from dev.openapi_parts import (
+    COOKIE,
+    DESCRIPTION,
+    HEADERS,
+    PATCHES,
+    RULES,
+    parameters,
+    request_content,
+)
 from dev.settings import ROOT
 from imagelayer.access.permissions import ENROLMENT_SCOPES
 from imagelayer.api.route import Route
 from imagelayer.api.schemas import ProblemAnswer
-from imagelayer.credits.usage import GROUPS
-from imagelayer.generations.service import MAX_WAIT_SECONDS
-from imagelayer.image_models.registry import DEFAULT
-from imagelayer.openai_api.images import MAX_HOPS
+from imagelayer.generations.schemas import OutputFormat
+from imagelayer.http.cookies import REFRESH_COOKIE
 from imagelayer.openai_api.schemas import ImagesAnswer
 from imagelayer.platform.errors import CATALOGUE
-from imagelayer.platform.idempotency import REPLAYED
 from imagelayer.routes import ROUTES
 
 TARGET = ROOT / "layers/common/imagelayer/static/openapi.json"
 Schema = dict[str, Any]
 
-_ID_PREFIXES = {
-    "key_id": "key",
-    "brand_id": "brd",
-    "upload_id": "upl",
-    "generation_id": "gen",
-    "asset_id": "ast",
-    "session_id": "ses",
-    "user_id": "usr",
-    "invitation_id": "inv",
-    "webhook_id": "whk",
-    "message_id": "msg",
-}
 _AUTH: Mapping[str, list[dict[str, list[str]]]] = {
     "none": [],
     "user": [{"accessToken": []}],
     "key": [{"apiKey": []}],
     "user_or_key": [{"apiKey": []}, {"accessToken": []}],
-}
-# Of requests that wait: how long, and what our own redirects carry.
-_WAITING: Mapping[str, Schema] = {
-    "wait": {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
-    "hop": {"type": "integer", "minimum": 0, "maximum": MAX_HOPS, "default": 0},
-    "as": {"type": "string", "enum": ["url", "b64_json"]},
-    "stream": {"type": "string", "enum": ["true"]},
 }
 # What fields of one name mean in every shape that says nothing else of them.
 FIELDS: Mapping[str, str] = {
@@ -108,6 +94,11 @@ TAGS: Mapping[str, str] = {
     "Discovery": "What is open to anyone: health, keys, fonts, presets, this description.",
 }
 _END_USER: list[dict[str, list[str]]] = [{"sessionToken": []}]
+_OUTCOMES = {
+    302: "Follow Location to the image",
+    303: "Follow Location: to wait, or to an answer that is larger than a response may be",
+}
+_BINARY: Schema = {"type": "string", "format": "binary"}
 
 
 def problem_codes(route: Route) -> set[str]:
@@ -172,6 +163,9 @@ def _described(name: str, schema: Schema) -> Schema:
         text = prose.get(field) or FIELDS.get(field)
         if text:
             about.setdefault("description", text)
+    if patch := PATCHES.get(name):
+        patch(schema)
+    schema.update(RULES.get(name, {}))
     return schema
 
 
@@ -219,13 +213,28 @@ def build() -> Schema:
             "title": "ImageLayer",
             "version": "1",
             "summary": "On-brand generated images, behind signed links that expire.",
+            "description": DESCRIPTION,
+            "contact": {"name": "The operator of the deployment"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
-        "servers": [{"url": "/", "description": "The address this description is served from"}],
+        # A deployment that serves this document puts its own address here.
+        "servers": [
+            {
+                "url": "https://{host}",
+                "description": "A deployment of ImageLayer",
+                "variables": {
+                    "host": {
+                        "default": "api.example.com",
+                        "description": "The domain of the deployment",
+                    }
+                },
+            }
+        ],
         "paths": paths,
         "components": {
             "schemas": components,
+            "headers": HEADERS,
             "securitySchemes": {
                 "apiKey": {
                     "type": "http",
@@ -245,6 +254,12 @@ def build() -> Schema:
                     "bearerFormat": "JWT",
                     "description": "An end user's session token from POST /v1/auth/session.",
                 },
+                "refreshCookie": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": REFRESH_COOKIE,
+                    "description": "The refresh token, which login sets as an HttpOnly cookie.",
+                },
             },
         },
     }
@@ -256,7 +271,7 @@ def _operation(route: Route) -> Schema:
         "summary": route.summary,
         **({"description": route.description} if route.description else {}),
         "tags": [route.tag],
-        "security": _AUTH[route.auth] + (_END_USER if route.end_user else []),
+        "security": _security(route),
         "x-rate-limit": {
             "policy": route.policy.name,
             "quota": route.policy.quota,
@@ -270,26 +285,30 @@ def _operation(route: Route) -> Schema:
                 str(status): _success(route, status)
                 for status in sorted((route.status, *route.also))
             },
+            **_redirected(route),
             **_problems(route),
         },
     }
     if route.scope:
         operation["x-scope"] = route.scope
-    parameters = _parameters(route)
-    if parameters:
-        operation["parameters"] = parameters
+    if taken := parameters(route):
+        operation["parameters"] = taken
     if route.body is not None:
-        content: Schema = {"application/json": {"schema": _ref(route.body())}}
+        shapes = {"application/json": _ref(route.body())}
         if route.form is not None:
-            content["multipart/form-data"] = {
-                "schema": _ref(route.form()),
-                # As the openai client writes objects: text[headline]=…
-                "encoding": {
-                    name: {"style": "deepObject", "explode": True} for name in ("text", "template")
-                },
-            }
-        operation["requestBody"] = {"required": _is_required(route), "content": content}
+            shapes = {"multipart/form-data": _ref(route.form()), **shapes}
+        operation["requestBody"] = {
+            "required": _is_required(route),
+            "content": request_content(shapes),
+        }
     return operation
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    """Whose credentials a route takes; an empty object means that it also does without."""
+    if route.operation in COOKIE:
+        return [{"refreshCookie": []}, *([{}] if COOKIE[route.operation] == "optional" else [])]
+    return _AUTH[route.auth] + (_END_USER if route.end_user else [])
 
 
 def _is_required(route: Route) -> bool:
@@ -300,85 +319,12 @@ def _is_required(route: Route) -> bool:
     return any(field.is_required() for field in shape.model_fields.values())
 
 
-def _example(name: str) -> str:
-    """An id as a path has it; models alone are named by people."""
-    return DEFAULT if name == "model_id" else f"{_ID_PREFIXES[name]}_{'0' * 26}"
-
-
-def _parameters(route: Route) -> list[Schema]:
-    found: list[Schema] = [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "schema": {"type": "string", "examples": [_example(name)]},
-        }
-        for name in re.findall(r"{(\w+)}", route.path)
-    ]
-    if "limit" in route.query:
-        found.append(
-            {
-                "name": "limit",
-                "in": "query",
-                "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
-            }
-        )
-    if "cursor" in route.query:
-        found.append({"name": "cursor", "in": "query", "schema": {"type": "string"}})
-    for name in ("start", "end"):
-        if name in route.query:
-            found.append(
-                {"name": name, "in": "query", "schema": {"type": "string", "format": "date"}}
-            )
-    if "group_by" in route.query:
-        found.append(
-            {
-                "name": "group_by",
-                "in": "query",
-                "description": f"Comma-separated: any of {', '.join(GROUPS)}.",
-                "schema": {"type": "string", "default": "day", "examples": ["day,model"]},
-            }
-        )
-    found += [
-        {"name": name, "in": "query", "schema": schema}
-        for name, schema in _WAITING.items()
-        if name in route.query
-    ]
-    if route.operation == "createGeneration":
-        found.append(
-            {
-                "name": "Prefer",
-                "in": "header",
-                "description": "`wait=N`: wait up to N seconds for the generation to finish, "
-                f"{MAX_WAIT_SECONDS} at most (RFC 7240).",
-                "schema": {"type": "string", "examples": ["wait=20"]},
-            }
-        )
-    if route.signed:
-        found += [
-            {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
-            for name in ("Github-Public-Key-Identifier", "Github-Public-Key-Signature")
-        ]
-    if route.idempotent:
-        found.append(
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "description": "Makes retries safe: the same key with the same request creates "
-                "once. Kept for 24 hours.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 257},
-            }
-        )
-    return found
-
-
 def _success(route: Route, status: int) -> Schema:
-    response: Schema = {"description": route.summary, "headers": _headers("RateLimit")}
-    if status == 303:
-        response["description"] = (
-            "Follow Location: to wait, or to an answer that is larger than a response may be"
-        )
-    elif route.answer is not None:
+    response: Schema = {
+        "description": _OUTCOMES.get(status, route.summary),
+        "headers": _headers("RateLimit", "RateLimit-Policy"),
+    }
+    if status != 303 and route.answer is not None:
         response["content"] = {route.content_type: {"schema": _ref(route.answer())}}
         if route.answer() is ImagesAnswer:
             # With `stream`: an event for each image.
@@ -387,13 +333,28 @@ def _success(route: Route, status: int) -> Schema:
         kind = "object" if route.content_type == "application/json" else "string"
         response["content"] = {route.content_type: {"schema": {"type": kind}}}
     if route.idempotent:
-        response["headers"]["Idempotent-Replayed"] = {
-            "description": "Sent when an earlier request with the same key created the resource.",
-            "schema": {"type": "string", "enum": list(REPLAYED.values())},
-        }
+        response["headers"] |= _headers("Idempotent-Replayed")
     if status in (302, 303) or route.operation == "createGeneration":
         response["headers"] |= _headers("Location")
+    if route.operation == "createGeneration":
+        response["headers"] |= _headers("Preference-Applied")
+    if route.cookie or route.operation == "endAllSessions":
+        response["headers"] |= _headers("Set-Cookie")
     return response
+
+
+def _redirected(route: Route) -> dict[str, Schema]:
+    """What a client gets that follows a redirect to the storage."""
+    if route.status != 302:
+        return {}
+    formats = get_args(OutputFormat.__value__)
+    return {
+        "200": {
+            "description": "The image, from the storage that the redirect leads to",
+            "headers": {},
+            "content": {f"image/{each}": {"schema": _BINARY} for each in formats},
+        }
+    }
 
 
 def _problems(route: Route) -> dict[str, Schema]:
@@ -407,7 +368,9 @@ def _problems(route: Route) -> dict[str, Schema]:
             "headers": _headers(
                 *(["Retry-After"] if status in (429, 503) else []),
                 *(["WWW-Authenticate"] if status == 401 else []),
-            ),
+                *(["RateLimit", "RateLimit-Policy"] if status == 429 else []),
+            )
+            | (_counted() if status != 429 and status < 500 else {}),
             "content": {
                 "application/problem+json": {"schema": _ref(ProblemAnswer)},
             },
@@ -416,9 +379,14 @@ def _problems(route: Route) -> dict[str, Schema]:
     }
 
 
+def _counted() -> Schema:
+    """The limit's headers where a refusal may come before the limit counts."""
+    names = ("RateLimit", "RateLimit-Policy")
+    return {name: {"$ref": f"#/components/headers/{name}-Counted"} for name in names}
+
+
 def _headers(*names: str) -> Schema:
-    always = {"required": True, "schema": {"type": "string"}}
-    return {name: dict(always) for name in ("x-request-id", *names)}
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("x-request-id", *names)}
 
 
 def _model(shape: Any) -> type:

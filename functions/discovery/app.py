@@ -15,7 +15,8 @@ def get_health(call: Call[IdentityWiring]) -> Reply:
 
 @app.route("GET /openapi.json")
 def get_open_api(call: Call[IdentityWiring]) -> Reply:
-    return Reply(discovery.openapi_text(), headers=discovery.CACHEABLE)
+    base_url = call.wiring.platform.settings.base_url
+    return Reply(discovery.openapi_text(base_url), headers=discovery.CACHEABLE)
 
 
 @app.route("GET /.well-known/jwks.json")

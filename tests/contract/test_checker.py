@@ -29,6 +29,7 @@ HEADERS = {
     **{name.lower(): value for name, value in SECURITY_HEADERS.items()},
     "x-request-id": "req-1",
     "ratelimit": '"session-read";r=1;t=1',
+    "ratelimit-policy": '"session-read";q=1;w=1',
     "content-type": "application/json; charset=utf-8",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic_core import SchemaValidator, core_schema
 
 from dev.openapi import TAGS
 from imagelayer.routes import ROUTES
-from tests.support.contract import description
+from tests.support.contract import description, resolved, schema_errors
 
 # Names of the web platform, which generated types would hide (HTML, DOM, File API …).
 OF_THE_WEB = {
@@ -127,12 +128,135 @@ def test_a_body_that_may_be_left_out_is_not_required() -> None:
     assert paths["/v1/keys"]["post"]["requestBody"]["required"]
 
 
-def test_the_form_of_an_edit_is_described_as_the_form_it_is() -> None:
+def bodies_of_an_edit() -> dict[str, Any]:
+    """Media type -> schema, in the order of the description."""
     content = description()["paths"]["/v1/images/edits"]["post"]["requestBody"]["content"]
-    form, body = (
-        schemas()[content[kind]["schema"]["$ref"].rpartition("/")[2]]["properties"]
-        for kind in ("multipart/form-data", "application/json")
+    return {kind: resolved(about["schema"]) for kind, about in content.items()}
+
+
+def test_the_form_of_an_edit_is_described_as_the_form_it_is() -> None:
+    form, body = (bodies_of_an_edit()[kind] for kind in ("multipart/form-data", "application/json"))
+    assert "image" not in body["properties"]
+    assert "images" not in form["properties"]
+    file = form["properties"]["image"]
+    assert (file["type"], file["format"]) == ("string", "binary")
+
+
+def test_an_edit_has_its_picture() -> None:
+    form, body = (bodies_of_an_edit()[kind] for kind in ("multipart/form-data", "application/json"))
+    assert "image" in form["required"]
+    assert "images" in body["required"]
+    assert (body["properties"]["images"]["minItems"], body["properties"]["images"]["maxItems"]) == (
+        1,
+        1,
     )
-    assert "image" not in body
-    assert "images" not in form
-    assert {"type": "string", "format": "binary"} in form["image"]["anyOf"]
+
+
+def test_the_form_comes_first_because_it_alone_carries_a_file() -> None:
+    """Generators that support one media type of a body take the first."""
+    assert next(iter(bodies_of_an_edit())) == "multipart/form-data"
+
+
+def operations() -> Iterator[dict[str, Any]]:
+    for methods in description()["paths"].values():
+        yield from methods.values()
+
+
+@pytest.mark.parametrize("operation", [*operations()], ids=lambda each: each["operationId"])
+def test_every_parameter_and_header_is_described(operation: dict[str, Any]) -> None:
+    taken = operation.get("parameters", [])
+    sent = [
+        resolved(header)
+        for answer in operation["responses"].values()
+        for header in answer["headers"].values()
+    ]
+    assert [each for each in (*taken, *sent) if not each.get("description")] == []
+
+
+@pytest.mark.parametrize("operation", [*operations()], ids=lambda each: each["operationId"])
+def test_every_operation_has_a_success(operation: dict[str, Any]) -> None:
+    assert any(status.startswith("2") for status in operation["responses"])
+
+
+def test_the_address_of_a_deployment_is_a_variable_with_a_host() -> None:
+    (server,) = description()["servers"]
+    assert server["url"] == "https://{host}"
+    assert server["variables"]["host"]["default"]
+
+
+def test_the_introduction_names_who_to_turn_to() -> None:
+    about = description()["info"]
+    assert about["description"]
+    assert about["contact"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "valid"),
+    [
+        ({"kind": "secret", "scopes": ["usage:read"]}, True),
+        ({"scopes": ["usage:read"]}, True),
+        ({"kind": "secret", "scopes": []}, False),
+        ({}, False),
+        ({"kind": "publishable"}, True),
+        ({"kind": "publishable", "scopes": []}, True),
+        ({"kind": "publishable", "scopes": ["usage:read"]}, False),
+    ],
+)
+def test_which_scopes_a_new_key_needs_is_in_the_description(
+    sent: dict[str, Any], valid: bool
+) -> None:
+    body = {"name": "k", "mode": "test", **sent}
+    schema = {"$ref": "#/components/schemas/CreateKeyRequest"}
+    assert (schema_errors(schema, body) == []) == valid
+
+
+@pytest.mark.parametrize(
+    ("sent", "valid"),
+    [
+        ({"size": "256x256"}, True),
+        ({"preset": "open-graph"}, True),
+        ({"size": "256x256", "preset": None}, True),
+        ({"size": "256x256", "preset": "open-graph"}, False),
+        ({"preset": "no-such"}, False),
+        ({"text": {"headline": "Hi"}}, True),
+        ({"text": {}}, False),
+        ({"text": {"headline": None}}, False),
+        (
+            {"text": {"headline": "Hi"}, "template": {"type": "stat", "value": "1", "label": "x"}},
+            False,
+        ),
+    ],
+)
+@pytest.mark.parametrize("shape", ["CreateGenerationRequest", "ImagesRequest"])
+def test_which_fields_of_an_image_exclude_each_other_is_in_the_description(
+    shape: str, sent: dict[str, Any], valid: bool
+) -> None:
+    body = {"prompt": "waves", **sent}
+    assert (schema_errors({"$ref": f"#/components/schemas/{shape}"}, body) == []) == valid
+
+
+@pytest.mark.parametrize(
+    ("sent", "valid"),
+    [
+        ({"end_user_id": "user-1"}, True),
+        ({"key_id": "key_1", "all": False}, True),
+        ({"all": True}, True),
+        ({}, False),
+        ({"all": False}, False),
+        ({"end_user_id": None}, False),
+        ({"end_user_id": "user-1", "key_id": "key_1"}, False),
+        ({"end_user_id": "user-1", "all": True}, False),
+    ],
+)
+def test_that_one_kind_of_sessions_is_named_is_in_the_description(
+    sent: dict[str, Any], valid: bool
+) -> None:
+    schema = {"$ref": "#/components/schemas/RevokeEndUserSessionsRequest"}
+    assert (schema_errors(schema, sent) == []) == valid
+
+
+@pytest.mark.parametrize("shape", ["ImagesRequest", "ImageEditsRequest", "ImageEditsForm"])
+def test_what_is_always_refused_is_not_offered(shape: str) -> None:
+    fields = schemas()[shape]["properties"]
+    assert "mask" not in fields
+    assert "transparent" not in json.dumps(fields["background"])

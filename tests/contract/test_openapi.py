@@ -95,7 +95,8 @@ def test_an_operation_documents_its_body_scope_limit_and_credentials(route: str)
     assert ("requestBody" in operation) == (row.body is not None)
     assert operation.get("x-scope") == row.scope
     assert operation["x-rate-limit"]["policy"] == row.limit
-    assert bool(operation["security"]) == (row.auth != "none")
+    reads_cookie = row.operation in ("refresh", "logout")
+    assert bool(operation["security"]) == (row.auth != "none" or reads_cookie)
     named = {each["name"] for each in operation.get("parameters", []) if each["in"] == "path"}
     assert named == set(re.findall(r"{(\w+)}", row.path))
     statuses = {int(status) for status in operation["responses"]}
@@ -112,6 +113,7 @@ def test_an_operation_names_the_kinds_of_credential_that_it_takes(route: str) ->
     assert ("apiKey" in named) == (row.auth in ("key", "user_or_key"))
     assert ("accessToken" in named) == (row.auth in ("user", "user_or_key"))
     assert ("sessionToken" in named) == row.end_user
+    assert ("refreshCookie" in named) == (row.operation in ("refresh", "logout"))
 
 
 @EVERY_ENDPOINT
@@ -135,12 +137,17 @@ def test_an_operation_documents_the_headers_it_takes_and_those_it_always_sends(r
         ({"Idempotency-Key"} if row.idempotent else set())
         | (signed if row.signed else set())
         | ({"Prefer"} if row.operation == "createGeneration" else set())
+        | ({"x-imagelayer-key"} if row.end_user else set())
     )
     sent = operation["responses"][str(row.status)]["headers"]
-    assert ("Idempotent-Replayed" in sent) == bool(row.idempotent)
-    always = {name for name, header in sent.items() if header.get("required")}
-    assert sent.keys() - always == ({"Idempotent-Replayed"} if row.idempotent else set())
-    assert always >= {"x-request-id", "RateLimit"}
+    always = {name for name, header in sent.items() if contract.resolved(header).get("required")}
+    sets_cookie = row.cookie or row.operation == "endAllSessions"
+    assert sent.keys() - always == (
+        ({"Idempotent-Replayed"} if row.idempotent else set())
+        | ({"Preference-Applied"} if row.operation == "createGeneration" else set())
+        | ({"Set-Cookie"} if sets_cookie else set())
+    )
+    assert always >= {"x-request-id", "RateLimit", "RateLimit-Policy"}
     conflicts = set(operation["responses"].get("409", {}).get("x-codes", []))
     assert ("idempotency_in_flight" in conflicts) == bool(row.idempotent)
 

@@ -23,6 +23,16 @@ def description() -> dict[str, Any]:
     return document
 
 
+def resolved(node: dict[str, Any]) -> dict[str, Any]:
+    """A part of the description, or the component that it refers to."""
+    if "$ref" not in node:
+        return node
+    found: Any = description()
+    for step in node["$ref"].removeprefix("#/").split("/"):
+        found = found[step]
+    return dict(found)
+
+
 @cache
 def _components() -> dict[str, Any]:
     """The schemas, closed: a field that is not described is a broken contract."""
@@ -70,7 +80,7 @@ def violations(
     found += [
         f"the documented header {name} is missing"
         for name, header in documented["headers"].items()
-        if header.get("required") and name.lower() not in headers
+        if resolved(header).get("required") and name.lower() not in headers
     ]
     if headers.get("x-request-id") != request_id:
         found.append("x-request-id is not the request's")

@@ -20,9 +20,12 @@ def test_health_tells_the_stage_and_nothing_else(product: Product) -> None:
     assert (answer.status, answer.json) == (200, {"stage": "local", "status": "ok"})
 
 
-def test_the_description_is_served_as_it_is_checked(product: Product) -> None:
+def test_the_description_is_served_as_it_is_checked_with_the_deployments_address(
+    product: Product,
+) -> None:
     answer = product.call("GET", "/openapi.json")
-    assert json.loads(answer.text) == contract.description()
+    server = {"url": "http://front.invalid", "description": "This deployment"}
+    assert json.loads(answer.text) == {**contract.description(), "servers": [server]}
     assert answer.headers["cache-control"] == "public, max-age=300"
 
 

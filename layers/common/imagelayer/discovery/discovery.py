@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -20,9 +21,12 @@ PAGE_HEADERS = {
 
 
 @cache
-def openapi_text() -> str:
-    """The OpenAPI description, generated from `endpoints` by `make openapi`."""
-    return _static("openapi.json")
+def openapi_text(base_url: str) -> str:
+    """The OpenAPI description, which `make openapi` generates from the route tables, with the
+    deployment's own address."""
+    description = json.loads(_static("openapi.json"))
+    description["servers"] = [{"url": base_url, "description": "This deployment"}]
+    return json.dumps(description, ensure_ascii=False, separators=(",", ":"))
 
 
 @cache

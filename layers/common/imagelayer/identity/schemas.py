@@ -200,7 +200,8 @@ class DashboardSessionList(Answer):
 
     data: list[DashboardSession]
     """All of the user's sessions, newest first."""
-    next_cursor: None
+    next_cursor: str | None
+    """Always null."""
 
 
 class PasswordRequest(Request):

@@ -1,0 +1,318 @@
+"""What the API description holds beside routes and shapes: its introduction, headers, parameters,
+the media types of bodies, and rules of code that JSON Schema can say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from imagelayer.access.authentication import PUBLISHABLE_HEADER
+from imagelayer.api.route import Route
+from imagelayer.credits.usage import GROUPS, MAX_DAYS
+from imagelayer.design.fonts import FAMILIES
+from imagelayer.design.presets import PRESETS
+from imagelayer.generations.service import MAX_WAIT_SECONDS
+from imagelayer.http.paging import DEFAULT_LIMIT, MAX_LIMIT
+from imagelayer.image_models.registry import DEFAULT
+from imagelayer.openai_api.images import MAX_HOPS
+from imagelayer.platform.idempotency import REPLAYED
+
+Schema = dict[str, Any]
+
+DESCRIPTION = """\
+Brands, images in their look, and what is around them: keys, sessions for your own users, webhooks,
+usage and an organization's members.
+
+Send an API key, a dashboard access token or an end user's session token as `Authorization: Bearer`;
+each operation lists which it takes. Bodies are JSON in UTF-8. Errors are
+`application/problem+json` (RFC 9457): decide by `code`, show `detail`. Operations that create take
+an `Idempotency-Key`, which makes retries safe. `RateLimit` says what is left of each limit.
+The operations under `OpenAI-compatible` work with the `openai` clients unmodified.
+"""
+
+# Which operations read the refresh cookie as their credential. Login only replaces its session.
+COOKIE: Mapping[str, Literal["required", "optional"]] = {
+    "refresh": "required",
+    "logout": "optional",
+}
+
+
+def _header(text: str, *, required: bool = True, **schema: Any) -> Schema:
+    header: Schema = {"description": text, "schema": {"type": "string", **schema}}
+    return {**header, "required": True} if required else header
+
+
+HEADERS: Schema = {
+    "x-request-id": _header("Names this request. Quote it when you report a problem."),
+    "RateLimit": _header(
+        "For each limit that counted this request, what is left and the seconds until it is full "
+        "again (draft-ietf-httpapi-ratelimit-headers).",
+        examples=['"generation-create";r=59;t=1'],
+    ),
+    "RateLimit-Policy": _header(
+        "Each of those limits: its quota and the window in seconds.",
+        examples=['"generation-create";q=120;w=60'],
+    ),
+    # Of refusals, which may come before any limit counts the request.
+    "RateLimit-Counted": _header(
+        "As `RateLimit`, if a limit counted this request.", required=False
+    ),
+    "RateLimit-Policy-Counted": _header(
+        "As `RateLimit-Policy`, if a limit counted this request.", required=False
+    ),
+    "Retry-After": _header("Seconds to wait before the next attempt.", type="integer", minimum=0),
+    "WWW-Authenticate": _header("How to authenticate (RFC 9110 §11.6.1).", examples=["Bearer"]),
+    "Location": _header("Where to go on.", format="uri-reference"),
+    "Idempotent-Replayed": _header(
+        "Sent when an earlier request with the same key created the resource.",
+        required=False,
+        enum=list(REPLAYED.values()),
+    ),
+    "Preference-Applied": _header(
+        "The wait that was applied (RFC 7240 §3).", required=False, examples=["wait=20"]
+    ),
+    "Set-Cookie": _header("Sets or removes the refresh cookie.", required=False),
+}
+
+# What the ids in paths and cursors name, and how they begin.
+_IDS: Mapping[str, tuple[str, str]] = {
+    "key_id": ("key", "The API key."),
+    "brand_id": ("brd", "The brand."),
+    "upload_id": ("upl", "The upload."),
+    "generation_id": ("gen", "The generation."),
+    "asset_id": ("ast", "The image."),
+    "session_id": ("ses", "The dashboard session."),
+    "user_id": ("usr", "The member: the id of the user."),
+    "invitation_id": ("inv", "The invitation."),
+    "webhook_id": ("whk", "The webhook endpoint."),
+    "message_id": ("msg", "The webhook message."),
+}
+_ID_BODY = "[0-9abcdefghjkmnpqrstvwxyz]{26}"
+_GROUP = "|".join(GROUPS)
+_DATE: Schema = {"type": "string", "format": "date", "examples": ["2026-01-31"]}
+_QUERY: Mapping[str, tuple[str, Schema]] = {
+    "limit": (
+        "How many entries a page has.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    ),
+    "cursor": (
+        "The `next_cursor` of the page before.",
+        {"type": "string", "pattern": f"^[a-z]{{3}}_{_ID_BODY}$"},
+    ),
+    "start": ("The first day, UTC. By default, the first of this month.", _DATE),
+    "end": (
+        f"The last day, UTC: `start` or up to {MAX_DAYS - 1} days after it. By default, today.",
+        _DATE,
+    ),
+    "group_by": (
+        f"What the rows are grouped by, comma-separated: any of {', '.join(GROUPS)}.",
+        {
+            "type": "string",
+            "pattern": f"^({_GROUP})(,({_GROUP}))*$",
+            "default": "day",
+            "examples": ["day,model"],
+        },
+    ),
+    "wait": (
+        "How many seconds to hold the answer while the generation is not finished.",
+        {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
+    ),
+    "hop": (
+        "How many redirects came before; they carry it themselves.",
+        {"type": "integer", "minimum": 0, "maximum": MAX_HOPS, "default": 0},
+    ),
+    "as": (
+        "The `response_format` of the request that was redirected.",
+        {"type": "string", "enum": ["url", "b64_json"]},
+    ),
+    "stream": (
+        "Whether the request that was redirected wanted a stream.",
+        {"type": "string", "enum": ["true"]},
+    ),
+}
+
+
+def parameters(route: Route) -> list[Schema]:
+    """What a route takes beside its body."""
+    found = [_path_parameter(name) for name in re.findall(r"{(\w+)}", route.path)]
+    for name in route.query:
+        text, schema = _QUERY[name]
+        found.append({"name": name, "in": "query", "description": text, "schema": schema})
+    if route.operation == "createGeneration":
+        found.append(
+            _header_parameter(
+                "Prefer",
+                "`wait=N`: wait up to N seconds for the generation to finish, "
+                f"{MAX_WAIT_SECONDS} at most (RFC 7240).",
+                examples=["wait=20"],
+            )
+        )
+    if route.end_user:
+        found.append(
+            _header_parameter(
+                PUBLISHABLE_HEADER,
+                "With an end user's session token: a publishable key of the same organization, "
+                "which says which widget the call came from.",
+            )
+        )
+    if route.signed:
+        found += [
+            {**_header_parameter(name, text), "required": True}
+            for name, text in (
+                ("Github-Public-Key-Identifier", "Which of GitHub's keys signed the body."),
+                ("Github-Public-Key-Signature", "The signature of the body, base64."),
+            )
+        ]
+    if route.idempotent:
+        found.append(
+            _header_parameter(
+                "Idempotency-Key",
+                "Makes retries safe: the same key with the same request creates once. Kept for 24 "
+                "hours. 1 to 255 visible ASCII characters, with or without quotation marks around "
+                "them.",
+                # Bare, or as a quoted string (draft-ietf-httpapi-idempotency-key-header-07).
+                pattern='^([!#-~][!-~]{0,254}|"[!-~]{1,255}")$',
+                minLength=1,
+                maxLength=257,
+            )
+        )
+    return found
+
+
+def _path_parameter(name: str) -> Schema:
+    schema: Schema = {"type": "string", "examples": [DEFAULT]}
+    text = "The model."
+    if name in _IDS:
+        prefix, text = _IDS[name]
+        example = f"{prefix}_{'0' * 26}"
+        schema = {"type": "string", "pattern": f"^{prefix}_{_ID_BODY}$", "examples": [example]}
+    return {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
+
+
+def _header_parameter(name: str, text: str, **schema: Any) -> Schema:
+    return {
+        "name": name,
+        "in": "header",
+        "description": text,
+        "schema": {"type": "string", **schema},
+    }
+
+
+def request_content(shapes: Mapping[str, Schema]) -> Schema:
+    """A body's media types. A generator that supports only one takes the first, so a form comes
+    first: it alone can carry a file."""
+    content: Schema = {kind: {"schema": shape} for kind, shape in shapes.items()}
+    if "multipart/form-data" in content:
+        content["multipart/form-data"]["encoding"] = {
+            "image": {"contentType": "image/png, image/jpeg, image/webp"},
+            "text": {"contentType": "application/json"},
+            "template": {"contentType": "application/json"},
+        }
+    return content
+
+
+# ─── Rules that code enforces across fields ────────────────────────────────────────────────────
+
+# Generators of clients pass over `if`, while validators do not; of `not` some would make types.
+_NULL: Schema = {"type": "null"}
+
+
+def _refused(*bodies: Schema) -> Schema:
+    """A rule that no body fulfils."""
+    return {"if": {"anyOf": [*bodies]}, "then": False}
+
+
+def _with(**fields: Schema) -> Schema:
+    return {"required": [*fields], "properties": fields}
+
+
+_STRING: Schema = {"type": "string"}
+_OBJECT: Schema = {"type": "object"}
+_ONE_SIZE_AND_ONE_TEXT = _refused(
+    _with(size=_STRING, preset=_STRING), _with(text=_OBJECT, template=_OBJECT)
+)
+RULES: Mapping[str, Schema] = {
+    "CreateGenerationRequest": _ONE_SIZE_AND_ONE_TEXT,
+    "ImagesRequest": _ONE_SIZE_AND_ONE_TEXT,
+    "ImageEditsRequest": _ONE_SIZE_AND_ONE_TEXT,
+    "ImageEditsForm": _ONE_SIZE_AND_ONE_TEXT,
+    "TextBlock": _refused(
+        {"properties": {"headline": _NULL, "subhead": _NULL, "cta": _NULL, "caption": _NULL}}
+    ),
+    "CreateKeyRequest": {
+        "if": _with(kind={"const": "publishable"}),
+        "then": {"properties": {"scopes": {"maxItems": 0}}},
+        "else": {"required": ["scopes"], "properties": {"scopes": {"minItems": 1}}},
+    },
+    "RevokeEndUserSessionsRequest": _refused(
+        {"properties": {"end_user_id": _NULL, "key_id": _NULL, "all": {"const": False}}},
+        _with(end_user_id=_STRING, key_id=_STRING),
+        _with(end_user_id=_STRING, all={"const": True}),
+        _with(key_id=_STRING, all={"const": True}),
+    ),
+}
+
+# As the code has them, where the shape leaves it to the code. `$` also ends RE2's text.
+_ORIGIN = (
+    r"^(https://([a-z0-9.-]{1,253}|\[[0-9a-f:]+\])"
+    r"|http://(localhost|127\.0\.0\.1|\[::1\]))(:[1-9][0-9]{0,4})?$"
+)
+_DATA_URL = r"^data:image/[^,]*;base64,[A-Za-z0-9+/]+={0,2}$"
+
+
+def _create_key(schema: Schema) -> None:
+    del schema["properties"]["scopes"]["default"]  # of a publishable key alone
+
+
+def _end_user_session(schema: Schema) -> None:
+    schema["properties"]["allowed_origins"]["items"]["pattern"] = _ORIGIN
+
+
+def _branded(schema: Schema) -> None:
+    preset = schema["properties"]["preset"]
+    preset["anyOf"] = [{"type": "string", "enum": sorted(PRESETS)}, _NULL]
+
+
+def _images(schema: Schema) -> None:
+    _branded(schema)
+    fields = schema["properties"]
+    # `transparent` and `mask` exist to be refused with a message of their own.
+    fields["background"]["anyOf"] = [{"type": "string", "enum": ["opaque", "auto"]}, _NULL]
+    fields.pop("mask", None)
+
+
+def _edits(schema: Schema) -> None:
+    _images(schema)
+    images = schema["properties"]["images"]
+    (listed, _) = images.pop("anyOf")
+    del images["default"]
+    images |= {**listed, "minItems": 1, "maxItems": 1}
+    schema["required"] = ["prompt", "images"]
+
+
+def _edits_form(schema: Schema) -> None:
+    _images(schema)
+    about = schema["properties"]["image"]["description"]
+    schema["properties"]["image"] = {"type": "string", "format": "binary", "description": about}
+    schema["required"] = ["prompt", "image"]
+
+
+def _source_image(schema: Schema) -> None:
+    schema["properties"]["image_url"]["pattern"] = _DATA_URL
+
+
+def _typeface(schema: Schema) -> None:
+    schema["properties"]["family"]["enum"] = list(FAMILIES)
+
+
+PATCHES: Mapping[str, Callable[[Schema], None]] = {
+    "CreateKeyRequest": _create_key,
+    "CreateEndUserSessionRequest": _end_user_session,
+    "CreateGenerationRequest": _branded,
+    "ImagesRequest": _images,
+    "ImageEditsRequest": _edits,
+    "ImageEditsForm": _edits_form,
+    "SourceImage": _source_image,
+    "Typeface": _typeface,
+}
