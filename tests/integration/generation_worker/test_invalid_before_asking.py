@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -36,6 +37,8 @@ def test_words_that_fit_no_picture_of_the_size_reach_no_provider_and_are_free(
 ) -> None:
     job, model = work_off(product, owner, text=TEXT)
     assert (job["status"], job["error"]["code"]) == ("failed", "text_does_not_fit")
+    message = r"The text does not fit the image\. Shorten .+, or request a larger image\."
+    assert re.fullmatch(message, job["error"]["message"])
     assert model.orders == []
     assert job["credits"] == 0
     assert held(product) == (0, 0)

@@ -225,6 +225,7 @@ def test_a_key_without_the_scope_does_none_of_it(
 def test_an_unknown_model_is_missing(product: Product, owner: Account, model: str) -> None:
     answer = product.call("GET", f"/v1/models/{model}", headers=owner.headers)
     assert (answer.status, answer.json["code"]) == (404, "not_found")
+    assert answer.json["detail"] == "There is no such model. GET /v1/models lists them."
 
 
 def test_base64_that_is_cut_off_is_reported_at_its_place(product: Product, owner: Account) -> None:

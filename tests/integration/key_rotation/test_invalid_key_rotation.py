@@ -52,6 +52,22 @@ def test_a_key_that_breaks_a_rule_is_not_made(
     assert product.call("GET", "/v1/keys", headers=owner.headers).json["data"] == []
 
 
+@pytest.mark.parametrize(
+    ("expires_at", "message"),
+    [
+        ("tomorrow", "must be a time with its zone, such as 2027-01-31T12:00:00Z (RFC 3339)"),
+        ("2020-01-01T00:00:00Z", "must be in the future"),
+        ("2099-01-01T00:00:00Z", "must be at most ten years from now"),
+    ],
+)
+def test_an_expiry_that_is_refused_says_why(
+    product: Product, owner: Account, expires_at: str, message: str
+) -> None:
+    body = {**VALID, "expires_at": expires_at}
+    answer = product.call("POST", "/v1/keys", headers=owner.headers, body=body)
+    assert [each["message"] for each in answer.json["errors"]] == [message]
+
+
 # Not networks, with host bits set, or longer than the prefix that IPv6 callers are counted by.
 BAD_NETWORKS = ["nonsense", "198.51.100.0/33", "198.51.100.7/24", "2001:db8::/65", "2001:db8::1"]
 

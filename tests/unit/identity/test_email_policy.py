@@ -96,6 +96,14 @@ def test_what_is_not_an_address_is_refused_without_echo(typed: str) -> None:
     assert not typed or typed not in refused.value.detail.partition(": ")[2]
 
 
+@pytest.mark.parametrize("typed", ["j\u00fcrgen@example.com", "\u7528\u6237@example.com"])
+def test_a_mailbox_beyond_ascii_is_refused_with_that_reason(typed: str) -> None:
+    """It is an address, so "not an address" would be untrue."""
+    with pytest.raises(Problem) as refused:
+        canonical_address(typed)
+    assert refused.value.errors[0].message.startswith("must have only ASCII characters before")
+
+
 @pytest.mark.parametrize(
     "typed",
     ["dörte@example.com", "\uff44ev@example.com", "straße@example.com", "a" * 65 + "@example.com"],

@@ -85,6 +85,11 @@ def test_an_unknown_model_is_refused(name: str) -> None:
     with pytest.raises(Problem) as refused:
         EVERY.find(name, TODAY)
     assert refused.value.param == "model"
+    message = refused.value.errors[0].message
+    assert message.startswith("must be one of studio, ")
+    assert message.endswith("; GET /v1/models describes them")
+    offered = [model.id for model in EVERY.offered(TODAY)]
+    assert message.removeprefix("must be one of ").partition(";")[0].split(", ") == offered
 
 
 def test_a_model_whose_provider_is_not_set_up_looks_unknown() -> None:

@@ -43,6 +43,14 @@ def test_what_is_shown_is_read_back(seconds: int) -> None:
         ("2026-01-01T01:00:00+01:00", NEW_YEAR),
         ("2025-12-31T19:00:00-05:00", NEW_YEAR),
         ("2026-01-01T00:00:00.500Z", NEW_YEAR + 0.5),
+        ("2026-01-01T00:00:00.5000000Z", NEW_YEAR + 0.5),  # .NET writes seven digits
+        ("2026-01-01T00:00:00.500000000Z", NEW_YEAR + 0.5),  # Go up to nine
+        ("2026-01-01T00:00:00.0000009999Z", NEW_YEAR),  # cut off, not rounded
+        ("2026-01-01T00:00:00." + "0" * 200 + "z", NEW_YEAR),
+        ("2026-01-01t00:00:00z", NEW_YEAR),
+        ("2026-01-01T00:00:00-00:00", NEW_YEAR),
+        ("2025-12-31T23:59:60Z", NEW_YEAR),  # a leap second
+        ("2025-12-31T18:59:60.9-05:00", NEW_YEAR),
     ],
 )
 def test_every_zone_is_read(text: str, seconds: float) -> None:
@@ -64,6 +72,17 @@ def test_every_zone_is_read(text: str, seconds: float) -> None:
         "2026-01-01T00Z",
         "1767225600",
         "2026-01-01T00:00:00Z\n",
+        "2026-01-01T00:00:00.Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:00:61Z",
+        "2026-01-01T00:00:00+24:00",
+        "2026-01-01T00:00:00+01:60",
+        "2026-01-01T00:00:00+0100",
+        "2026-01-01 00:00:00Z",
+        "2026-01-01T12:00:60Z",  # a leap second ends a day of UTC
+        "2026-01-01T23:59:60+01:00",
+        "0000-01-01T00:00:00Z",
+        "\u0662026-01-01T00:00:00Z",
     ],
 )
 def test_what_is_not_rfc_3339_is_refused(text: str) -> None:

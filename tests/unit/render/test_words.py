@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -374,6 +375,29 @@ def test_a_family_that_lacks_a_letter_sets_none_of_the_text(headline: str, famil
 def test_a_text_that_cannot_be_set_legibly_is_refused(word: str) -> None:
     with pytest.raises(TextDoesNotFit):
         compose(Image.new("RGB", (480, 480)), palette=(), logos={}, text={"headline": word})
+
+
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [
+        ({"headline": "W" * 60, "cta": "Go"}, "headline"),
+        ({"headline": "Hi", "cta": "W" * 40}, "cta"),
+        ({"headline": "Hi there", "subhead": "W" * 200}, "subhead"),
+    ],
+)
+def test_the_text_that_is_too_long_is_named_and_fits_when_it_is_as_short_as_said(
+    text: dict[str, str], role: str
+) -> None:
+    size = (256, 256)
+
+    def composed(words: dict[str, str]) -> None:
+        compose(Image.new("RGB", size), palette=(), logos={}, text=words)
+
+    with pytest.raises(TextDoesNotFit) as refused:
+        composed(text)
+    found = re.fullmatch(rf"Shorten {role} to about (\d+) characters", str(refused.value))
+    assert found, str(refused.value)
+    composed({**text, role: text[role][: int(found[1])]})
 
 
 def test_a_headline_takes_no_line_that_gains_little(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,3 +76,21 @@ def test_in_the_local_stage_this_machine_is_reached_by_plain_http_and_nothing_el
     for url in ("http://hooks.example.com/", "http://10.0.0.1/", "https://192.168.0.1/"):
         with pytest.raises(TargetRefused):
             parse(url, loopback=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("https://example.com/a b", "must not contain blanks or control characters"),
+        ("https://example.com/\u00a0", "must not contain blanks or control characters"),
+        ("https://example.com/\n", "must not contain blanks or control characters"),
+        ("https://b\u00fccher.example/", "must be ASCII; write an international host name as xn--"),
+        ("https://example.com/\u00fc", "must be ASCII; write an international host name as xn--"),
+        ("https://example.com\\x", "must not contain a backslash"),
+        ("https://example.com/" + "x" * 2048, "must have at most 2048 characters"),
+    ],
+)
+def test_what_a_url_must_not_hold_is_named(url: str, message: str) -> None:
+    with pytest.raises(TargetRefused) as refused:
+        parse(url)
+    assert str(refused.value).startswith(message)
