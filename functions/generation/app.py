@@ -1,7 +1,7 @@
 """Generations: create, read, cancel, delete."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import replace
 
 from imagelayer.generations.jobs import DONE
 from imagelayer.generations.routes import ROUTES

@@ -6,7 +6,7 @@ from typing import Any
 from imagelayer.platform.consumer import consume
 from imagelayer.platform.tracing import traced
 from imagelayer.platform.wiring import current
-from imagelayer.webhooks.outbox import DeliveryTask
+from imagelayer.webhooks.messages import DeliveryTask
 from imagelayer.webhooks.wiring import WebhooksWiring
 
 

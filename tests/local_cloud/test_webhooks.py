@@ -27,7 +27,8 @@ from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.table import Item
 from imagelayer.webhooks.delivery import WebhookWorker
-from imagelayer.webhooks.outbox import DeliveryTask, WebhookOutbox, new_message
+from imagelayer.webhooks.messages import DeliveryTask
+from imagelayer.webhooks.outbox import WebhookOutbox, new_message
 from imagelayer.webhooks.records import Message
 from imagelayer.webhooks.sender import WebhookHttp
 from imagelayer.webhooks.signing import RootKeys

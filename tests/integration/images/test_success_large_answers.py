@@ -7,7 +7,7 @@ import base64
 import json
 import random
 import time
-from dataclasses import replace
+from copy import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 

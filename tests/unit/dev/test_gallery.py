@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from copy import replace
 from typing import get_args
 
 from pydantic import TypeAdapter

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from imagelayer.access.end_user_session_store import EndUserSessionStore
@@ -16,6 +15,7 @@ from imagelayer.access.records import ApiKey, NewApiKey
 from imagelayer.access.scopes import KeyKind, Scope
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.errors import Problem, invalid, not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import Created, IdempotencyRecord, Ids
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.mail_outbox import Outbox
@@ -27,7 +27,7 @@ from imagelayer.platform.times import parse_rfc3339, rfc3339
 MAX_LIFETIME_SECONDS = 10 * 366 * 86_400
 
 
-@dataclass(frozen=True)
+@frozen
 class ApiKeys:
     """The use cases of keys."""
 

@@ -6,7 +6,7 @@ One write authenticates the credential and meters the call.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from copy import replace
 from typing import TYPE_CHECKING, cast
 
 from imagelayer.access import key_secrets
@@ -24,6 +24,7 @@ from imagelayer.identity.signing_keys import SigningKeyStore
 from imagelayer.limits.counters import CounterStore, GuardFailed
 from imagelayer.limits.rate_limits import POLICIES, Admission, Policy
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.frozen import field, frozen
 from imagelayer.platform.principals import EndUser, Origin, Principal
 from imagelayer.platform.recent import Recent
 
@@ -42,7 +43,7 @@ LOOKUP_MS = 1000
 REMEMBERED_ADDRESSES = 4096
 
 
-@dataclass(frozen=True)
+@frozen
 class Authenticator:
     """All kinds of credential: API keys, dashboard access tokens, end users' session tokens."""
 

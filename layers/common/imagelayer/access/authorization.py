@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from imagelayer.access.permissions import ENROLMENT_SCOPES
 from imagelayer.api.route import Auth, Route
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.principals import Principal
 
 _KINDS: Mapping[Auth, set[str]] = {
@@ -23,7 +23,7 @@ _IN_WORDS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Denial:
     """Why a caller may not call a route: in a word for the security log, and as an answer."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from imagelayer.access.end_user_session_store import EndUserSessionStore
@@ -20,6 +19,7 @@ from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.signing_keys import SigningKeyStore
 from imagelayer.identity.tokens import SigningKey, mint_end_user
 from imagelayer.platform.errors import FieldError, Problem, invalid, not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.principals import Origin, Principal
@@ -32,7 +32,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
-@dataclass(frozen=True)
+@frozen
 class EndUserSessions:
     """The use cases of end users' sessions."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.access import key_secrets
@@ -21,6 +20,7 @@ from imagelayer.access.records import ApiKey
 from imagelayer.access.schemas import LeakedKey, read_reports
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.errors import Problem, invalid
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin
 
@@ -30,7 +30,7 @@ KEY_ID_HEADER = "github-public-key-identifier"
 SIGNATURE_HEADER = "github-public-key-signature"
 
 
-@dataclass(frozen=True)
+@frozen
 class LeakedKeys:
     """The use case of one report. `public_key` gives the PEM of a signer's key, or None."""
 

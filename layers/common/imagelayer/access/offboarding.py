@@ -7,15 +7,15 @@ created them may still know their secrets, so the answer to a removal names them
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.access.key_store import KeyStore
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.webhooks.store import MAX_WEBHOOKS, WebhookStore
 
 
-@dataclass(frozen=True)
+@frozen
 class Offboarding:
     """The use case of a departure. `remove` ends membership and account."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import urllib3
 
@@ -23,16 +22,16 @@ TIMEOUT_SECONDS = 4.0
 MAX_BYTES = 256 * 1024
 
 
-@dataclass
 class ScannerKeys:
     """Keys by identifier, kept for the life of a process."""
 
-    http: urllib3.PoolManager
-    url: str
-    clock: Callable[[], float]
-    kept: dict[str, str] = field(default_factory=dict)
-    asked_at: float | None = None
-    failed_at: float | None = None
+    def __init__(self, http: urllib3.PoolManager, url: str, clock: Callable[[], float]) -> None:
+        self.http = http
+        self.url = url
+        self.clock = clock
+        self.kept: dict[str, str] = {}
+        self.asked_at: float | None = None
+        self.failed_at: float | None = None
 
     def find(self, identifier: str) -> str | None:
         """The key's PEM, or None when there is no such key. Raises StoreUnavailable."""

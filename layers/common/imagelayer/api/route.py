@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
 from imagelayer.limits.rate_limits import POLICIES, Policy
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import Scope
 
 # none: counted per client address. key: an API key. user: a dashboard access token.
@@ -23,7 +23,7 @@ PAGE = ("limit", "cursor")
 type Shape = Callable[[], Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class Route:
     """One route of the API."""
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.audit.store import EventStore, SecurityEvent
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.pages import cut
 from imagelayer.platform.principals import Principal
 from imagelayer.platform.times import rfc3339
 
 
-@dataclass(frozen=True)
+@frozen
 class SecurityEvents:
     """The use case of reading events."""
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.principals import Origin, Principal
 
 Outcome = Literal["success", "failure", "denied"]
@@ -171,7 +171,7 @@ class SecurityLog:
             self._keep(written)
 
 
-@dataclass(frozen=True)
+@frozen
 class CallerLog:
     """A security log that fills in who called and from where."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.brands.store import BrandStore
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.table import StoreUnavailable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ACCEPT_ATTEMPTS = 5
 
 
-@dataclass(frozen=True)
+@frozen
 class BrandIntake:
     """The use case of one S3 event."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.brands.store import MAX_BRANDS, UPLOAD_SECONDS, BrandStore, TooManyBrands
 from imagelayer.limits.counters import CounterStore
 from imagelayer.platform import pages
 from imagelayer.platform.errors import Problem, not_found, used_up
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.objects import ObjectStore
@@ -24,7 +24,7 @@ MAX_UPLOADS = 200  # of an organization a day
 _SHOWN = ("id", "version", "name", "palette", "style", "tone", "avoid", "prompt_suffix")
 
 
-@dataclass(frozen=True)
+@frozen
 class Brands:
     """The use cases of brands and their files."""
 

@@ -7,10 +7,10 @@ transaction, whose refusal returns the current brand.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from imagelayer.brands.store import BrandStore
+from imagelayer.platform.frozen import field, frozen
 from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import Action, Item
 
@@ -33,7 +33,7 @@ _KEPT = (
 )
 
 
-@dataclass(frozen=True)
+@frozen
 class BrandSnapshots:
     """Brands as this process knows them, and the condition that they are unchanged."""
 

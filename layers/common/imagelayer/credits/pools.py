@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagelayer.credits.store import pool_of, until_of
@@ -13,26 +12,20 @@ if TYPE_CHECKING:
     from imagelayer.credits.records import Balance
 
 
-@dataclass
-class Pool:
-    """An allowance or a grant, all its shards together."""
-
-    id: str
-    expires_at: str
-    amount: int = 0
-    used: int = 0
-    reserved: int = 0
-    available: int = 0
-
-
 def pools_of(balances: Iterable[Balance]) -> list[dict[str, Any]]:
     """Balances grouped by pool, in the order given."""
-    pools: dict[str, Pool] = {}
+    pools: dict[str, dict[str, Any]] = {}
     for balance in balances:
         name = pool_of(balance["name"])
-        pool = pools.setdefault(name, Pool(name, rfc3339(until_of(balance["name"]))))
-        pool.amount += balance["amount"]
-        pool.used += balance["used"]
-        pool.reserved += balance["reserved"]
-        pool.available += balance["available"]
-    return [asdict(pool) for pool in pools.values()]
+        pool = pools.setdefault(
+            name, {"id": name, "expires_at": rfc3339(until_of(balance["name"]))}
+        )
+        amounts = {
+            "amount": balance["amount"],
+            "used": balance["used"],
+            "reserved": balance["reserved"],
+            "available": balance["available"],
+        }
+        for kind, amount in amounts.items():
+            pool[kind] = pool.get(kind, 0) + amount
+    return list(pools.values())

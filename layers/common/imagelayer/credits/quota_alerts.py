@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.credits.store import CreditStore, allowance_name, pool_of
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.table import StoreUnavailable
 from imagelayer.platform.times import utc_month
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PERCENTS = (80, 100)
 
 
-@dataclass(frozen=True)
+@frozen
 class QuotaAlerts:
     """Requests the mails; the mail function sends each once a month."""
 

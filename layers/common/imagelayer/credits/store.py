@@ -25,11 +25,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.limits.counters import Guard, Meter, RateLimitAttempt, TatMemory
 from imagelayer.limits.rate_limits import Policy
+from imagelayer.platform.frozen import field, frozen
 from imagelayer.platform.table import (
     Action,
     ConditionFailed,
@@ -52,7 +52,7 @@ RESHARDING_MS = 1000
 Terms = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@frozen
 class Reservation:
     """Credits held for one generation: from which balances, and the month it is recorded under."""
 
@@ -67,7 +67,7 @@ class Reservation:
         return sum(self.draws.values())
 
 
-@dataclass(frozen=True)
+@frozen
 class Usage:
     """What a finished generation adds to usage."""
 

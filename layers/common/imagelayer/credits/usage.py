@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -12,6 +11,7 @@ from imagelayer.credits.pools import pools_of
 from imagelayer.credits.store import CreditStore
 from imagelayer.credits.wallet import allowance_of
 from imagelayer.platform.errors import invalid
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.principals import Principal
 from imagelayer.platform.times import end_of_utc_month, rfc3339, utc_day, utc_month
@@ -33,7 +33,7 @@ MAX_DAYS = 92
 MAX_ROWS = 20_000
 
 
-@dataclass(frozen=True)
+@frozen
 class UsageReport:
     """The use case of one report."""
 

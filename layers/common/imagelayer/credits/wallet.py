@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imagelayer.credits.store import CreditStore, allowance_name, pool_of, until_of
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import Item
 from imagelayer.platform.times import utc_month
@@ -32,14 +32,14 @@ Terms = Mapping[str, Any]
 NO_TERMS: Terms = {}
 
 
-@dataclass
 class Known:
     """What this process last saw of an organization: its plan, and its balances if it read them."""
 
-    rev: int | None = None
-    terms: Terms = field(default_factory=dict)
-    balances: list[Balance] | None = None
-    read_at: float = 0.0
+    def __init__(self) -> None:
+        self.rev: int | None = None
+        self.terms: Terms = {}
+        self.balances: list[Balance] | None = None
+        self.read_at = 0.0
 
     @property
     def shards(self) -> int:
@@ -47,11 +47,11 @@ class Known:
         return int(self.terms.get("shards", 1))
 
 
-@dataclass
 class WalletMemory:
     """What is known of the most recent organizations; forgetting one costs a read."""
 
-    known: Recent[str, Known] = field(default_factory=lambda: Recent(REMEMBERED_ORGANIZATIONS))
+    def __init__(self) -> None:
+        self.known: Recent[str, Known] = Recent(REMEMBERED_ORGANIZATIONS)
 
     def of(self, org_id: str) -> Known:
         """What is known of an organization; of a new one, nothing."""
@@ -60,7 +60,7 @@ class WalletMemory:
         return known
 
 
-@dataclass(frozen=True)
+@frozen
 class Wallet:
     """Chooses balances. `choose(n)` picks a number below `n`, to spread a busy organization."""
 

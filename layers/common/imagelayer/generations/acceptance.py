@@ -10,7 +10,7 @@ settle the question or correct the next attempt.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from typing import TYPE_CHECKING
 
 from imagelayer.access.end_user_session_store import EndUserSessionStore, hash_of
@@ -24,6 +24,7 @@ from imagelayer.generations.store import GenerationStore, Refusal
 from imagelayer.limits.counters import CounterStore, GuardFailed, RateLimitAttempt
 from imagelayer.limits.rate_limits import POLICIES, Limited
 from imagelayer.platform.errors import Problem, not_found, used_up
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import IdempotencyRecord, Ids
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import Action, StoreUnavailable
@@ -48,7 +49,7 @@ class BrandMissing(Exception):
     """There is no such brand."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Accepted:
     """A job, and whether an earlier request created it."""
 
@@ -56,7 +57,7 @@ class Accepted:
     replayed: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class AcceptanceRequest:
     """Who wants which job."""
 
@@ -72,7 +73,7 @@ class AcceptanceRequest:
         return self.job["org_id"]
 
 
-@dataclass(frozen=True)
+@frozen
 class AcceptanceAttempt:
     """One try, with what this process assumes: the job with its brand and the balances it draws
     from, and the write of each limit."""
@@ -86,7 +87,7 @@ class AcceptanceAttempt:
         return self.job.get("brand")
 
 
-@dataclass(frozen=True)
+@frozen
 class Acceptance:
     """Accepts jobs."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagelayer.generations.store import GenerationStore
 from imagelayer.platform.errors import Problem, not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.principals import Principal
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LINK_SECONDS = 300
 
 
-@dataclass(frozen=True)
+@frozen
 class Assets:
     """The use cases of finished images."""
 

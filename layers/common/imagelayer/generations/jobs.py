@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from imagelayer.credits.store import CreditStore, Reservation, Usage
 from imagelayer.design.presets import PRESETS
 from imagelayer.image_models.registry import Model, Registry
 from imagelayer.platform.errors import invalid, not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.principals import Principal
 from imagelayer.platform.table import Action
@@ -27,7 +27,7 @@ DEFAULT_SIZE = "1024x1024"
 DONE = frozenset({"succeeded", "failed", "canceled"})
 
 
-@dataclass(frozen=True)
+@frozen
 class GenerationRequest:
     """What a caller requests, on any route. `source` is the picture that an edit starts from."""
 

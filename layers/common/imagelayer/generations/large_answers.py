@@ -9,11 +9,11 @@ a day.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagelayer.generations.store import GenerationStore
 from imagelayer.platform.errors import not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.objects import ObjectStore
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _BESIDE_IMAGES_BYTES = 32_768
 _ALWAYS_FITS_BYTES = 4_000_000
 
 
-@dataclass(frozen=True)
+@frozen
 class LargeAnswers:
     """The use case of answers that no response can hold."""
 

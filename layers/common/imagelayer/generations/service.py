@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagelayer.credits.quota_alerts import QuotaAlerts
@@ -32,6 +31,7 @@ from imagelayer.image_models.registry import Registry
 from imagelayer.limits.rate_limits import Limited
 from imagelayer.platform import pages
 from imagelayer.platform.errors import Problem, not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.objects import ObjectStore
@@ -57,7 +57,7 @@ MAX_PAGE_BYTES = 4_000_000
 _PAUSES = (0.15, 0.2, 0.3, 0.5, 0.75, 1.0)
 
 
-@dataclass(frozen=True)
+@frozen
 class Waited:
     """A job after a wait, and how it was paid for.
 
@@ -70,14 +70,14 @@ class Waited:
     refused: Limited | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class CreatedJob(Created):
     """The answer of a request that creates a job, and how it was waited for, if it was."""
 
     waited: Waited | None = None
 
 
-@dataclass(frozen=True)
+@frozen
 class Generations:
     """The use cases of jobs on the request side."""
 

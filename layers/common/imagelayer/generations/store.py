@@ -19,9 +19,9 @@ later, so that DynamoDB cannot forget a record before the sweep has removed its 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.table import (
     Action,
@@ -303,7 +303,7 @@ class GenerationStore:
         self._table.delete(**_job_key(job["org_id"], job["id"]))
 
 
-@dataclass(frozen=True)
+@frozen
 class Refusal:
     """Which part of an acceptance was refused. An `Outcome` has the current item."""
 

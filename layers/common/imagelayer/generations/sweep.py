@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagelayer.audit.security_log import SecurityLog
@@ -12,6 +11,7 @@ from imagelayer.generations.announcements import announce_end
 from imagelayer.generations.jobs import closing_actions
 from imagelayer.generations.removal import remove
 from imagelayer.generations.store import GenerationStore
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.queue import Queue
 from imagelayer.platform.sweeping import sweep_due
@@ -26,7 +26,7 @@ MAX_REQUEUES = 6
 REQUEUE_SECONDS = 120
 
 
-@dataclass(frozen=True)
+@frozen
 class GenerationSweep:
     """The use case of one scheduled event."""
 

@@ -7,11 +7,10 @@ the seconds that an organization has bound how many of its requests can wait at 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from imagelayer.access.end_user_session_store import hash_of
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES, Admission, Limited
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.principals import Principal
 
 SLICE_SECONDS = 5
@@ -21,7 +20,7 @@ MAX_END_USER_SECONDS = 10
 type Charge = Admission | Limited
 
 
-@dataclass(frozen=True)
+@frozen
 class WaitBudget:
     """The seconds that organizations and their end users have for waiting."""
 

@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -31,6 +30,7 @@ from imagelayer.image_models.image_model import (
     ImageRequest,
 )
 from imagelayer.image_models.registry import Model, Registry
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.table import StoreUnavailable
@@ -57,7 +57,7 @@ class LeaseLost(Exception):
     """The job was canceled, deleted or taken over while it was running."""
 
 
-@dataclass(frozen=True)
+@frozen
 class BrandStyle:
     """What a brand adds to a picture."""
 
@@ -72,7 +72,7 @@ class BrandStyle:
 NO_STYLE = BrandStyle([], "", "", {}, None, "")
 
 
-@dataclass(frozen=True)
+@frozen
 class GenerationWorker:
     """The use case of one queue message."""
 

@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import Any
 
 from imagelayer.access.wiring import AccessWiring
@@ -22,6 +21,7 @@ from imagelayer.http.user_agent import describe
 from imagelayer.limits.rate_limits import Admission, Limited
 from imagelayer.limits.wiring import LimitsWiring
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.frozen import field, frozen
 from imagelayer.platform.idempotency import REPLAYED, Created, IdempotencyRecord, record_of
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import StoreUnavailable
@@ -42,7 +42,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Reply:
     """A handler's answer; the status is the route's unless given."""
 
@@ -59,7 +59,7 @@ def created(answer: Created, headers: Mapping[str, str] | None = None) -> Reply:
     return Reply(answer.body, headers={**(headers or {}), **(REPLAYED if answer.replayed else {})})
 
 
-@dataclass(frozen=True)
+@frozen
 class Call[W: Part]:
     """One admitted request, parsed. `wiring` is that of the function's own domain."""
 

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, get_args
 
 from imagelayer.http.charsets import is_utf8, refuse_charset
 from imagelayer.platform.errors import Problem, invalid
+from imagelayer.platform.frozen import frozen
 
 MAX_PARTS = 64
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,59})((?:\[[A-Za-z0-9_]{0,60}\]){0,4})")
 _STEP = re.compile(r"\[([^\]]*)\]")
 
 
-@dataclass(frozen=True)
+@frozen
 class Fields:
     """The fields that a form can have, and those of them that are files."""
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.identity.records import DashboardSession, Organization, User
 from imagelayer.identity.signing_keys import SigningKeyStore
 from imagelayer.identity.tokens import ACCESS_SECONDS, SigningKey, mint_access
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.times import rfc3339
 
 
-@dataclass(frozen=True)
+@frozen
 class SessionTokens:
     """What a login or refresh hands out: the answer, and the refresh token with its lifetime."""
 
@@ -23,7 +23,7 @@ class SessionTokens:
     lifetime_seconds: int
 
 
-@dataclass(frozen=True)
+@frozen
 class AccessTokens:
     """Issues access tokens."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass
 
 from imagelayer.platform.errors import Problem, invalid
+from imagelayer.platform.frozen import frozen
 
 
 def address_hash(canonical: str) -> str:
@@ -56,7 +56,7 @@ def lookup_address(address: str) -> str:
         return ""
 
 
-@dataclass(frozen=True)
+@frozen
 class DomainLists:
     """Domains the operator allows or denies, each with its subdomains, before the kept list."""
 

@@ -3,7 +3,6 @@ in `registration`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.audit.security_log import SecurityLog
@@ -15,6 +14,7 @@ from imagelayer.identity.roles import deny, may_manage
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform.errors import not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.mail_outbox import Outbox
@@ -23,7 +23,7 @@ from imagelayer.platform.principals import Origin, Principal, Role
 from imagelayer.platform.times import rfc3339
 
 
-@dataclass(frozen=True)
+@frozen
 class Invitations:
     """The use cases of invitations."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, field
+
+from imagelayer.platform.frozen import field, frozen
 
 SECRET_BYTES = 32
 # How long a link of each kind works.
@@ -20,7 +21,7 @@ RESET_MINUTES = 60
 INVITATION_DAYS = 7
 
 
-@dataclass(frozen=True)
+@frozen
 class LinkToken:
     """A token's owner, in one or more id bodies, and its secret."""
 

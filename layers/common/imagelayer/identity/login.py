@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.audit.security_log import SecurityLog
@@ -29,6 +28,7 @@ from imagelayer.identity.user_changes import ATTEMPTS, UserChanges
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES, Limited
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin, Role
@@ -37,7 +37,7 @@ from imagelayer.platform.table import StoreUnavailable, TransactionRefused
 PLACE_REFRESH_SECONDS = 86_400
 
 
-@dataclass(frozen=True)
+@frozen
 class Credentials:
     """What a login presents beside the address."""
 
@@ -51,7 +51,7 @@ class Credentials:
         return self.totp_code is not None or self.recovery_code is not None
 
 
-@dataclass(frozen=True)
+@frozen
 class LoginAttempt:
     """What an attempt at a password is counted against."""
 
@@ -59,7 +59,7 @@ class LoginAttempt:
     known_place: Place | None
 
 
-@dataclass(frozen=True)
+@frozen
 class Login:
     """The use case of a login."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.audit.security_log import CallerLog, SecurityLog
@@ -19,6 +18,7 @@ from imagelayer.identity.roles import MUST_ENROL, deny, may_manage
 from imagelayer.identity.store import AccountStore
 from imagelayer.identity.user_changes import ATTEMPTS, Change, UserChanges
 from imagelayer.platform.errors import Problem, not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.pages import cut
 from imagelayer.platform.principals import Origin, Principal, Role
@@ -26,7 +26,7 @@ from imagelayer.platform.table import Action, StoreUnavailable, TransactionRefus
 from imagelayer.platform.times import rfc3339
 
 
-@dataclass(frozen=True)
+@frozen
 class Members:
     """The use cases of an organization and its members."""
 

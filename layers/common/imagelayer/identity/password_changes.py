@@ -7,8 +7,6 @@ session go on under the new password. A reset leaves the second factor as it is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import address_hash, lookup_address
 from imagelayer.identity.link_tokens import LinkToken
@@ -20,6 +18,7 @@ from imagelayer.identity.records import User
 from imagelayer.identity.store import AccountStore
 from imagelayer.identity.user_changes import Change, UserChanges
 from imagelayer.platform.errors import Problem, invalid
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin, Principal
@@ -30,7 +29,7 @@ from imagelayer.platform.table import StoreUnavailable
 _REVOKED = ("reset", "totp_pending")
 
 
-@dataclass(frozen=True)
+@frozen
 class PasswordChanges:
     """The use cases of a new password."""
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.passwords import PepperSource, pepper_of, verify_password
 from imagelayer.identity.records import User
@@ -11,10 +9,11 @@ from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.principals import Origin, Principal
 
 
-@dataclass(frozen=True)
+@frozen
 class Reauthentication:
     """Checks the caller's password (ASVS 5.0 7.5.1)."""
 

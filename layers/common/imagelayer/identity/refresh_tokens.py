@@ -12,12 +12,13 @@ import base64
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, field, replace
+from copy import replace
 
+from imagelayer.platform.frozen import field, frozen
 from imagelayer.platform.ids import is_id
 
 
-@dataclass(frozen=True)
+@frozen
 class RefreshToken:
     """The session, the secret that all its tokens share (its family), and this token's own."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import (
@@ -35,6 +34,7 @@ from imagelayer.identity.store import AccountStore
 from imagelayer.identity.turnstile import CaptchaRefused, CaptchaUnavailable, Turnstile
 from imagelayer.limits.counters import CounterStore
 from imagelayer.platform.errors import Problem, invalid
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin
@@ -46,7 +46,7 @@ CAPTCHA_SECONDS = 600  # twice the lifetime of a Turnstile token
 _ADDRESS_HASH = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
+@frozen
 class Registration:
     """The use cases of becoming a user."""
 

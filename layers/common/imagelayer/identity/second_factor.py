@@ -13,7 +13,6 @@ import hmac
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.audit.security_log import SecurityLog
@@ -28,6 +27,7 @@ from imagelayer.identity.user_changes import Change, UserChanges
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import StoreUnavailable
@@ -52,7 +52,7 @@ class CodeRefused(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True)
+@frozen
 class AcceptedCode:
     """A code that is right, and the second factor as it must be kept so that the code is spent."""
 
@@ -60,7 +60,7 @@ class AcceptedCode:
     recovery: bool
 
 
-@dataclass(frozen=True)
+@frozen
 class Verifier:
     """Checks codes; every decision is part of a transaction on the user as they were read."""
 
@@ -121,7 +121,7 @@ class Verifier:
             raise CodeRefused("unreadable secret") from None
 
 
-@dataclass(frozen=True)
+@frozen
 class SecondFactor:
     """The use cases of a second factor: set up, renewed, removed."""
 

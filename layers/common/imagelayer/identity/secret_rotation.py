@@ -13,11 +13,11 @@ import json
 import secrets
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.signing_keys import SigningKeyStore
 from imagelayer.identity.tokens import signing_key
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.secrets import SecretStore
 
 # A token lives an hour at most, and a minting process may hold the old seed for five minutes more;
@@ -31,7 +31,7 @@ def new_text(length: int = 64) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
-@dataclass(frozen=True)
+@frozen
 class Rotation:
     """One secret's rotation. `renew` makes the pending version's content for a version id;
     `finish` runs once that version is current."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 from typing import Any, cast
 
 from imagelayer.audit.security_log import SecurityLog
@@ -21,6 +20,7 @@ from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.store import AccountStore
 from imagelayer.identity.user_changes import UserChanges
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import ConditionFailed
@@ -34,7 +34,7 @@ REUSE_GRACE_SECONDS = 10
 MAX_SESSIONS = 40
 
 
-@dataclass(frozen=True)
+@frozen
 class Sessions:
     """The use cases of a session."""
 

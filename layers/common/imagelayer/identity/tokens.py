@@ -16,13 +16,13 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id
 
 ALGORITHM = "EdDSA"
@@ -49,7 +49,7 @@ class TokenRefused(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True)
+@frozen
 class SigningKey:
     """A private key with its public description."""
 
@@ -62,7 +62,7 @@ class SigningKey:
         return self.jwk["kid"]
 
 
-@dataclass(frozen=True)
+@frozen
 class AccessClaims:
     """What a verified access token says."""
 
@@ -89,7 +89,7 @@ def signing_key(seed_text: str) -> SigningKey:
     return SigningKey(private, jwk)
 
 
-@dataclass(frozen=True)
+@frozen
 class EndUserClaims:
     """What a verified session token of an end user says; the session's record says the rest."""
 

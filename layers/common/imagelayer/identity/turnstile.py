@@ -9,10 +9,11 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Any
 
 import urllib3
+
+from imagelayer.platform.frozen import frozen
 
 ATTEMPTS = 3
 TIMEOUT_SECONDS = 4.0
@@ -38,7 +39,7 @@ class CaptchaUnavailable(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True)
+@frozen
 class Turnstile:
     """Verifies tokens. `secret` is called for each verification, so a rotated one is picked up."""
 

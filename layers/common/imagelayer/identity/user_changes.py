@@ -6,13 +6,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.identity.records import User
 from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.store import AccountStore
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.table import Action, StoreUnavailable, TransactionRefused
 
 # Each refusal means that another change of the same user went through; they are few.
@@ -23,7 +23,7 @@ ATTEMPTS = 8
 Change = tuple[Mapping[str, Any], Sequence[str], Sequence[Action]]
 
 
-@dataclass(frozen=True)
+@frozen
 class UserChanges:
     """Changes a user and ends sessions, all or nothing."""
 

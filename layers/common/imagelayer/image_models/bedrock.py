@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -29,6 +28,7 @@ from imagelayer.image_models.image_model import GenerationRefused, ImageRequest
 from imagelayer.image_models.pictures import from_base64, source_png
 from imagelayer.image_models.prompting import words
 from imagelayer.image_models.sizes import Bounds, covering, nearest_ratio
+from imagelayer.platform.frozen import frozen
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
@@ -58,7 +58,7 @@ _SOURCE = Bounds(step=64, max_ratio=2, min_side=640, max_side=1536)
 _STRENGTH = 0.7
 
 
-@dataclass(frozen=True)
+@frozen
 class Bedrock:
     """`client` makes a bedrock-runtime client that waits so many seconds for an answer and tries
     nothing again."""

@@ -10,13 +10,13 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Self
 
 import urllib3
 
 from imagelayer.image_models.image_model import GenerationRefused, ImageRequest
+from imagelayer.platform.frozen import frozen
 
 RETRIES = 2
 # Room for 32 MB of picture in base64 and the rest of the response.
@@ -43,7 +43,7 @@ class NothingDone(Exception):
         self.retry_after = retry_after
 
 
-@dataclass(frozen=True)
+@frozen
 class ProviderResponse:
     """A provider's whole response. Header names are in lower case."""
 
@@ -60,7 +60,7 @@ class ProviderResponse:
         return body if isinstance(body, dict) else {}
 
 
-@dataclass(frozen=True)
+@frozen
 class Attempts:
     """When a request is sent again. `clock` is in seconds since the epoch, as a request's deadline;
     `random` is in [0, 1). `on_failure` receives each failure, without any text of the provider or

@@ -9,7 +9,6 @@ import base64
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import urllib3
@@ -25,6 +24,7 @@ from imagelayer.image_models.image_model import GenerationRefused, ImageRequest
 from imagelayer.image_models.pictures import from_base64, source_png
 from imagelayer.image_models.prompting import words
 from imagelayer.image_models.sizes import nearest_ratio, ratio_of
+from imagelayer.platform.frozen import frozen
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -51,7 +51,7 @@ _BY_STATUS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Google:
     """`base_url` ends in the API's version, without a slash; `key` is called for each picture, so
     a rotated one is picked up."""

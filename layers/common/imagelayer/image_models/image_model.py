@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from imagelayer.image_models.registry import Model
+from imagelayer.platform.frozen import frozen
 
 if TYPE_CHECKING:
     from PIL import Image
 
 
-@dataclass(frozen=True)
+@frozen
 class ImageRequest:
     """One picture to generate.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
@@ -14,11 +13,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from imagelayer.image_models.calls import NothingDone, ProviderResponse, exchange
 from imagelayer.image_models.image_model import GenerationRefused
 from imagelayer.image_models.probe import Lifecycle, LifecycleUnknown
+from imagelayer.platform.frozen import frozen
 
 TIMEOUT_SECONDS = 10.0
 
 
-@dataclass(frozen=True)
+@frozen
 class OpenAiLifecycles:
     """`GET /models/{id}` of OpenAI, whose `shutdown_date` is YYYY-MM-DD or null:
     https://github.com/openai/openai-openapi (Model)."""
@@ -36,7 +36,7 @@ class OpenAiLifecycles:
         return Lifecycle(_day(answer.json().get("shutdown_date")))
 
 
-@dataclass(frozen=True)
+@frozen
 class GoogleLifecycles:
     """`models.get` of the Gemini API, which names no date: a model is there or it is not.
     https://ai.google.dev/api/models"""
@@ -52,7 +52,7 @@ class GoogleLifecycles:
         return Lifecycle(exists=not _is_missing(answer))
 
 
-@dataclass(frozen=True)
+@frozen
 class BedrockLifecycles:
     """`GetFoundationModel` of Amazon Bedrock: `modelLifecycle.endOfLifeTime`.
     https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle.html"""

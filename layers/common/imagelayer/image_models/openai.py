@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ from imagelayer.image_models.image_model import GenerationRefused, ImageRequest
 from imagelayer.image_models.pictures import from_base64, from_bytes, source_png
 from imagelayer.image_models.prompting import words
 from imagelayer.image_models.sizes import Bounds, covering, nearest_ratio, nearest_size
+from imagelayer.platform.frozen import frozen
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -54,7 +54,7 @@ _BY_STATUS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class OpenAi:
     """`base_url` ends in the API's version, without a slash; `key` is called for each picture, so
     a rotated one is picked up."""

@@ -7,11 +7,11 @@ dates and what the providers publish are compared with the calendar.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from imagelayer.image_models.registry import Model, Registry
+from imagelayer.platform.frozen import frozen
 
 # Days before the end on which a warning is given; in between an alarm has time to clear.
 NOTICE_DAYS = (30, 7, 1, 0)
@@ -19,7 +19,7 @@ NOTICE_DAYS = (30, 7, 1, 0)
 type Source = Literal["registry", "provider"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Lifecycle:
     """What a provider says of a model: the day of its shutdown, if known, and whether it exists."""
 
@@ -35,7 +35,7 @@ class LifecycleUnknown(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True)
+@frozen
 class ModelProbe:
     """The use case of the daily event. `lifecycles` give the lifecycle of a provider's model by the
     provider's id of it, or raise LifecycleUnknown; `warn` and `count` reach the operator."""

@@ -10,20 +10,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from imagelayer.platform.errors import Problem, invalid
+from imagelayer.platform.frozen import frozen
 
 type Provider = Literal["studio", "openai", "google", "bedrock"]
 type ProviderFormat = Literal["png", "jpeg", "webp"]
 DEFAULT = "studio"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@frozen
 class Model:
     """One model. Sides are pixels.
 
@@ -70,7 +70,7 @@ class Model:
         return self.shutdown_date is not None and today >= self.shutdown_date
 
 
-@dataclass(frozen=True)
+@frozen
 class Registry:
     """The models of one deployment, by id; `enabled` are the providers that are set up."""
 

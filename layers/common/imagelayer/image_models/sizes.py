@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+
+from imagelayer.platform.frozen import frozen
 
 type Size = tuple[int, int]
 
@@ -50,7 +51,7 @@ def covering(ratio: str, wanted: Size) -> Size:
     return math.ceil(across * scale), math.ceil(down * scale)
 
 
-@dataclass(frozen=True)
+@frozen
 class Bounds:
     """What a provider of free sizes allows: sides that are multiples of `step` within a range, at
     most `max_ratio` times as long as one another, and pixels in a range."""

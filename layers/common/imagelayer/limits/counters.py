@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from imagelayer.limits.rate_limits import (
     SITE_FACTOR,
@@ -17,6 +16,7 @@ from imagelayer.limits.rate_limits import (
     denial,
     site_of,
 )
+from imagelayer.platform.frozen import field, frozen
 from imagelayer.platform.recent import Recent
 from imagelayer.platform.table import (
     Action,
@@ -45,7 +45,7 @@ class GuardFailed(Exception):
         self.item = item
 
 
-@dataclass(frozen=True)
+@frozen
 class Guard:
     """A condition on the item that carries the limit.
 
@@ -59,7 +59,6 @@ class Guard:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass
 class TatMemory:
     """The newest TAT this process has seen of each subject, and when it saw it.
 
@@ -69,9 +68,8 @@ class TatMemory:
     share a partition, such as a user's sessions, share no limit.
     """
 
-    tats_ms: Recent[Subject, tuple[int, int]] = field(
-        default_factory=lambda: Recent(REMEMBERED_SUBJECTS)
-    )
+    def __init__(self) -> None:
+        self.tats_ms: Recent[Subject, tuple[int, int]] = Recent(REMEMBERED_SUBJECTS)
 
     def recall(self, subject: Subject) -> int | None:
         """The newest TAT seen, or None."""
@@ -89,7 +87,7 @@ class TatMemory:
         self.tats_ms.keep(subject, (max(tat_ms, known), now_ms))
 
 
-@dataclass(frozen=True)
+@frozen
 class Meter:
     """One item's rate limits, each an attribute `tat_<policy>`, moved by one conditional write.
 
@@ -145,7 +143,7 @@ class Meter:
         raise StoreUnavailable("update_item", "the subject is too contended")
 
 
-@dataclass(frozen=True)
+@frozen
 class Write:
     """One conditional update of a limit."""
 
@@ -154,7 +152,7 @@ class Write:
     values: dict[str, object]
 
 
-@dataclass
+@frozen
 class RateLimitAttempt:
     """One call's attempt at a limit, on its own or inside the transaction it limits."""
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 import ipaddress
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from copy import replace
 from enum import Enum
 from typing import Any
 
+from imagelayer.platform.frozen import frozen
 
-@dataclass(frozen=True)
+
+@frozen
 class Policy:
     """At most `quota` calls in any `window` seconds, of which `burst` at once.
 
@@ -115,7 +117,7 @@ def advance(policy: Policy, tat_ms: int | None, now_ms: int) -> int:
     return max(now_ms, tat_ms or 0) + policy.interval_ms
 
 
-@dataclass(frozen=True)
+@frozen
 class Admission:
     """An admitted call: how many more would be admitted now, and when its bucket is empty again."""
 

@@ -10,16 +10,16 @@ https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-conten
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import address_hash, lookup_address
 from imagelayer.identity.store import AccountStore
 from imagelayer.mail.suppressions import SuppressionStore
+from imagelayer.platform.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class MailFeedback:
     """The use case of one notification."""
 

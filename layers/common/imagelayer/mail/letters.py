@@ -10,7 +10,8 @@ import html
 import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from imagelayer.platform.frozen import field, frozen
 
 # What another person chose to call themselves, their organization or a key must not make our mail
 # say something of theirs: no link, no sentence, no telephone number. Such a name is left out.
@@ -32,7 +33,7 @@ GATHERED_SUBJECTS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Mail:
     """One mail to one address."""
 
@@ -42,7 +43,7 @@ class Mail:
     html: str = field(repr=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class Occasion:
     """When and from where something happened, for mails that report it."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagelayer.mail.letters import Occasion
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.principals import Origin
 from imagelayer.platform.times import rfc3339
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imagelayer.mail.messages import MailMessage
 
 
-@dataclass(frozen=True)
+@frozen
 class MailRequest:
     """One queue message: the kind of mail, and whom or what it is about."""
 

@@ -9,7 +9,6 @@ has bounced or complained is withheld.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.audit.security_log import SecurityLog
@@ -33,6 +32,7 @@ from imagelayer.mail.mailer import Mailer
 from imagelayer.mail.notices import NoticeStore, WaitingNotices
 from imagelayer.mail.requests import MailRequest
 from imagelayer.mail.suppressions import SuppressionStore
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.sweeping import sweep_due
 
 NOTICE_SECONDS = 70 * 86_400  # longer than the month that a notice is about
@@ -54,7 +54,7 @@ ABOUT_KEYS = frozenset({"key_created", "key_rotated"})
 GATHERED = TO_USER | ABOUT_KEYS
 
 
-@dataclass(frozen=True)
+@frozen
 class DueMail:
     """A mail that is due: for whom, against which limits, and how to write it.
 
@@ -69,7 +69,7 @@ class DueMail:
     from_stranger: bool = False  # whether a caller who is not logged in can cause it
 
 
-@dataclass(frozen=True)
+@frozen
 class MailWorker:
     """The use case of one request."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagelayer.generations.jobs import brand_version
 from imagelayer.generations.large_answers import RESPONSE_BYTES
+from imagelayer.platform.frozen import frozen
 
 if TYPE_CHECKING:
     from imagelayer.generations.records import Job
@@ -19,7 +19,7 @@ EVENTS = "text/event-stream; charset=utf-8"
 _ENVELOPE_BYTES = 8_192
 
 
-@dataclass(frozen=True)
+@frozen
 class Form:
     """The form of the response: links, bytes or (None) both, and whether as a stream."""
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -23,6 +22,7 @@ from imagelayer.generations.service import Generations
 from imagelayer.image_models.registry import DEFAULT, Model, Registry
 from imagelayer.openai_api.answers import Form, base64_length, fits, text_of
 from imagelayer.platform.errors import CATALOGUE, Problem, invalid, not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import IdempotencyRecord
 from imagelayer.platform.picture_bounds import TooMuchWork, check_work
 from imagelayer.platform.principals import Origin, Principal
@@ -37,7 +37,7 @@ MAX_HOPS = 18
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 
-@dataclass(frozen=True)
+@frozen
 class Images:
     """A finished answer, as it is sent."""
 
@@ -45,14 +45,14 @@ class Images:
     content_type: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Redirect:
     """Where the client goes on: to wait, or to an answer that a response cannot hold."""
 
     location: str
 
 
-@dataclass(frozen=True)
+@frozen
 class OpenAiImages:
     """The use cases of OpenAI's images and models."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.api.validation import validate
 from imagelayer.operations.dead_letters import DeadLetters
 from imagelayer.operations.plans import Plans
 from imagelayer.operations.schemas import Event, GrantCredits, SetPlan, ShowDeadLetters, ShowPlan
+from imagelayer.platform.frozen import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class Operator:
     """What carries out the operator's actions. `dead_letters` are only read by one of them."""
 

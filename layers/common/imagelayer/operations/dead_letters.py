@@ -6,10 +6,10 @@ the sweep after its deadline, and its credits go back either way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.generations.store import GenerationStore
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id
 from imagelayer.platform.queue import Queue, QueueMessage
 from imagelayer.platform.times import rfc3339
@@ -17,7 +17,7 @@ from imagelayer.platform.times import rfc3339
 SHOWN = 100
 
 
-@dataclass(frozen=True)
+@frozen
 class DeadLetters:
     """The use case of listing them."""
 

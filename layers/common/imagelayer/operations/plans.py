@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagelayer.access.key_store import KeyStore
@@ -26,6 +25,7 @@ from imagelayer.credits.wallet import allowance_of
 from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.limits.rate_limits import POLICIES, Policy
 from imagelayer.platform.errors import Problem, invalid, not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.table import TransactionRefused
 from imagelayer.platform.times import parse_rfc3339, utc_month
@@ -50,7 +50,7 @@ OVERRIDABLE = (
 ) | {"organization-generations"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Plans:
     """The use cases of an operator."""
 

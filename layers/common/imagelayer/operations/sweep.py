@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.sweeping import Sweep
 
 
-@dataclass(frozen=True)
+@frozen
 class Cleanup:
     """The use case of one scheduled event."""
 

@@ -8,7 +8,8 @@ it must never hold a stack trace, a table name, an ARN, a library's message or a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from imagelayer.platform.frozen import frozen
 
 # code -> (HTTP status, title). Codes are public contract: add, never rename.
 CATALOGUE: Mapping[str, tuple[int, str]] = {
@@ -88,7 +89,7 @@ DO_NOT_RETRY = frozenset(
 RETRY_AFTER_UNAVAILABLE_SECONDS = 2
 
 
-@dataclass(frozen=True)
+@frozen
 class FieldError:
     """One broken rule: `location` is a dotted path such as `body.palette.0`."""
 

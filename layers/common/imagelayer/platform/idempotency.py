@@ -23,10 +23,11 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from copy import replace
 from typing import Any, Literal, Protocol
 
 from imagelayer.platform.errors import Problem
+from imagelayer.platform.frozen import field, frozen
 from imagelayer.platform.principals import Principal
 from imagelayer.platform.table import (
     Action,
@@ -55,7 +56,7 @@ class Serializable(Protocol):
     def model_dump_json(self) -> str: ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Created:
     """The answer of a creating request, and whether an earlier request created the thing."""
 
@@ -151,7 +152,7 @@ def _hash(*parts: str) -> str:
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()
 
 
-@dataclass(frozen=True)
+@frozen
 class IdempotencyRecord:
     """What makes a request the first of its kind.
 

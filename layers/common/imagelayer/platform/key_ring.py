@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, Self
 
+from imagelayer.platform.frozen import field, frozen
 from imagelayer.platform.secrets import SecretStore
 
 
-@dataclass(frozen=True)
+@frozen
 class KeyRing:
     """Keys by id. A subclass sets `label`, which keeps its ids apart from those of other rings."""
 
@@ -41,7 +41,7 @@ class KeyRingSource[Ring: KeyRing](Protocol):
         """The ring; read again when the key named `needed` is not on the one at hand."""
 
 
-@dataclass(frozen=True)
+@frozen
 class StoredKeyRing[Ring: KeyRing]:
     """A `KeyRingSource` that reads a secret."""
 

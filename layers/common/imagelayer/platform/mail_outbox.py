@@ -9,15 +9,15 @@ refuses no one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.principals import Origin
 from imagelayer.platform.queue import Queue
 from imagelayer.platform.table import StoreUnavailable
 
 
-@dataclass(frozen=True)
+@frozen
 class Outbox:
     """The request side of mail."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from imagelayer.platform.frozen import frozen
 
 type Mode = Literal["live", "test"]
 type Role = Literal["owner", "admin", "developer", "viewer"]
 
 
-@dataclass(frozen=True)
+@frozen
 class Origin:
     """Where a request came from: the address that counts, the id that names it in the logs, and
     the client in words (`http.user_agent`), which is for people and never decides alone."""
@@ -20,7 +21,7 @@ class Origin:
     client: str = ""
 
 
-@dataclass(frozen=True)
+@frozen
 class Principal:
     """An authenticated caller. Everything it touches is inside `org_id`."""
 
@@ -49,7 +50,7 @@ class Principal:
         return self.end_user is None or record.get("end_user_id") == self.end_user.id
 
 
-@dataclass(frozen=True)
+@frozen
 class EndUser:
     """The customer's own user behind a session token, and the session's terms."""
 

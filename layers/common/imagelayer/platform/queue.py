@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from imagelayer.platform.aws_calls import call
+from imagelayer.platform.frozen import frozen
 
 MAX_DELAY_SECONDS = 900  # SendMessage, SQS API reference
 
 
-@dataclass(frozen=True)
+@frozen
 class QueueMessage:
     """A message that lies in a queue; `body` is None when it is not JSON."""
 

@@ -7,7 +7,8 @@ stage.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from imagelayer.platform.frozen import field, frozen
 
 TURNSTILE_URL = "https://challenges.cloudflare.com/turnstile/v0/siteverify"
 SECRET_SCANNING_URL = "https://api.github.com/meta/public_keys/secret_scanning"  # noqa: S105
@@ -21,7 +22,7 @@ class Misconfigured(Exception):
     """The environment does not describe a system that may run."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Settings:
     """What the template sets for a function. Names of tables and buckets are looked up lazily,
     because each function is given only its own."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -17,11 +16,12 @@ from imagelayer.platform.aws_calls import (
     call_dynamodb,
     pause_after_conflict,
 )
+from imagelayer.platform.frozen import field, frozen
 
 Outcome = tuple[bool, Item | None]  # whether an action's condition failed, and the current item
 
 
-@dataclass(frozen=True)
+@frozen
 class Action:
     """One member of a transaction; make them with `Table.put_action` and its siblings."""
 

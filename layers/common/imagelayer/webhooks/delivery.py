@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Protocol
 
 from imagelayer.audit.security_log import SecurityLog
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.queue import MAX_DELAY_SECONDS, Queue
 from imagelayer.platform.table import StoreUnavailable
 from imagelayer.platform.times import rfc3339
-from imagelayer.webhooks.outbox import TEST_EVENT, DeliveryTask, WebhookOutbox
+from imagelayer.webhooks.messages import DeliveryTask
+from imagelayer.webhooks.outbox import TEST_EVENT, WebhookOutbox
 from imagelayer.webhooks.sender import Receipt, Undeliverable
 from imagelayer.webhooks.signing import RootKeySource, sign
 from imagelayer.webhooks.store import MAX_WEBHOOKS, WebhookStore
@@ -48,7 +49,7 @@ class Sender(Protocol):
         """The receiver's answer. Raises Undeliverable."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """The result of an attempt: the status of a response, or the kind of failure, or both."""
 
@@ -63,7 +64,7 @@ class Outcome:
         return self.error is None
 
 
-@dataclass(frozen=True)
+@frozen
 class WebhookWorker:
     """The use case of one queue message."""
 

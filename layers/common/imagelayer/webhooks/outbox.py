@@ -16,9 +16,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.queue import Queue
 from imagelayer.platform.table import Action, StoreUnavailable
@@ -32,24 +32,7 @@ TEST_EVENT = "webhook.test"
 MAX_BODY_BYTES = 20_000  # Standard Webhooks 1.0, "Payload size"
 
 
-@dataclass(frozen=True)
-class DeliveryTask:
-    """A queue message: a message to open or, with a `webhook_id`, a delivery to attempt."""
-
-    org_id: str
-    message_id: str
-    webhook_id: str = ""
-    not_before: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """As it is sent to the queue."""
-        body: dict[str, Any] = {"org_id": self.org_id, "message_id": self.message_id}
-        if self.webhook_id:
-            body |= {"webhook_id": self.webhook_id, "not_before": self.not_before}
-        return body
-
-
-@dataclass(frozen=True)
+@frozen
 class WebhookOutbox:
     """Records events for an organization's webhooks and queues their delivery."""
 
@@ -89,6 +72,8 @@ class WebhookOutbox:
 
     def send(self, message: Message) -> None:
         """Queue the message's delivery; when the queue does not answer, the sweep does it."""
+        from imagelayer.webhooks.messages import DeliveryTask
+
         try:
             task = DeliveryTask(message["org_id"], message["id"])
             self.queue.send(task.to_dict(), group=task.org_id)
@@ -96,7 +81,7 @@ class WebhookOutbox:
             self.lost(f"a webhook waits for the sweep: {fault.reason}")
 
 
-@dataclass(frozen=True)
+@frozen
 class Announcement:
     """A message to write with what it reports and to send afterwards; None without webhooks."""
 

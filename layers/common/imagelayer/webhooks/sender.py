@@ -14,10 +14,10 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from imagelayer.platform.frozen import frozen
 from imagelayer.webhooks.targets import Target, TargetRefused, may_reach, parse
 
 # Standard Webhooks 1.0, "Timeouts": 15 to 30 seconds; from the first look-up to the status line.
@@ -50,7 +50,7 @@ class Undeliverable(Exception):
         self.kind = kind
 
 
-@dataclass(frozen=True)
+@frozen
 class Receipt:
     """A receiver's response."""
 
@@ -69,7 +69,7 @@ def _default_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-@dataclass(frozen=True)
+@frozen
 class WebhookHttp:
     """A client for public addresses only; with `loopback`, also for this machine."""
 

@@ -7,7 +7,6 @@ is drawn from (`webhooks.signing`). Logs name a webhook by its id only: its URL 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.audit.security_log import SecurityLog
@@ -15,6 +14,7 @@ from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform import pages
 from imagelayer.platform.errors import Problem, invalid, not_found
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import Created, IdempotencyRecord, Ids
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.principals import Origin, Principal
@@ -22,7 +22,8 @@ from imagelayer.platform.queue import Queue
 from imagelayer.platform.table import StoreUnavailable, TransactionRefused
 from imagelayer.platform.times import rfc3339
 from imagelayer.webhooks.events import WEBHOOK_EVENTS
-from imagelayer.webhooks.outbox import TEST_EVENT, DeliveryTask, new_message
+from imagelayer.webhooks.messages import DeliveryTask
+from imagelayer.webhooks.outbox import TEST_EVENT, new_message
 from imagelayer.webhooks.signing import RootKeySource
 from imagelayer.webhooks.store import MAX_WEBHOOKS, TooManyWebhooks, WebhookStore
 from imagelayer.webhooks.targets import TargetRefused, parse
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 MAX_SECRETS = 4
 
 
-@dataclass(frozen=True)
+@frozen
 class Webhooks:
     """The use cases of webhooks."""
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imagelayer.platform.frozen import frozen
 from imagelayer.platform.queue import Queue
 from imagelayer.platform.sweeping import sweep_due
-from imagelayer.webhooks.outbox import DeliveryTask
+from imagelayer.webhooks.messages import DeliveryTask
 from imagelayer.webhooks.store import OVERDUE_SECONDS, WebhookStore
 
 if TYPE_CHECKING:
     from imagelayer.webhooks.records import Delivery, Message
 
 
-@dataclass(frozen=True)
+@frozen
 class WebhookSweep:
     """The use case of one scheduled event."""
 

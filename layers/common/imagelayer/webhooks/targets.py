@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
+
+from imagelayer.platform.frozen import frozen
 
 MAX_URL = 2048
 # Ports below 1024 belong to services other than webhook receivers.
@@ -42,7 +43,7 @@ class TargetRefused(Exception):
     """The URL is not one that webhooks may go to; the text says which rule it breaks."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Target:
     """A URL in the parts that a request needs. `host` is ASCII and has no brackets."""
 
