@@ -22,14 +22,8 @@ from dev.secret_scanning import SecretScanner
 from dev.turnstile import Siteverify
 from dev.wire import Fault, Wire
 
-_API_PATHS: Final = ("/v1/", "/.well-known/")
-_API_EXACT: Final = {
-    "/accept-invitation",
-    "/openapi.json",
-    "/reset-password",
-    "/security",
-    "/verify-email",
-}
+# Everything else is the API's, as with a CDN whose default behavior is the API.
+_OWN_ROOT: Final = "/_local"
 _MAIL_PATIENCE_SECONDS: Final = 5.0
 _GATEWAY_BODY_LIMIT: Final = 10 * 1024 * 1024
 _EDGE_HEADERS: Final = (
@@ -80,7 +74,8 @@ class Front:
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         path = request.path
-        answer = self._local.get((request.method, path))
+        method = "GET" if request.method == "HEAD" else request.method
+        answer = self._local.get((method, path))
         if answer and path == "/_local/turnstile/siteverify":
             return await answer(request)
         if path.startswith(ROOTS):
@@ -89,9 +84,11 @@ class Front:
             return web.json_response(
                 {"status": "starting"}, status=503, headers={"Retry-After": "5"}
             )
-        if path.startswith(_API_PATHS) or path in _API_EXACT:
-            return await self._forward(request, self._deployment)
-        return await answer(request) if answer else web.Response(status=404, text="Not found\n")
+        if answer:
+            return await answer(request)
+        if path == _OWN_ROOT or path.startswith(f"{_OWN_ROOT}/"):
+            return web.json_response({"error": "no such path of the local cloud"}, status=404)
+        return await self._forward(request, self._deployment)
 
     async def _forward(
         self, request: web.BaseRequest, deployment: Deployment

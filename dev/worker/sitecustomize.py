@@ -8,7 +8,8 @@ ministack runs each function in a worker process of its own interpreter. In a wo
 * writes a line to stderr after each invocation: ministack waits 50 ms for one before it answers.
 
 In ministack itself it watches for the death of the process that started it, makes workers share
-their layers, and adds DynamoDB's condition keys to what policies are evaluated on.
+their layers, adds DynamoDB's condition keys to what policies are evaluated on, and routes OPTIONS
+requests as API Gateway does without a CORS configuration.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ if "_LAMBDA_FUNCTION_ARN" in os.environ:
     _wrap_first_import()
 elif parent := os.environ.get("IMAGELAYER_PARENT"):
     # Only this folder is on a worker's path.
+    from preflights import route_preflights  # type: ignore[import-not-found, unused-ignore]
     from shared_layers import share_layers  # type: ignore[import-not-found, unused-ignore]
     from table_conditions import (  # type: ignore[import-not-found, unused-ignore]
         enforce_table_conditions,
@@ -114,3 +116,4 @@ elif parent := os.environ.get("IMAGELAYER_PARENT"):
     _stop_with(int(parent))
     share_layers()
     enforce_table_conditions()
+    route_preflights()

@@ -14,6 +14,7 @@ from dev import openapi
 from dev.settings import ROOT
 from imagelayer.access.permissions import ENROLMENT_SCOPES, ROLE_SCOPES
 from imagelayer.access.scopes import Scope
+from imagelayer.discovery import unrouted
 from imagelayer.http import App
 from imagelayer.platform.errors import CATALOGUE
 from imagelayer.platform.settings import Settings
@@ -42,7 +43,8 @@ def template_routes() -> dict[str, str]:
             continue
         for event in resource["Properties"].get("Events", {}).values():
             if event["Type"] == "HttpApi":
-                route = f"{event['Properties']['Method']} {event['Properties']['Path']}"
+                given = event["Properties"]
+                route = f"{given['Method']} {given['Path']}" if "Path" in given else "$default"
                 assert route not in found, f"two functions answer {route}"
                 found[route] = name
     return found
@@ -65,7 +67,34 @@ def test_the_served_description_is_the_one_that_the_endpoints_make() -> None:
 
 def test_description_template_and_endpoints_have_the_same_routes() -> None:
     assert set(operations()) == set(ROUTES)
-    assert set(template_routes()) == set(ROUTES)
+    heads = {route.replace("GET ", "HEAD ", 1) for route in ROUTES if route.startswith("GET ")}
+    assert set(template_routes()) == {*ROUTES, *heads, "$default"}
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.startswith("GET ")])
+def test_head_is_served_by_the_function_that_serves_get(route: str) -> None:
+    assert template_routes()[route.replace("GET ", "HEAD ", 1)] == template_routes()[route]
+
+
+def test_what_answers_the_rest_knows_the_methods_of_every_path_and_no_other() -> None:
+    assert template_routes()["$default"] == "FallbackFunction"
+    served: dict[str, set[str]] = {}
+    for method, _, path in (route.partition(" ") for route in template_routes()):
+        served.setdefault(path, set()).add(method)
+    for path, methods in served.items():
+        if path:  # of $default it is none
+            assert unrouted.methods_of(path) == sorted(methods | others(path) | {"OPTIONS"}), path
+    assert set(unrouted._paths()) == set(contract.description()["paths"])
+
+
+def others(path: str) -> set[str]:
+    """The methods that a variable's route serves where a literal path has none: the gateway
+    chooses per method."""
+    return {
+        method
+        for method, _, template in (route.partition(" ") for route in template_routes())
+        if "{" in template and re.fullmatch(re.sub(r"{\w+}", "[^/{}]+", template), path)
+    }
 
 
 @EVERY_ENDPOINT

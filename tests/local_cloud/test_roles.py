@@ -106,6 +106,7 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "AccountsTable": READS_PEOPLE | at("SUPPRESSED#", actions=[W]),
         "EventsTable": {W},
     },
+    "FallbackFunction": {"CountersTable": {U}},
     "ModelProbeFunction": {},
     "SigningRotationFunction": {"SigningKeysTable": at("JWKS", actions=[W, U, Q])},
     "PepperRotationFunction": {},

@@ -25,11 +25,20 @@ def _patterns() -> list[tuple[int, str, str, re.Pattern[str]]]:
 
 
 def route_of(method: str, path: str) -> tuple[str, dict[str, str]]:
-    """The route that API Gateway would choose: literal segments before variables."""
+    """The route that API Gateway would choose: literal segments before variables. Each GET has a
+    HEAD beside it."""
+    served = "GET" if method == "HEAD" else method
     for _, key, allowed, pattern in _patterns():
-        if allowed == method and (match := pattern.fullmatch(path)):
-            return key, match.groupdict()
+        if allowed == served and (match := pattern.fullmatch(path)):
+            return f"{method} {key.partition(' ')[2]}", match.groupdict()
     return "$default", {}
+
+
+def function_of(route: str) -> str:
+    """The function that a route belongs to."""
+    if route == "$default":
+        return "fallback"
+    return ROUTES[route.replace("HEAD ", "GET ", 1)].function
 
 
 def http_event(

@@ -25,7 +25,7 @@ from imagelayer.platform.wiring import Part, Platform
 from imagelayer.routes import ROUTES
 from tests.support import aws, contract
 from tests.support.api import Account, Answer
-from tests.support.events import http_event, route_of
+from tests.support.events import function_of, http_event, route_of
 
 BACKGROUND_FUNCTIONS = (
     "administration",
@@ -40,7 +40,7 @@ BACKGROUND_FUNCTIONS = (
     "webhook_delivery",
 )
 
-HTTP_FUNCTIONS = sorted({route.function for route in ROUTES.values()})
+HTTP_FUNCTIONS = sorted({"fallback", *(route.function for route in ROUTES.values())})
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,7 @@ class Functions:
         self._requests += 1
         parts.setdefault("request_id", f"req-{self._requests}")
         route, _ = route_of(method, path)
-        function = ROUTES[route].function
-        return self.answer(function, http_event(method, path, **parts))
+        return self.answer(function_of(route), http_event(method, path, **parts))
 
     def answer(self, function: str, event: dict[str, Any]) -> Answer:
         """Send an event to a function; the response must be as the API's description says."""

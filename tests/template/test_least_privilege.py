@@ -345,6 +345,7 @@ def test_kept_events_are_added_by_many_read_by_one_and_changed_by_no_one(functio
     assert (allowed >= reads) == (function == "OrganizationFunction")
     silent = {
         "DiscoveryFunction",
+        "FallbackFunction",
         "ModelProbeFunction",
         "PepperRotationFunction",
         "SigningRotationFunction",

@@ -383,3 +383,13 @@ def test_the_installer_of_everything_is_installed_by_hash() -> None:
     pinned = (ROOT / "requirements" / "uv.txt").read_text("utf-8")
     assert re.search(r"^uv==[0-9.]+ \\$", pinned, re.MULTILINE)
     assert pinned.count("--hash=sha256:") > 10
+
+
+def test_what_no_route_serves_is_throttled_far_below_the_routes() -> None:
+    api = RESOURCES["Api"]["Properties"]
+    (settings,) = api["RouteSettings"].values()
+    assert set(api["RouteSettings"]) == {"$default"}
+    for name, most in api["DefaultRouteSettings"].items():
+        assert 10 * settings[name] <= most
+    events = RESOURCES["FallbackFunction"]["Properties"]["Events"].values()
+    assert [event["Properties"] for event in events] == [{"ApiId": {"Ref": "Api"}}]

@@ -133,6 +133,9 @@ EXPECTED: dict[str, Any] = {
     "discovery_security_page": 200,
     "discovery_fonts": 200,
     "discovery_presets": 200,
+    "fallback_unknown_path": 404,
+    "fallback_wrong_method": 405,
+    "fallback_options": 204,
     "brand_intake_uploaded": "ready",
     "brand_intake_not_announced": "pending",
     "generation_worker_queued": ([], "succeeded"),
@@ -284,4 +287,4 @@ def test_every_route_has_a_sample_that_it_serves() -> None:
         "POST /v1/auth/totp/recovery-codes",
         "POST /v1/auth/totp/disable",
     }
-    assert served == set(ROUTES) - coded
+    assert served == {*ROUTES, "$default"} - coded

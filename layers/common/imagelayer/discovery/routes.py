@@ -92,3 +92,18 @@ ROUTES = route_table(
         content_type="text/html",
     ),
 )
+
+# The gateway's own route for what none of the routes above takes. It is not an operation of the
+# API, so it is in no table of them.
+UNROUTED = route_table(
+    Route(
+        "$default",
+        tag="Discovery",
+        function="fallback",
+        operation="answerUnrouted",
+        summary="Answer what no route serves",
+        auth="none",
+        limit="unrouted",
+        status=204,
+    ),
+)

@@ -67,7 +67,9 @@ class Call[W: Part]:
     wiring: W
     origin: Origin
     now: float
-    path: Mapping[str, str]
+    method: str
+    url_path: str
+    path: Mapping[str, str]  # the values of the route's variables
     query: Mapping[str, str]
     headers: Mapping[str, str]
     refresh_token: str  # of a route that reads the cookie; empty where none was sent
@@ -240,6 +242,8 @@ class App[W: Part]:
             wiring=platform.part(self._wiring),
             origin=origin,
             now=now,
+            method=event["requestContext"]["http"]["method"],
+            url_path=event["rawPath"],
             path=path,
             query=event.get("queryStringParameters") or {},
             headers=headers,

@@ -186,6 +186,8 @@ SITE_FACTOR = 16
 # that count the whole organization or the end user, however many credentials they have.
 POLICIES = _policies(
     Policy("public-read", quota=240, window=60, burst=120),
+    # What no route serves has a limit of its own: it is not to use up anyone's public-read.
+    Policy("unrouted", quota=120, window=60, burst=60),
     Policy("register", quota=20, window=600, burst=10, site_factor=SITE_FACTOR),
     Policy("verify-email", quota=30, window=600, burst=15, site_factor=SITE_FACTOR),
     Policy("resend-verification", quota=6, window=3600, burst=3, site_factor=SITE_FACTOR),
