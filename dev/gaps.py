@@ -110,7 +110,7 @@ def _routes(stack: Stack, body: template.Document) -> list[tuple[str, str]]:
             if method not in _METHODS | {_ANY}:
                 continue
             verb = "ANY" if method == _ANY else method.upper()
-            key = "$default" if path == "/$default" else f"{verb} {path}"
+            key = "$default" if path.lstrip("/") == "$default" else f"{verb} {path}"
             uri = operation["x-amazon-apigateway-integration"]["uri"]
             found.append((key, _function_arn(stack, uri)))
     return found

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from imagelayer.access import key_secrets
 
 MAX_CREDENTIAL_LENGTH = 2048
-HOW = "Send an API key or access token as Authorization: Bearer, a blank, and the credential."
+HOW = "Send the header Authorization: Bearer <API key or access token>."
 # Where other APIs take a key.
 _OTHER_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 # Named in an answer; any other word could be a part of a secret.
