@@ -20,7 +20,7 @@ from dev.settings import ROOT
 
 PACKAGE = ROOT / "layers" / "common" / "imagelayer"
 # Of mutants other than conditions a sample is run, always the same one.
-SAMPLE = 2
+SAMPLE = 20
 
 _HOLDS = "attribute_exists(#pk) OR attribute_not_exists(#pk)"
 _NEVER = "attribute_exists(#pk) AND attribute_not_exists(#pk)"

@@ -17,6 +17,7 @@ with the reason; an entry that names no mutant, or one that a test kills, fails 
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import importlib
 import inspect
@@ -90,7 +91,7 @@ def main() -> None:
     parser.add_argument("--among", default="", help="test files or folders, comma-separated")
     parser.add_argument("--conditions", action="store_true", help="conditions only")
     parser.add_argument("--again", action="store_true", help="run what an earlier run killed again")
-    parser.add_argument("--tests", type=int, default=60, help="most tests of a mutant")
+    parser.add_argument("--tests", type=int, default=30, help="most of each kind")
     asked = parser.parse_args()
     os.environ["CI"] = "1"  # hypothesis tries the same examples each time
     os.chdir(ROOT)
@@ -111,7 +112,8 @@ def main() -> None:
         counted[each.module] += 1
     # Conditions first, then of each module the same number: a run that is stopped says something.
     to_run.sort(key=lambda each: (not each.is_condition, order[each.name]))
-    plan = {each.name: relevant(each, reach, results, asked.tests) for each in to_run}
+    tests = Tests(reach, results, asked.tests)
+    plan = {each.name: tests.of(each) for each in to_run}
     run(to_run, plan, results)
     faults = write_page(
         chosen, results, listed, asked.tests, everything=not asked.only and not asked.conditions
@@ -317,49 +319,74 @@ class _Recorder:
         self._passed = self._passed and report.outcome == "passed"
 
 
-def relevant(mutant: Mutant, reach: Reach, results: dict[str, Result], most: int) -> list[str]:
-    """The tests that reach a mutant: by turns those that reach lines which few of them reach, and
-    those that reach little else."""
-    where = f"{mutant.module} {mutant.where}"
-    start = _first_line(mutant)
-    wanted = sum(1 << line - start for line in range(mutant.lines[0], mutant.lines[1] + 1))
-    tests = [test for test, reached in reach.items() if reached.get(where, 0) & wanted]
-    tests = tests or [test for test, reached in reach.items() if where in reached]
-    count: Counter[tuple[str, int]] = Counter()
-    for test in tests:
-        for function, bits in reach[test].items():
-            count[function, bits] += 1
-    module = f"{mutant.module} "
+class Tests:
+    """Which tests a mutant runs, and in what order."""
 
-    def rarity(test: str) -> float:
-        return sum(
-            (5 if function.startswith(module) else 1) / count[function, bits]
-            for function, bits in reach[test].items()
+    def __init__(self, reach: Reach, results: dict[str, Result], most: int) -> None:
+        self._reach = reach
+        self._results = results
+        self._most = most
+        self._ranked: dict[tuple[str, int], list[str]] = {}  # by function and lines
+        count: Counter[tuple[str, int]] = Counter()
+        for reached in reach.values():
+            count.update(reached.items())
+        self._rarity = {
+            test: sum(1 / count[each] for each in reached.items())
+            for test, reached in reach.items()
+        }
+
+    def of(self, mutant: Mutant) -> list[str]:
+        """The tests that reach a mutant, first the one that killed it before."""
+        where = f"{mutant.module} {mutant.where}"
+        start = _first_line(mutant.module, mutant.where)
+        wanted = sum(1 << line - start for line in range(mutant.lines[0], mutant.lines[1] + 1))
+        if (where, wanted) not in self._ranked:
+            self._ranked[where, wanted] = self._rank(mutant.module, where, wanted)
+        ranked = self._ranked[where, wanted]
+        killer = self._results.get(mutant.name, Result("")).by
+        if killer in ranked:
+            ranked = [killer, *(test for test in ranked if test != killer)]
+        return ranked
+
+    def _rank(self, module: str, where: str, wanted: int) -> list[str]:
+        """By turns those that reach lines which few of them reach, and those that reach little
+        else. Unit tests come first: dozens of them take as long as one that goes through moto."""
+        reach = self._reach
+        tests = [test for test, reached in reach.items() if reached.get(where, 0) & wanted]
+        tests = tests or [test for test, reached in reach.items() if where in reached]
+        count: Counter[tuple[str, int]] = Counter()
+        own = {
+            test: [each for each in reach[test].items() if each[0].startswith(f"{module} ")]
+            for test in tests
+        }
+        for reached in own.values():
+            count.update(reached)
+
+        def rarity(test: str) -> float:
+            return self._rarity[test] + 5 * sum(1 / count[each] for each in own[test])
+
+        rarest = sorted(tests, key=rarity, reverse=True)
+        shortest = sorted(tests, key=lambda test: len(reach[test]))
+        ranked = list(
+            dict.fromkeys(test for pair in zip(shortest, rarest, strict=True) for test in pair)
         )
-
-    rarest = sorted(tests, key=rarity, reverse=True)
-    shortest = sorted(tests, key=lambda test: len(reach[test]))
-    ranked = list(
-        dict.fromkeys(test for pair in zip(shortest, rarest, strict=True) for test in pair)
-    )
-    cases: Counter[str] = Counter()
-    first: list[str] = []
-    later: list[str] = []
-    for test in ranked:
-        name = test.partition("[")[0]
-        cases[name] += 1
-        (first if cases[name] <= CASES_FIRST else later).append(test)
-    ranked = first + later
-    killer = results.get(mutant.name, Result("")).by
-    if killer in ranked:
-        ranked.remove(killer)
-        ranked.insert(0, killer)
-    return ranked[:most]
+        cases: Counter[str] = Counter()
+        first: list[str] = []
+        later: list[str] = []
+        for test in ranked:
+            name = test.partition("[")[0]
+            cases[name] += 1
+            (first if cases[name] <= CASES_FIRST else later).append(test)
+        ranked = first + later
+        units = [test for test in ranked if test.startswith("tests/unit")]
+        others = [test for test in ranked if not test.startswith("tests/unit")]
+        return units[: self._most] + others[: self._most]
 
 
-def _first_line(mutant: Mutant) -> int:
-    compiled = _codes(compile((PACKAGE / f"{mutant.module}.py").read_text(), "", "exec"))
-    return next(code.co_firstlineno for code in compiled if code.co_qualname == mutant.where)
+@functools.cache
+def _first_line(module: str, where: str) -> int:
+    compiled = _codes(compile((PACKAGE / f"{module}.py").read_text(), "", "exec"))
+    return next(code.co_firstlineno for code in compiled if code.co_qualname == where)
 
 
 # ─── The run ───────────────────────────────────────────────────────────────────────────────────
@@ -496,8 +523,8 @@ them. A fault that no test notices is a decision that could be lost without a fa
   another condition of the same transaction, or a fresh random id, does as well (*redundant*).
   `dev/mutants.toml` has the reasons. The score is the share of the others that a test kills.
 
-Each mutant runs at most {tests} tests. Only tests that run in one process take part: what a true
-race shows on the local cloud is not counted here.
+Each mutant runs at most {tests} unit tests and as many integration tests. Only tests that run in
+one process take part: what a true race shows on the local cloud is not counted here.
 
 """
 TITLES = "| module | conditions | killed | listed | score | other code | killed | listed | score |"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from imagelayer.identity.email_policy import (
@@ -216,3 +218,13 @@ def test_a_refusal_names_no_domain() -> None:
     with pytest.raises(Problem) as refused:
         refuse_disposable("dev@mailinator.com", NO_LISTS)
     assert "mailinator" not in refused.value.detail
+
+
+@pytest.mark.parametrize("address", ["Dev@Localhost.", "two words@Example.com", "Dev@"])
+def test_an_ascii_address_is_looked_up_without_loading_the_validator(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A login must not pay for what only sign-ups need."""
+    monkeypatch.setitem(sys.modules, "email_validator", None)
+    local, _, domain = address.partition("@")
+    assert lookup_address(address) == f"{local.lower()}@{domain.lower().removesuffix('.')}"
