@@ -80,7 +80,7 @@ class Door:
             security=self.world.log,
             peppers=lambda _="": self.peppers,
             bcrypt_cost=COST,
-            logout=lambda _origin, token: self.ended.append(token),
+            end_replaced=lambda _origin, token: self.ended.append(token),
         )
         now = more.pop("now", NOW)
         return login.login(ORIGIN, now, email=email, password=password, **more)

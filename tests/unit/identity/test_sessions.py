@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from copy import replace
 from typing import Any, cast
 
 import pytest
@@ -84,11 +84,12 @@ class Login:
     def refresh(self, text: str, now: float, origin: Origin = ORIGIN) -> SessionTokens:
         return self.sessions.refresh(origin, now, text)
 
-    def refused(self, text: str, now: float, origin: Origin = ORIGIN) -> None:
-        """Answered with 401, whatever the reason."""
+    def refused(self, text: str, now: float, origin: Origin = ORIGIN) -> Problem:
+        """The refusal, which is 401 whatever the reason."""
         with pytest.raises(Problem) as refused:
             self.refresh(text, now, origin)
         assert refused.value.code == "unauthenticated"
+        return refused.value
 
     @property
     def is_open(self) -> bool:
@@ -109,11 +110,28 @@ def test_each_trade_prolongs_the_session_up_to_its_absolute_end(login: Login) ->
     assert login.world.told("auth.refresh") == [("success", "")] * 2
 
 
-@pytest.mark.parametrize("text", ["", "x", "a.b.c"])
-def test_what_is_not_a_refresh_token_is_refused(login: Login, text: str) -> None:
-    login.refused(text, NOW)
-    login.sessions.logout(ORIGIN, text)
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", "missing"), ("x", "unreadable token"), ("a.b.c", "unreadable token")],
+)
+def test_what_is_not_a_refresh_token_is_refused(login: Login, text: str, reason: str) -> None:
+    assert login.refused(text, NOW).reason == reason
+    login.sessions.end_replaced(ORIGIN, text)
     assert login.is_open
+
+
+@pytest.mark.parametrize("text", ["x", "a.b.c"])
+def test_a_logout_with_what_is_not_a_refresh_token_is_refused(login: Login, text: str) -> None:
+    with pytest.raises(Problem) as refused:
+        login.sessions.logout(ORIGIN, text)
+    assert (refused.value.code, refused.value.reason) == ("unauthenticated", "unreadable token")
+    assert login.is_open
+
+
+def test_a_logout_without_a_token_has_nothing_to_end(login: Login) -> None:
+    login.sessions.logout(ORIGIN, "")
+    assert login.is_open
+    assert login.world.events == []
 
 
 def test_a_token_of_a_session_that_is_gone_is_refused_and_recorded(login: Login) -> None:
@@ -179,7 +197,10 @@ def test_a_token_that_names_the_session_without_its_family_ends_nothing(login: L
     """Session ids are in access tokens and prove nothing."""
     forged = replace(login.token, family="z" * 22, secret="y" * 43).text
     login.refused(forged, NOW)
-    login.sessions.logout(ORIGIN, forged)
+    login.sessions.end_replaced(ORIGIN, forged)
+    with pytest.raises(Problem) as refused:
+        login.sessions.logout(ORIGIN, forged)
+    assert (refused.value.code, refused.value.reason) == ("unauthenticated", "unknown token")
     assert login.is_open
     assert login.world.told("auth.refresh") == [("failure", "unknown token")]
     assert login.world.told("auth.logout") == []
@@ -220,7 +241,15 @@ def test_a_session_that_ends_during_the_trade_is_refused_as_ended(
     assert login.world.told("auth.refresh") == [("failure", "ended")]
 
 
-def test_a_spent_token_logs_out_too(login: Login) -> None:
+def test_a_login_ends_the_session_that_it_replaces(login: Login) -> None:
+    login.sessions.end_replaced(ORIGIN, login.token.text)
+    assert not login.is_open
+    assert login.world.told("auth.logout") == [("success", "")]
+
+
+def test_a_spent_token_logs_out_too_and_a_second_time_there_is_nothing_to_end(
+    login: Login,
+) -> None:
     login.refresh(login.token.text, NOW)
     login.sessions.logout(ORIGIN, login.token.text)
     assert not login.is_open
