@@ -22,7 +22,7 @@ from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.pages import cut
 from imagelayer.platform.principals import Mode, Origin, Principal
 from imagelayer.platform.table import TransactionRefused
-from imagelayer.platform.times import parse_rfc3339, rfc3339
+from imagelayer.platform.times import RFC3339_FORM, parse_rfc3339, rfc3339
 
 MAX_LIFETIME_SECONDS = 10 * 366 * 86_400
 
@@ -280,6 +280,10 @@ def _expiry(expires_at: str | None, now: float) -> int:
     if expires_at is None:
         return 0
     moment = parse_rfc3339(expires_at)
-    if moment is None or not now < moment <= now + MAX_LIFETIME_SECONDS:
-        raise invalid("body.expires_at", "must be an RFC 3339 time within the next ten years")
+    if moment is None:
+        raise invalid("body.expires_at", RFC3339_FORM)
+    if moment <= now:
+        raise invalid("body.expires_at", "must be in the future")
+    if moment > now + MAX_LIFETIME_SECONDS:
+        raise invalid("body.expires_at", "must be at most ten years from now")
     return int(moment)

@@ -141,7 +141,7 @@ class EndUserSessions:
         Raises Problem 404 or 422. The next call finishes one that died half way.
         """
         if [end_user_id is not None, key_id is not None, all_sessions].count(True) != 1:
-            raise invalid("body", "name exactly one of end_user_id, key_id and all")
+            raise invalid("body", "must have exactly one of end_user_id, key_id and all")
         org_id = principal.org_id
         if end_user_id is not None:
             revoked = self.store.end_sessions_of_end_user(org_id, end_user_id, int(now))

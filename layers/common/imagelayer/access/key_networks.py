@@ -10,6 +10,7 @@ from imagelayer.platform.errors import FieldError, Problem
 
 # IPv6 callers count per /64 (`http.client_address`), so longer prefixes cannot be distinguished.
 LONGEST_IPV6_PREFIX = 64
+FORM = "must be a network such as 203.0.113.0/24, with no bits set after its prefix"
 
 
 def allows(terms: Mapping[str, Any], ip: str) -> bool:
@@ -36,7 +37,7 @@ def canonical_networks(cidrs: Sequence[str]) -> list[str]:
         try:
             network = ipaddress.ip_network(text.strip())
         except ValueError:
-            errors.append(FieldError(f"body.allowed_cidrs.{number}", "is not a network in CIDR"))
+            errors.append(FieldError(f"body.allowed_cidrs.{number}", FORM))
             continue
         if network.version == 6 and network.prefixlen > LONGEST_IPV6_PREFIX:
             errors.append(

@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 # What matches a pattern, in words: an expression explains nothing to a reader of errors.
 FORMS: dict[str, str] = {}
@@ -43,13 +51,31 @@ def form(pattern: str, words: str, **rules: Any) -> Any:
     return Field(pattern=pattern, **rules)
 
 
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+class Whole:
+    """A whole number, whose bounds are in the message of whatever it breaks.
+
+    JSON has one kind of number: 2.0 is an integer (JSON Schema 2020-12, validation §6.1.1).
+    """
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        schema = handler(source)
+        bounds = {"least": schema.get("ge"), "most": schema.get("le")}
+
+        def check(value: Any, inner: ValidatorFunctionWrapHandler) -> Any:
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)
+            try:
+                return inner(value)
+            except ValidationError:
+                raise PydanticCustomError("whole_number", "not in bounds", bounds) from None
+
+        return core_schema.no_info_wrap_validator_function(check, schema)
 
 
-# JSON has one kind of number: 2.0 is an integer (JSON Schema 2020-12, validation §6.1.1).
-# Stands last in an annotation, so that the rules before it reach the API description.
-WHOLE = BeforeValidator(_whole)
+# Stands last in an annotation, so that it knows the bounds before it.
+WHOLE = Whole()
 
 Email = Annotated[str, Field(min_length=3, max_length=254, examples=["dev@example.com"])]
 

@@ -128,7 +128,14 @@ def _least(about: Mapping[str, Any]) -> str:
     return "must not be empty" if least == 1 else f"must have at least {least} characters"
 
 
-# By the names of pydantic's errors, from what it tells about them; never from the value.
+def _whole(least: int | None, most: int | None) -> str:
+    if most is None:
+        return "must be a whole number"
+    return f"must be a whole number from {least} to {most}"
+
+
+# By the names of pydantic's errors, and of those that our shapes add, from what they tell about
+# the rule; never from the value.
 _RULES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "is required",
     "union_tag_not_found": lambda _: "is required",
@@ -139,13 +146,11 @@ _RULES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "string_too_long": lambda about: f"must have at most {about['max_length']} characters",
     "too_short": lambda about: f"must have at least {_items(about['min_length'])}",
     "too_long": lambda about: f"must have at most {_items(about['max_length'])}",
-    "greater_than_equal": lambda about: f"must be at least {about['ge']}",
-    "less_than_equal": lambda about: f"must be at most {about['le']}",
+    "whole_number": lambda about: _whole(about["least"], about["most"]),
 }
 # By how the names of pydantic's errors begin.
 _TYPES = {
     "string": "must be a string",
-    "int": "must be an integer",
     "bool": "must be true or false",
     "float": "must be a number",
     "bytes": "must be a file",

@@ -51,8 +51,10 @@ class UsageReport:
         today = utc_day(now)
         start = _day(query, "start", today[:8] + "01")
         end = _day(query, "end", max(today, start.isoformat()))
-        if not 0 <= (end - start).days < MAX_DAYS:
-            raise invalid("query.end", f"must be start or up to {MAX_DAYS - 1} days after it")
+        if end < start:
+            raise invalid("query.end", "must not be before start")
+        if (end - start).days >= MAX_DAYS:
+            raise invalid("query.end", f"must be at most {MAX_DAYS - 1} days after start")
         groups = _groups(query.get("group_by", "day"))
         all_rows = self._rows(principal.org_id, start, end, by_end_user=False)
         rows = all_rows

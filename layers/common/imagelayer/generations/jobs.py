@@ -166,11 +166,13 @@ def _check(request: GenerationRequest, model: Model) -> None:
     if not request.prompt.strip():
         raise invalid("body.prompt", "must not be blank")
     if len(request.prompt) > model.max_prompt:
-        raise invalid("body.prompt", f"must be at most {model.max_prompt} characters")
+        raise invalid("body.prompt", f"must have at most {model.max_prompt} characters")
     if branded.brand_id is not None and not is_id("brd", branded.brand_id):
         raise not_found("brand")
     if request.source is not None and not model.edits:
-        raise invalid("body.model", "cannot start from a picture")
+        raise invalid(
+            "body.model", "cannot start from a picture; GET /v1/models says which do (edits)"
+        )
     if branded.text is None and branded.template is None:
         return
     if branded.text is not None and branded.template is not None:

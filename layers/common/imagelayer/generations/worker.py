@@ -332,8 +332,11 @@ def _composed(
             treatment=treatment,
             insets=SAFE_INSETS.get(job.get("preset") or "", NO_INSETS),
         )
-    except TextDoesNotFit:
-        raise GenerationRefused("text_does_not_fit") from None
+    except TextDoesNotFit as advice:
+        raise GenerationRefused(
+            "text_does_not_fit",
+            f"The text does not fit the image. {advice}, or request a larger image.",
+        ) from None
 
 
 def _generate(provider: ImageModel, request: ImageRequest) -> Made:

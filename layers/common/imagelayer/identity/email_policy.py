@@ -37,7 +37,14 @@ def canonical_address(address: str) -> str:
             test_environment=False,
         )
     except email_validator.EmailNotValidError:
-        raise invalid("body.email", "is not an email address") from None
+        if not local.isascii():
+            raise invalid(
+                "body.email",
+                "must have only ASCII characters before the at sign; others are not supported",
+            ) from None
+        raise invalid(
+            "body.email", "must be an email address: a name, an at sign and a domain"
+        ) from None
     return f"{checked.local_part.casefold()}@{checked.ascii_domain.lower()}"
 
 

@@ -91,7 +91,8 @@ class Registry:
         """A model that can be asked. Raises Problem 422."""
         model = self.get(model_id)
         if model is None:
-            raise invalid("body.model", "is not a known model")
+            known = ", ".join(each.id for each in self.offered(today))
+            raise invalid("body.model", f"must be one of {known}; GET /v1/models describes them")
         if model.is_shut_down(today):
             instead = f" Use {model.replacement}." if model.replacement else ""
             raise Problem(

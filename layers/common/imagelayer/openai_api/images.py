@@ -21,7 +21,7 @@ from imagelayer.generations.large_answers import LargeAnswers
 from imagelayer.generations.service import Generations
 from imagelayer.image_models.registry import DEFAULT, Model, Registry
 from imagelayer.openai_api.answers import Form, base64_length, fits, text_of
-from imagelayer.platform.errors import CATALOGUE, Problem, invalid, not_found
+from imagelayer.platform.errors import CATALOGUE, Problem, invalid
 from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import IdempotencyRecord
 from imagelayer.platform.picture_bounds import TooMuchWork, check_work
@@ -105,7 +105,7 @@ class OpenAiImages:
         for model in self.registry.offered(_day(now)):
             if model.id == model_id:
                 return _model(model)
-        raise not_found("model")
+        raise Problem("not_found", "There is no such model. GET /v1/models lists them.")
 
     def _request(self, body: ImagesRequest) -> GenerationRequest:
         """The request in our terms. Raises Problem 422."""

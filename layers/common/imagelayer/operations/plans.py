@@ -28,7 +28,7 @@ from imagelayer.platform.errors import Problem, invalid, not_found
 from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.table import TransactionRefused
-from imagelayer.platform.times import parse_rfc3339, utc_month
+from imagelayer.platform.times import RFC3339_FORM, parse_rfc3339, utc_month
 
 if TYPE_CHECKING:
     from imagelayer.credits.records import Balance
@@ -69,8 +69,10 @@ class Plans:
         """
         self._need(org_id)
         until = parse_rfc3339(expires_at)
-        if until is None or int(until) <= now:
-            raise invalid("expires_at", "must be an RFC 3339 time in the future")
+        if until is None:
+            raise invalid("expires_at", RFC3339_FORM)
+        if int(until) <= now:
+            raise invalid("expires_at", "must be in the future")
         if not 0 < amount <= MAX_CREDITS:
             raise invalid("amount", f"must be 1 to {MAX_CREDITS}")
         digest = hashlib.sha256(f"{org_id}\x00{idempotency_key}".encode()).digest()

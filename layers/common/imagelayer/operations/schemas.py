@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from imagelayer.api.schemas import WHOLE, Request
+from imagelayer.api.schemas import WHOLE, Request, form
 
-OrgId = Annotated[str, Field(pattern=r"^org_[0-9a-z]{26}$")]
+OrgId = Annotated[
+    str, form(r"^org_[0-9a-z]{26}$", "the id of an organization: org_ and 26 characters")
+]
 
 
 class ShowDeadLetters(Request):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+# RFC 3339 §5.6: any number of fraction digits, `t` and `z` in either case, hours to 23.
 _DATE_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"(\d{4}-\d\d-\d\d)T([01]\d|2[0-3])(:\d\d):(\d\d)(\.\d+)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII | re.IGNORECASE,
 )
+RFC3339_FORM = "must be a time with its zone, such as 2027-01-31T12:00:00Z (RFC 3339)"
 
 
 def rfc3339(seconds: float) -> str:
@@ -40,11 +43,24 @@ def end_of_utc_day(seconds: float) -> int:
 def parse_rfc3339(text: str) -> float | None:
     """Seconds since the epoch, or None when `text` is not RFC 3339 `date-time`.
 
+    Microseconds count, further digits are cut off. A leap second is the second after it, as clocks
+    that do not know it have it; it is possible only at the end of a minute of 23:59 UTC.
     `fromisoformat` reads more than RFC 3339 allows, such as week dates, so the form comes first.
     """
-    if not _DATE_TIME.fullmatch(text):
+    found = _DATE_TIME.fullmatch(text)
+    if found is None:
         return None
+    day, hour, minute, second, fraction, zone, _ = found.groups()
+    is_leap = second == "60"
+    if is_leap:
+        second, fraction = "59", None
+    digits = (fraction or "")[:7]
     try:
-        return datetime.fromisoformat(text.upper()).timestamp()
+        moment = datetime.fromisoformat(
+            f"{day}T{hour}{minute}:{second}{digits}{zone.upper()}"
+        ).timestamp()
     except (ValueError, OverflowError):
         return None
+    if not is_leap:
+        return moment
+    return moment + 1 if (int(moment) + 1) % 86_400 == 0 else None

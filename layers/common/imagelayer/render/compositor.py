@@ -7,7 +7,6 @@ or too busy, it is veiled with a tone of the palette, as little as it takes.
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -264,12 +263,16 @@ def _arranged(
     if free:
         return placed, choose_corner(canvas, mark, free)
     tried: list[tuple[int, Corner, list[Placed]]] = []
+    advice = ""
     for option in corners:
-        with suppress(TextDoesNotFit):
+        try:
             again = _beside(canvas, blocks, layout, mark, option)
-            tried.append((-again[0].size, option, again))
+        except TextDoesNotFit as refusal:
+            advice = str(refusal)
+            continue
+        tried.append((-again[0].size, option, again))
     if not tried:
-        raise TextDoesNotFit("the text does not fit the picture beside the logo")
+        raise TextDoesNotFit(advice)
     _, corner, placed = min(tried, key=lambda option: option[0])
     return placed, corner
 
@@ -284,7 +287,7 @@ def _beside(
         if _is_free(canvas, mark, corner, placed):
             return placed
         reserved = reserved.grown(max(2, round(max(block.size for block in placed) * 0.15)))
-    raise TextDoesNotFit("the text does not fit the picture beside the logo")
+    raise TextDoesNotFit("Shorten the text, which must fit beside the logo")
 
 
 def _is_free(canvas: Image.Image, mark: Prepared, corner: Corner, placed: Sequence[Placed]) -> bool:

@@ -19,7 +19,8 @@ type Insets = tuple[float, float, float, float]
 
 
 class TextDoesNotFit(ValueError):
-    """The text is too long for the picture at the smallest legible size."""
+    """The text is too long for the picture at the smallest legible size. The message, which is
+    public, says what to shorten and by how much."""
 
 
 class Box(NamedTuple):
@@ -384,10 +385,33 @@ def place(size: tuple[int, int], blocks: Sequence[Block], layout: Layout) -> lis
         return _on_fewer_lines(whole, blocks, layout, unit)
     broken = _largest(blocks, layout, unit, inside_words=True)
     if broken is None:
-        raise TextDoesNotFit("the text does not fit the picture at a legible size")
+        raise TextDoesNotFit(_advice(blocks, layout, unit))
     if whole is None or _first(whole) < _WORTH_BREAKING * _first(broken):
         return broken
     return _on_fewer_lines(whole, blocks, layout, unit)
+
+
+def _advice(blocks: Sequence[Block], layout: Layout, unit: float) -> str:
+    """Which one text to shorten, and to about how many characters, so that all fit at the smallest
+    size; the one that can keep the largest part of itself."""
+    best: tuple[float, str, int] | None = None
+    for block in blocks:
+        if not block.text or block.role == "mark":
+            continue
+        fits, too_many = 0, len(block.text)
+        while too_many - fits > 1:
+            middle = (fits + too_many) // 2
+            shorter = replace(block, text=block.text[:middle].rstrip() or block.text[:1])
+            changed = [shorter if each is block else each for each in blocks]
+            if _largest(changed, layout, unit, (0, 0), inside_words=True) is None:
+                too_many = middle
+            else:
+                fits = middle
+        if fits and (best is None or fits / len(block.text) > best[0]):
+            best = (fits / len(block.text), block.role, fits)
+    if best is None:
+        return "Shorten the text"
+    return f"Shorten {best[1]} to about {best[2]} characters"
 
 
 def _on_fewer_lines(

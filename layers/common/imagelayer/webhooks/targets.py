@@ -65,8 +65,7 @@ def parse(url: str, *, loopback: bool = False) -> Target:
 
     `loopback` lets plain http reach this machine itself, for the local stage.
     """
-    if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or {" ", "\\"} & set(url):
-        raise TargetRefused(f"must be an ASCII URL of at most {MAX_URL} characters")
+    _check_characters(url)
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -84,6 +83,19 @@ def parse(url: str, *, loopback: bool = False) -> Target:
     if not local:
         _check_host(host)
     return Target(parts.scheme == "https", host, port, _path(parts))
+
+
+def _check_characters(url: str) -> None:
+    if len(url) > MAX_URL:
+        raise TargetRefused(f"must have at most {MAX_URL} characters")
+    if any(each.isspace() or not each.isprintable() for each in url):
+        raise TargetRefused("must not contain blanks or control characters; write a blank as %20")
+    if not url.isascii():
+        raise TargetRefused(
+            "must be ASCII; write an international host name as xn--…, and percent-encode the rest"
+        )
+    if "\\" in url:
+        raise TargetRefused("must not contain a backslash")
 
 
 def is_public(address: str) -> bool:
