@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any, Literal
 
 from imagelayer.limits.rate_limits import POLICIES, Policy
@@ -82,17 +79,3 @@ class Route:
 def route_table(*routes: Route) -> Mapping[str, Route]:
     """The routes by their key."""
     return {route.key: route for route in routes}
-
-
-def lazy(name: str) -> ModuleType:
-    """A module that is imported when an attribute of it is first read."""
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        raise ModuleNotFoundError(name, name=name)
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module

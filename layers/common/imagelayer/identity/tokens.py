@@ -18,12 +18,16 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from imagelayer.platform.frozen import frozen
 from imagelayer.platform.ids import is_id
+from imagelayer.platform.lazy import lazy
+
+# PyJWT imports this for keys in certificates, which we have none of: two thirds of its own import.
+lazy("cryptography.x509")
+
+import jwt  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: E402
 
 ALGORITHM = "EdDSA"
 ACCESS_TYPE = "at+jwt"  # RFC 9068 §2.1

@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
-
 from imagelayer.platform.settings import Settings
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger, Metrics
     from boto3.session import Session
     from urllib3 import PoolManager
 
@@ -48,14 +46,21 @@ class Platform:
     @cached_property
     def log(self) -> Logger:
         """Structured logs; the service is the function's name."""
+        # Most reads log nothing and count nothing, so they do not import Powertools.
+        from aws_lambda_powertools import Logger
+
         return Logger(service=self.settings.need("FUNCTION"), log_uncaught_exceptions=False)
 
     @cached_property
     def _metrics(self) -> Metrics:
+        from aws_lambda_powertools import Metrics
+
         return Metrics(namespace="ImageLayer", service=self.settings.need("FUNCTION"))
 
     def count(self, name: str) -> None:
         """Count one occurrence in CloudWatch's embedded metric format."""
+        from aws_lambda_powertools.metrics import MetricUnit
+
         self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
         self._metrics.flush_metrics()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagelayer.api.route import PAGE, Route, lazy, route_table
+from imagelayer.api.route import PAGE, Route, route_table
+from imagelayer.platform.lazy import lazy
 
 if TYPE_CHECKING:
     from imagelayer.webhooks import schemas
