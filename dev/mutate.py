@@ -63,6 +63,7 @@ LEFT_OUT = (
     "tests/unit/dev",
     "tests/unit/docs",
     "tests/unit/http",
+    "tests/unit/identity/test_sign_up_orders.py",
     "tests/unit/image_models",
     "tests/unit/render",
 )

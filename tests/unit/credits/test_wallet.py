@@ -215,3 +215,41 @@ def test_organizations_that_called_last_are_remembered_and_so_many() -> None:
     assert len(memory.known) == REMEMBERED_ORGANIZATIONS
     assert memory.of("org_0").rev == 7
     assert memory.known.get("org_1", None) is None
+
+
+def test_a_plan_that_is_gone_is_learned_as_none() -> None:
+    shelf = Shelf([balance(allowance_name(NOW, MONTH), 10)])
+    wallet = wallet_on(shelf)
+    wallet.learn_plan("org_1", {"rev": 3, "terms": {"shards": 4}})
+    assert (wallet.known("org_1").rev, wallet.known("org_1").shards) == (3, 4)
+    wallet.draws("org_1", 3, NOW)
+    wallet.learn_plan("org_1", None)
+    known = wallet.known("org_1")
+    assert (known.rev, known.shards, known.balances) == (None, 1, None)
+
+
+def test_balances_read_last_month_are_read_again_in_this_one() -> None:
+    ends = 1_801_440_000  # 2027-02-01
+    shelf = Shelf([balance(balance_name(ends + 9, "crg_a"), 10)])
+    wallet = wallet_on(shelf)
+    wallet.learn_plan("org_1", {"rev": 1})
+    wallet.draws("org_1", 1, ends - 2)
+    wallet.draws("org_1", 1, ends - 1)
+    opened = len(shelf.opened)
+    wallet.draws("org_1", 1, ends)
+    assert [month for month, *_ in shelf.opened[opened:]] == ["2027-02"]
+
+
+def test_what_was_taken_from_balances_that_were_never_read_is_not_noted() -> None:
+    wallet = wallet_on(Shelf())
+    wallet.taken("org_1", {"x": 1})
+    assert wallet.known("org_1").balances is None
+
+
+def test_an_empty_balance_is_never_drawn_from() -> None:
+    balances = [
+        balance(balance_name(int(NOW) + 9, "crg_a", shard), left)
+        for shard, left in enumerate((0, 2, -1))
+    ]
+    assert plan_draws(balances, 2, NOW, first) == {balances[1]["name"]: 2}
+    assert plan_draws(balances, 3, NOW, first) is None

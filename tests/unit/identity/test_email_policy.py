@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from imagelayer.identity import email_policy
 from imagelayer.identity.email_policy import (
     DomainLists,
     address_hash,
@@ -228,3 +229,10 @@ def test_an_ascii_address_is_looked_up_without_loading_the_validator(
     monkeypatch.setitem(sys.modules, "email_validator", None)
     local, _, domain = address.partition("@")
     assert lookup_address(address) == f"{local.lower()}@{domain.lower().removesuffix('.')}"
+
+
+def test_a_kept_list_that_names_a_top_level_domain_refuses_no_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(email_policy, "_disposable_domains", lambda: frozenset({"com"}))
+    refuse_disposable("dev@example.com", NO_LISTS)

@@ -17,6 +17,7 @@ from imagelayer.identity.passwords import (
     common_digest,
     hash_password,
     is_outdated,
+    pepper_of,
     verify_password,
 )
 
@@ -231,3 +232,13 @@ def test_the_limits_are_nists() -> None:
 
 def test_peppers_show_no_key() -> None:
     assert "pepper-one" not in repr(PEPPERS)
+
+
+def test_a_password_of_exactly_the_least_length_is_allowed() -> None:
+    assert broken_rule("x1y2z3w4v5u6t7s", []) is None
+    assert "15" in (broken_rule("x1y2z3w4v5u6t7", []) or "")
+
+
+def test_a_hash_names_its_pepper_and_what_is_none_names_none() -> None:
+    assert pepper_of(hash_password(PHRASE, PEPPERS, cost=COST)) == PEPPERS.current
+    assert (pepper_of(""), pepper_of(None)) == ("", "")

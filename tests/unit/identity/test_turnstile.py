@@ -101,9 +101,27 @@ def test_a_solved_challenge_of_our_own_form_is_accepted(hostname: str) -> None:
 )
 def test_every_other_verdict_is_refused_and_not_asked_again(verdict: dict[str, Any]) -> None:
     http = Siteverify([verdict])
-    with pytest.raises(CaptchaRefused):
+    with pytest.raises(CaptchaRefused) as refused:
         turnstile(http).verify("a-token", "198.51.100.7")
     assert len(http.sent) == 1
+    assert refused.value.reason
+
+
+@pytest.mark.parametrize(
+    ("codes", "reason"),
+    [
+        (["timeout-or-duplicate", "invalid-widget-id"], "timeout-or-duplicate, invalid-widget-id"),
+        ([], "refused"),
+        (None, "refused"),
+    ],
+)
+def test_a_refusal_says_cloudflares_codes_or_that_there_were_none(
+    codes: list[str] | None, reason: str
+) -> None:
+    http = Siteverify([{"success": False, "error-codes": codes}])
+    with pytest.raises(CaptchaRefused) as refused:
+        turnstile(http).verify("a-token", "198.51.100.7")
+    assert refused.value.reason == reason
 
 
 @pytest.mark.promise("captcha")

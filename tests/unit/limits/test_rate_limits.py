@@ -18,6 +18,7 @@ from imagelayer.limits.rate_limits import (
     branch,
     denial,
     seconds,
+    site_of,
 )
 from imagelayer.routes import ROUTES
 from tests.support.rate_limiter_model import arrivals, busiest_window, interval_of
@@ -276,3 +277,20 @@ def test_calls_that_count_for_several_are_admitted_whole_and_never_exceed_the_qu
 def test_a_call_cannot_count_for_nothing_or_for_more_than_the_burst(cost: int) -> None:
     with pytest.raises(ValueError, match="cost"):
         Policy("costs", quota=10, window=1, burst=5).costing(cost)
+
+
+@pytest.mark.parametrize(
+    ("subject", "site"),
+    [
+        ("2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("2001:db8:1:2::/56", ""),
+        ("2001:db8:1:2::", ""),
+        ("198.51.100.7", ""),
+        ("198.51.100.7/64", ""),
+        ("usr_01", ""),
+    ],
+)
+def test_only_an_ipv6_network_as_the_edge_writes_it_belongs_to_a_site(
+    subject: str, site: str
+) -> None:
+    assert site_of(subject) == site
