@@ -14,7 +14,10 @@ def get_asset(call: Call[GenerationsWiring]) -> Reply:
 
 @app.route("GET /v1/assets/{asset_id}/content")
 def get_asset_content(call: Call[GenerationsWiring]) -> Reply:
-    asset = call.wiring.assets.get_asset(call.principal, call.path["asset_id"], call.now)
+    # Who follows the redirect repeats the method, and the link holds for one method alone.
+    asset = call.wiring.assets.get_asset(
+        call.principal, call.path["asset_id"], call.now, link_method=call.method
+    )
     return Reply(headers={"Location": asset["url"]})
 
 

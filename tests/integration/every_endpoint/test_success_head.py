@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -66,6 +67,11 @@ def test_head_of_an_image_leads_to_it(product: Product, owner: Account) -> None:
     product.work_queue()
     done = product.call("GET", f"/v1/generations/{job['id']}", headers=key).json
     path = f"/v1/assets/{done['assets'][0]['id']}/content"
-    head = product.call("HEAD", path, headers=key)
+    got, head = product.call("GET", path, headers=key), product.call("HEAD", path, headers=key)
     assert (head.status, head.text) == (302, "")
-    assert head.headers["location"].startswith("http")
+    links = [urlsplit(answer.headers["location"]) for answer in (got, head)]
+    assert links[0].path == links[1].path
+    # Each is signed for the method that follows it.
+    assert (
+        parse_qs(links[0].query)["X-Amz-Signature"] != parse_qs(links[1].query)["X-Amz-Signature"]
+    )

@@ -25,8 +25,11 @@ class Assets:
     store: GenerationStore
     media: ObjectStore
 
-    def get_asset(self, principal: Principal, asset_id: str, now: float) -> dict[str, Any]:
-        """An image's record with a fresh link. Raises Problem 404, or 410 once it has expired."""
+    def get_asset(
+        self, principal: Principal, asset_id: str, now: float, *, link_method: str = "GET"
+    ) -> dict[str, Any]:
+        """An image's record with a fresh link for GET, or for HEAD. Raises Problem 404, or 410
+        once it has expired."""
         record = (
             self.store.get_asset(principal.org_id, asset_id) if is_id("ast", asset_id) else None
         )
@@ -35,7 +38,7 @@ class Assets:
         # S3 may keep an expired object for a while; the promise is kept here.
         if record["expires_at"] <= now:
             raise Problem("expired", "The image has expired. Generate it again.")
-        return self.view(record, now)
+        return self.view(record, now, link_method=link_method)
 
     def of(self, job: Job) -> list[AssetRecord]:
         """The records of a job's images, in order."""
@@ -48,7 +51,7 @@ class Assets:
             raise Problem("expired", "The image has expired. Generate it again.")
         return data
 
-    def view(self, record: AssetRecord, now: float) -> dict[str, Any]:
+    def view(self, record: AssetRecord, now: float, *, link_method: str = "GET") -> dict[str, Any]:
         """What the API shows of an image. The link never outlives the image."""
         seconds = max(1, min(LINK_SECONDS, int(record["expires_at"] - now)))
         return {
@@ -59,6 +62,7 @@ class Assets:
                 seconds=seconds,
                 content_type=record["content_type"],
                 filename=f"{record['id']}.{record['format']}",
+                method=link_method,
             ),
             "url_expires_at": rfc3339(now + seconds),
             "expires_at": rfc3339(record["expires_at"]),

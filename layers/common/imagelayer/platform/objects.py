@@ -49,11 +49,13 @@ class ObjectStore:
         """Delete an object; missing is not an error (S3 answers 204). Raises StoreUnavailable."""
         self._call("delete_object", Key=key)
 
-    def link(self, key: str, *, seconds: int, content_type: str, filename: str) -> str:
+    def link(
+        self, key: str, *, seconds: int, content_type: str, filename: str, method: str = "GET"
+    ) -> str:
         """A presigned GET (SigV4) that dies after `seconds`; signing calls nothing.
 
         The overrides are part of the signature: the browser is given the type we wrote and a
-        file name of our own.
+        file name of our own. So is the method: S3 refuses HEAD at a link that is signed for GET.
         """
         link: str = self._client().generate_presigned_url(
             "get_object",
@@ -65,6 +67,7 @@ class ObjectStore:
                 "ResponseCacheControl": "private, max-age=300",
             },
             ExpiresIn=seconds,
+            HttpMethod=method,
         )
         return link
 
