@@ -67,9 +67,17 @@ def test_wrong_credentials_are_refused_with_a_challenge(
         {"authorization": "Basic ZGV2OnNlY3JldA=="},
         {"authorization": "il_live_without_a_scheme"},
         {"authorization": "Bearer "},
+        {"authorization": "Bearer undefined"},
         {"x-api-key": f"il_live_{UNKNOWN}{checksum(UNKNOWN)}"},
     ],
-    ids=["nothing", "another scheme", "no scheme", "no credential", "another header"],
+    ids=[
+        "nothing",
+        "another scheme",
+        "no scheme",
+        "no credential",
+        "unset variable",
+        "another header",
+    ],
 )
 def test_a_call_without_a_credential_is_401_however_often_and_is_not_counted(
     product: Product, headers: dict[str, str]

@@ -17,6 +17,8 @@ HOW = "Send the header Authorization: Bearer <API key or access token>."
 _OTHER_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 # Named in an answer; any other word could be a part of a secret.
 _OTHER_SCHEMES = ("apikey", "basic", "digest", "key", "negotiate", "token")
+# What programs write in the place of a value that they do not have.
+_UNSET = ("false", "nil", "none", "null", "undefined", "[object object]")
 _AROUND = "\"'`\u201c\u201d\u2018\u2019<>{}[]()"  # curly quotes included
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 
@@ -66,11 +68,14 @@ def _after_bearer(headers: Mapping[str, str]) -> str:
         what = f"The header {other} is not read." if other else "There is no Authorization header."
         raise CredentialRefused("missing", f"{what} {HOW}", absent=True)
     scheme, _, rest = sent.partition(" ")
-    named = scheme.lower()
+    named, rest = scheme.lower(), rest.strip(" ")
     if named == "bearer":
         if not rest:
             raise CredentialRefused("missing", f"Nothing follows Bearer. {HOW}", absent=True)
-        return rest.strip(" ")
+        if rest.lower() in _UNSET:
+            unset = "The variable that should hold the key is not set: its empty value was sent."
+            raise CredentialRefused("missing", f"{unset} {HOW}", absent=True)
+        return rest
     if not rest and named not in _OTHER_SCHEMES:
         raise CredentialRefused(
             "no scheme", f"The word Bearer is missing before the credential. {HOW}", absent=True
