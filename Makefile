@@ -13,6 +13,7 @@ DEV := .venv/.stamp
 SAM := .tools/sam/.stamp
 CLOUD := .tools/cloud/.stamp
 OPENAI := .tools/openai-2/.stamp .tools/openai-3/.stamp tests/local_cloud/openai_clients/node_modules/.stamp
+CLIENTS := .tools/clients/.stamp
 NODE := .tools/node/.stamp
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
@@ -122,6 +123,7 @@ requirements: .tools/uv/bin/uv ## Resolve all pinned requirements again
 	@$(COMPILE) --group node --output-file requirements/node.txt
 	@$(COMPILE) --group openai-2 --output-file requirements/openai-2.txt
 	@$(COMPILE) --group openai-3 --output-file requirements/openai-3.txt
+	@$(COMPILE) --group clients --output-file requirements/clients.txt
 
 # The render layer holds its extra alone: the common layer already carries the rest.
 PY_TOML = $(DEV_PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["render"], sep="\n")'
@@ -130,7 +132,7 @@ DEV_PYTHON = $(UV) run --quiet --no-project --python 3.13 python
 # ─── Set it up ─────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: setup
-setup: $(DEV) $(SAM) $(CLOUD) $(OPENAI) ## Create all environments now rather than when first needed
+setup: $(DEV) $(SAM) $(CLOUD) $(OPENAI) $(CLIENTS) ## Create all environments now rather than when first needed
 
 .tools/uv/bin/uv: dev/bootstrap.sh requirements/uv.txt
 	@dev/bootstrap.sh .tools/uv -
@@ -149,6 +151,10 @@ $(NODE): requirements/node.txt dev/bootstrap.sh .python-version
 
 .tools/openai-%/.stamp: requirements/openai-%.txt dev/bootstrap.sh .python-version
 	@dev/bootstrap.sh .tools/openai-$* requirements/openai-$*.txt
+
+$(CLIENTS): requirements/clients.txt dev/bootstrap.sh .python-version
+	@# One interpreter imports a small part of it.
+	@dev/bootstrap.sh .tools/clients requirements/clients.txt --no-compile-bytecode
 
 %/node_modules/.stamp: %/package-lock.json %/package.json $(NODE)
 	@echo "  · $*/node_modules"

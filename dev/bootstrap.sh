@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make one of the project's environments: dev/bootstrap.sh FOLDER REQUIREMENTS
+# Make one of the project's environments: dev/bootstrap.sh FOLDER REQUIREMENTS [--no-compile-bytecode]
 # Starts from any python3 that can make a virtual environment; brings uv and Python 3.13 itself.
 set -euo pipefail
 
@@ -49,6 +49,6 @@ python=$(find_python)
 echo "  · $folder"
 # An environment that stands is changed in place: something may be running from it.
 [ "$("$folder/bin/python" -c "$is_wanted" 2>/dev/null)" ] || "$uv" venv --quiet --clear --python "$python" "$folder"
-# Compiled once: `make` writes no bytecode, and hundreds of interpreters import these packages.
-"$uv" pip sync --quiet --compile-bytecode --python "$folder" --require-hashes "$requirements"
+# Compiled once, because hundreds of interpreters import most of these packages.
+"$uv" pip sync --quiet "${3:---compile-bytecode}" --python "$folder" --require-hashes "$requirements"
 touch "$folder/.stamp"

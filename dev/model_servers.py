@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import io
 import json
+import os
 import re
 import time
 from collections import deque
@@ -332,6 +333,8 @@ def _picture(wanted: Wanted, failure: str) -> bytes:
     if wanted.source:
         source = Image.open(io.BytesIO(wanted.source)).convert("RGB").resize(size)
         picture = Image.blend(picture, source, 0.5)
+    if failure == "noise":  # what nothing compresses
+        picture = Image.frombytes("RGB", size, os.urandom(3 * size[0] * size[1]))
     out = io.BytesIO()
     if failure == "animated":
         frames = [picture.rotate(90).resize(size)]
@@ -879,7 +882,7 @@ FAILURES: Final = sorted(
     {
         *("slow", "slow_body", "drop", "drop_midway"),
         *("no_picture", "bad_base64", "truncated", "other_format", "animated", "too_many_pixels"),
-        *("link", "foreign_link", "words_only", "draft"),
+        *("link", "foreign_link", "words_only", "draft", "noise"),
         *_PLAIN,
         *_OPENAI.failures,
         *_GOOGLE.failures,

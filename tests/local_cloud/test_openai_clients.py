@@ -29,6 +29,7 @@ CASES = (
     "url",
     "b64_json",
     "both_by_default",
+    "more_than_a_response_holds",
     "several_images",
     "size_auto",
     "quality_style_and_user_are_taken",
@@ -73,7 +74,7 @@ CASES = (
 )
 SLOW = ("a_slow_model", "a_slow_edit")  # in test_slow_provider.py
 # What the provider's stand-in does with the prompts of a case.
-FAILURES = {"bad": "filtered", "failing": "unavailable", "exhausted": "quota"}
+FAILURES = {"bad": "filtered", "failing": "unavailable", "exhausted": "quota", "noisy": "noise"}
 SLOW_SECONDS = 5
 
 
@@ -100,7 +101,7 @@ def given_to(shop: Shop, lossy: Lossy, foreign: Shop, picture: Path) -> dict[str
         "model": MODEL,
         "picture": str(picture),
         "trace": new_trace(),
-        **words("bad", "failing", "exhausted", "slow", "lost", "traced"),
+        **words("bad", "failing", "exhausted", "noisy", "slow", "lost", "traced"),
     }
 
 

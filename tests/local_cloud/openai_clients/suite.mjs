@@ -77,6 +77,20 @@ CASES.both_by_default = async () => {
   assert.ok((await fetched(image.url)).equals(bytes(image.b64_json)));
 };
 
+CASES.more_than_a_response_holds = async () => {
+  const noise = { model: GIVEN.model, prompt: GIVEN.noisy, n: 2, size: "1024x1024" };
+  const response = await generate(noise);
+  const sizes = response.data.map((image) => pngSize(bytes(image.b64_json)));
+  assert.deepEqual([sizes, response.credits], [["1024x1024", "1024x1024"], 16]);
+  const [, second] = response.data;
+  assert.ok((await fetched(second.url)).equals(bytes(second.b64_json)));
+  const events = [];
+  for await (const event of await client().images.generate({ ...noise, stream: true })) {
+    events.push(noted(event));
+  }
+  assert.deepEqual(events.map((event) => pngSize(bytes(event.b64_json))), sizes);
+};
+
 CASES.several_images = async () => {
   const response = await generate({ n: 2, response_format: "b64_json" });
   assert.equal(new Set(response.data.map((image) => image.b64_json)).size, 2);

@@ -113,6 +113,19 @@ def both_by_default() -> None:
 
 
 @case
+def more_than_a_response_holds() -> None:
+    """Two pictures of noise have 8.4 MB in base64; `data` may be read by both names."""
+    noise = {"model": GIVEN["model"], "prompt": GIVEN["noisy"], "n": 2, "size": "1024x1024"}
+    response = generate(**noise)
+    sizes = {png_size(base64.b64decode(image.b64_json)) for image in response.data}
+    assert (len(response.data), sizes, response.credits) == (2, {"1024x1024"}, 16)
+    assert fetched(response.data[1].url) == base64.b64decode(response.data[1].b64_json)
+    events = list(client().images.generate(**noise, stream=True))
+    assert [png_size(base64.b64decode(event.b64_json)) for event in events] == ["1024x1024"] * 2
+    noted(events[0])
+
+
+@case
 def several_images() -> None:
     response = generate(n=2, response_format="b64_json")
     assert len({image.b64_json for image in response.data}) == 2

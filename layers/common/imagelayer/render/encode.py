@@ -29,9 +29,9 @@ _ = WebPImagePlugin, AvifImagePlugin
 
 _COLOR_TYPES: Final = {"L": 0, "RGB": 2, "RGBA": 6}
 _UP_FILTER: Final = 2
-# The most that trying harder has saved: a PNG beyond this stays too large (measured in
-# docs/decisions/0030-answers-of-any-size.md).
-_WORTH_TRYING: Final = 1.4
+# Trying harder saves a third at most, and images of one job share their room: see
+# docs/decisions/0030-answers-of-any-size.md.
+_WORTH_TRYING: Final = 2
 
 
 def cover(picture: Image.Image, width: int, height: int) -> Image.Image:
@@ -53,9 +53,9 @@ def encode(
     PNG keeps L, RGB and RGBA pixels exactly (other modes become RGBA) and knows no quality. JPEG,
     WebP and AVIF are lossy; `quality` is 0 to 100 on each one's own scale, by default
     DEFAULT_QUALITY. JPEG drops transparency onto white. Nothing but pixels is written: no EXIF, no
-    color profile, no text. The same pixels give the same bytes. A PNG that is
-    somewhat larger than `room` bytes is compressed harder. ValueError for an unknown format
-    or a quality out of range.
+    color profile, no text. The same pixels give the same bytes. A PNG that is up to
+    twice as large as `room` bytes is compressed harder. ValueError for an unknown format or a
+    quality out of range.
     """
     if output_format not in CONTENT_TYPES:
         raise ValueError("the output format is png, jpeg, webp or avif")
