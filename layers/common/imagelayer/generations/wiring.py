@@ -81,7 +81,7 @@ class GenerationsWiring(Part):
             webhooks=self.part(WebhooksWiring).webhook_outbox,
             wait_budget=WaitBudget(self.part(LimitsWiring).counters),
             quota_alerts=self.part(CreditsWiring).quota_alerts,
-            warn=self.platform.log.warning,
+            warn=self.platform.warn,
             clock=self.platform.clock,
             sleep=self.platform.sleep,
         )
@@ -144,5 +144,5 @@ class GenerationsWiring(Part):
             queue=self.queue,
             webhooks=self.part(WebhooksWiring).webhook_outbox,
             security=self.part(AuditWiring).security,
-            warn=self.platform.log.warning,
+            warn=self.platform.warn,
         )

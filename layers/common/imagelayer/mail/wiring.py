@@ -57,7 +57,7 @@ class MailWiring(Part):
             mailer=self.mailer,
             security=self.part(AuditWiring).security,
             base_url=self.platform.settings.base_url,
-            warn=self.platform.log.warning,
+            warn=self.platform.warn,
         )
 
     @cached_property

@@ -17,5 +17,9 @@ def lazy(name: str) -> ModuleType:
     spec.loader = importlib.util.LazyLoader(spec.loader)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    # `from package import module` finds it here; an import statement would load it.
+    package, _, last = name.rpartition(".")
+    if package:
+        setattr(sys.modules[package], last, module)
     spec.loader.exec_module(module)
     return module

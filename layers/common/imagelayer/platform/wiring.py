@@ -51,6 +51,10 @@ class Platform:
 
         return Logger(service=self.settings.need("FUNCTION"), log_uncaught_exceptions=False)
 
+    def warn(self, message: str) -> None:
+        """Log a warning as the caller's."""
+        self.log.warning(message, stacklevel=3)
+
     @cached_property
     def _metrics(self) -> Metrics:
         from aws_lambda_powertools import Metrics

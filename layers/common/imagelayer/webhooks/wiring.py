@@ -39,7 +39,7 @@ class WebhooksWiring(Part):
         """The sending side of webhooks."""
         from imagelayer.webhooks.outbox import WebhookOutbox
 
-        return WebhookOutbox(self.webhook_store, self._webhook_queue, self.platform.log.warning)
+        return WebhookOutbox(self.webhook_store, self._webhook_queue, self.platform.warn)
 
     @cached_property
     def webhooks(self) -> Webhooks:
@@ -55,7 +55,7 @@ class WebhooksWiring(Part):
             roots=self._webhook_roots,
             security=self.part(AuditWiring).security,
             loopback=self.platform.settings.webhook_loopback,
-            warn=self.platform.log.warning,
+            warn=self.platform.warn,
         )
 
     @cached_property
@@ -75,7 +75,7 @@ class WebhooksWiring(Part):
             sender=WebhookHttp(loopback=self.platform.settings.webhook_loopback),
             roots=self._webhook_roots,
             security=self.part(AuditWiring).security,
-            warn=self.platform.log.warning,
+            warn=self.platform.warn,
             clock=self.platform.clock,
             random=random.random,
             token=secrets.token_hex,
@@ -86,7 +86,7 @@ class WebhooksWiring(Part):
         """What the queue lost."""
         from imagelayer.webhooks.sweep import WebhookSweep
 
-        return WebhookSweep(self.webhook_store, self._webhook_queue, self.platform.log.warning)
+        return WebhookSweep(self.webhook_store, self._webhook_queue, self.platform.warn)
 
     @cached_property
     def _webhook_roots(self) -> RootKeySource:
