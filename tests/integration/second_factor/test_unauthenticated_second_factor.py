@@ -82,7 +82,7 @@ def test_the_right_code_with_a_wrong_password_tells_nothing(
 
 @pytest.mark.parametrize(
     "sent",
-    ["12345", "1234567", "12345a", "\uff11\uff12\uff13\uff14\uff15\uff16", "123456\n"],
+    ["12345", "1234567", "12345a", "12345\u2160", "123456\n"],
 )
 def test_what_is_not_a_code_is_refused_by_its_form(
     product: Product, owner: Account, sent: str

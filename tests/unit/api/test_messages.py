@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from imagelayer.api import text
 from imagelayer.api.schemas import FORMS
 from imagelayer.api.validation import validate
 from imagelayer.operations.schemas import SetPlan
@@ -29,6 +30,7 @@ FORMS_OF_MESSAGES = re.compile(
     r"|must be a whole number( from \d+ to \d+)?"
     r"|must not be empty|must have at (least|most) \d+ (characters|items?)"
     rf"|must be ({'|'.join(map(re.escape, FORMS.values()))})"
+    rf"|{'|'.join(map(re.escape, text.RULES))}"
 )
 # Of every type of JSON.
 ANYTHING: list[Any] = [None, True, -7, 10**30, 7.25, SECRET, [SECRET], [[]], {SECRET: SECRET}]
@@ -51,7 +53,7 @@ def breaking(schema: Schema) -> Iterator[Any]:
     if "enum" in schema or "const" in schema:
         yield SECRET
     if "pattern" in schema:
-        yield f"<{SECRET}>\n"
+        yield f"<{SECRET}>\n\0"
     if "maxLength" in schema:
         yield SECRET * (schema["maxLength"] // len(SECRET) + 1)
     if schema.get("minLength"):

@@ -43,6 +43,8 @@ def broken(shape: type[BaseModel], fields: dict[str, Any], **how: Any) -> dict[s
         ({"template": {"type": "poster"}}, "template.type", "must be one of stat, quote,"),
         ({"template": {"value": "1"}}, "template.type", "is required"),
         ({"template": {"type": "stat", "value": "1"}}, "template.label", "is required"),
+        ({"template": {"type": "quote", "quote": "x"}}, "template.author", "is required"),
+        ({"template": {"type": "quote", "author": "x"}}, "template.quote", "is required"),
         ({"template": {**STAT, "value": "x" * 17}}, "template.value", "must have at most 16"),
     ],
 )

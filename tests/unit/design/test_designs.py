@@ -75,7 +75,7 @@ def test_a_text_without_a_word_is_refused() -> None:
 
 def test_the_field_that_cannot_be_drawn_is_named() -> None:
     assert location(TextBlock(headline="fine", cta="ᚠ"), None) == "text.cta"
-    quote = parse({"type": "quote", "quote": "fine", "author": "bell\x07"})
+    quote = parse({"type": "quote", "quote": "fine", "author": "mark\ue000"})
     assert location(None, quote) == "template.author"
 
 

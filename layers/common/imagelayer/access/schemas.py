@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from pydantic import MISSING, Field, TypeAdapter
 
 from imagelayer.access.scopes import EndUserScope, KeyKind, Scope
-from imagelayer.api.schemas import WHOLE, Answer, Name, Request, Shape, Timestamp, form
+from imagelayer.api.schemas import TRIMMED, WHOLE, Answer, Name, Request, Shape, Timestamp, form
 from imagelayer.platform.principals import Mode
 
 # `203.0.113.0/24`, `2001:db8::/48`; a bare address is its own network.
-Cidr = Annotated[str, Field(min_length=2, max_length=43, examples=["203.0.113.0/24"])]
+Cidr = Annotated[str, Field(min_length=2, max_length=43, examples=["203.0.113.0/24"]), TRIMMED]
 
 Cidrs = Annotated[list[Cidr], Field(max_length=32)]
 

@@ -81,9 +81,14 @@ def _field_error(error: ErrorDetails, value: Any, root: str) -> FieldError:
 def _place(loc: Sequence[int | str], value: Any) -> list[int | str]:
     """The way to a value, without the steps that name a choice of a union."""
     place: list[int | str] = []
+    chosen: Any = None  # the object whose choice was passed
     for number, step in enumerate(loc):
         is_last = number == len(loc) - 1
         if isinstance(value, Mapping) and isinstance(step, str):
+            # A template is chosen by its `type`, and the one called quote has a field of that name.
+            if value is not chosen and step == value.get("type"):
+                chosen = value
+                continue
             if step not in value and not is_last:
                 continue
             value = value.get(step)
@@ -146,6 +151,8 @@ _RULES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "string_too_long": lambda about: f"must have at most {about['max_length']} characters",
     "too_short": lambda about: f"must have at least {_items(about['min_length'])}",
     "too_long": lambda about: f"must have at most {_items(about['max_length'])}",
+    "text": lambda about: str(about["rule"]),
+    "string_unicode": lambda _: "must not have half of a surrogate pair",
     "whole_number": lambda about: _whole(about["least"], about["most"]),
 }
 # By how the names of pydantic's errors begin.

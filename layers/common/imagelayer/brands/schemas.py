@@ -6,17 +6,31 @@ from typing import Annotated, Literal
 
 from pydantic import MISSING, Field
 
-from imagelayer.api.schemas import WHOLE, Answer, HexColor, Name, Request, Timestamp, Url
+from imagelayer.api.schemas import (
+    LINE,
+    PROSE,
+    WHOLE,
+    Answer,
+    HexColor,
+    Name,
+    Request,
+    Timestamp,
+    Url,
+)
 from imagelayer.design.schemas import Typography
 
 Palette = Annotated[list[HexColor], Field(min_length=1, max_length=8)]
 
-Guidelines = Annotated[str, Field(max_length=2000)]
+Guidelines = Annotated[str, Field(max_length=2000), PROSE]
 
-Keywords = Annotated[list[Annotated[str, Field(min_length=1, max_length=60)]], Field(max_length=12)]
+Suffix = Annotated[str, Field(max_length=500), PROSE]
+
+Keyword = Annotated[str, Field(min_length=1, max_length=60), LINE]
+
+Keywords = Annotated[list[Keyword], Field(max_length=12)]
 
 # Written in place of a logo that a brand does not have.
-Brandmark = Annotated[str, Field(max_length=40)]
+Brandmark = Annotated[str, Field(max_length=40), LINE]
 
 
 class CreateBrandRequest(Request):
@@ -32,7 +46,7 @@ class CreateBrandRequest(Request):
     """Words for the mood, such as `calm`."""
     avoid: Keywords = []
     """What pictures must not show."""
-    prompt_suffix: Annotated[str, Field(max_length=500)] = ""
+    prompt_suffix: Suffix = ""
     """Added to every prompt, unchanged."""
     typography: Typography | None = None
     """The typefaces for text on pictures; null for Inter."""
@@ -53,7 +67,7 @@ class UpdateBrandRequest(Request):
     """Words for the mood."""
     avoid: Keywords | MISSING = MISSING
     """What pictures must not show."""
-    prompt_suffix: Annotated[str, Field(max_length=500)] | MISSING = MISSING
+    prompt_suffix: Suffix | MISSING = MISSING
     """Added to every prompt, unchanged."""
     typography: Typography | MISSING | None = MISSING
     """The typefaces for text on pictures; null for Inter."""

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from imagelayer.api.schemas import WHOLE, Shape
+from imagelayer.api.schemas import LINE, WHOLE, Shape
 from imagelayer.design.fonts import BODY, HEADING
 
-Headline = Annotated[str, Field(min_length=1, max_length=120)]
-Line = Annotated[str, Field(min_length=1, max_length=200)]
-Label = Annotated[str, Field(min_length=1, max_length=40)]
+Headline = Annotated[str, Field(min_length=1, max_length=120), LINE]
+Line = Annotated[str, Field(min_length=1, max_length=200), LINE]
+Label = Annotated[str, Field(min_length=1, max_length=40), LINE]
 
 
 class Design(Shape):
@@ -41,7 +41,7 @@ class StatTemplate(Design):
 
     type: Literal["stat"]
     """Chooses this template."""
-    value: Annotated[str, Field(min_length=1, max_length=16, examples=["73 %"])]
+    value: Annotated[str, Field(min_length=1, max_length=16, examples=["73 %"]), LINE]
     """The number, as it should appear."""
     label: Line
     """What the number counts."""
@@ -54,11 +54,11 @@ class QuoteTemplate(Design):
 
     type: Literal["quote"]
     """Chooses this template."""
-    quote: Annotated[str, Field(min_length=1, max_length=280)]
+    quote: Annotated[str, Field(min_length=1, max_length=280), LINE]
     """The words, without quotation marks."""
-    author: Annotated[str, Field(min_length=1, max_length=80)]
+    author: Annotated[str, Field(min_length=1, max_length=80), LINE]
     """Who said them."""
-    role: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    role: Annotated[str, Field(min_length=1, max_length=80), LINE] | None = None
     """The author's role."""
 
 
@@ -82,11 +82,11 @@ class ProductTemplate(Design):
 
     type: Literal["product"]
     """Chooses this template."""
-    name: Annotated[str, Field(min_length=1, max_length=80)]
+    name: Annotated[str, Field(min_length=1, max_length=80), LINE]
     """The product."""
     tagline: Line | None = None
     """One line about it."""
-    price: Annotated[str, Field(min_length=1, max_length=24)] | None = None
+    price: Annotated[str, Field(min_length=1, max_length=24), LINE] | None = None
     """The price, as it should appear."""
     cta: Label | None = None
     """The call to action, drawn as a button."""
@@ -99,9 +99,9 @@ class EventTemplate(Design):
     """Chooses this template."""
     title: Headline
     """The event."""
-    date: Annotated[str, Field(min_length=1, max_length=60)]
+    date: Annotated[str, Field(min_length=1, max_length=60), LINE]
     """The date, as it should appear."""
-    place: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    place: Annotated[str, Field(min_length=1, max_length=80), LINE] | None = None
     """Where it takes place."""
     cta: Label | None = None
     """The call to action, drawn as a button."""

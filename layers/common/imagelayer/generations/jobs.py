@@ -163,8 +163,6 @@ def _key_of(principal: Principal) -> str | None:
 
 def _check(request: GenerationRequest, model: Model) -> None:
     branded = request.branded
-    if not request.prompt.strip():
-        raise invalid("body.prompt", "must not be blank")
     if len(request.prompt) > model.max_prompt:
         raise invalid("body.prompt", f"must have at most {model.max_prompt} characters")
     if branded.brand_id is not None and not is_id("brd", branded.brand_id):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from imagelayer.api.schemas import (
+    PROSE,
     WHOLE,
     Answer,
     HexColor,
@@ -62,7 +63,7 @@ class BrandedRequest(Shape):
 class CreateGenerationRequest(BrandedRequest, Request):
     """Generate images. Send either `size` or `preset`, and either `text` or `template`."""
 
-    prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
+    prompt: Annotated[str, Field(min_length=1, max_length=32_000), PROSE]
     """What the image should show."""
     model: str = "studio"
     """`GET /v1/models` lists them."""

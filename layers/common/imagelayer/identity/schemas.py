@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import MISSING, BeforeValidator, Field
+from pydantic import MISSING, Field
 
-from imagelayer.api.schemas import Answer, Email, Name, Request, Timestamp, Url, form
+from imagelayer.api import text
+from imagelayer.api.schemas import Answer, Email, Name, Request, Timestamp, Url, form, pasted
 from imagelayer.platform.principals import Mode, Role
 
 Password = Annotated[
     str, Field(min_length=1, max_length=512, json_schema_extra={"format": "password"})
 ]
 
-Token = Annotated[str, Field(min_length=20, max_length=200)]
+Token = Annotated[str, Field(min_length=20, max_length=200), pasted(text.compact)]
 
 
 class RegisterRequest(Request):
@@ -59,16 +60,9 @@ class ResendRequest(Request):
     """The address that signed up."""
 
 
-RecoveryCode = Annotated[str, Field(min_length=25, max_length=40)]
+RecoveryCode = Annotated[str, Field(min_length=25, max_length=40), pasted(text.code)]
 
-
-def _unspaced(value: Any) -> Any:
-    return value.replace(" ", "").replace("-", "") if isinstance(value, str) else value
-
-
-TotpCode = Annotated[
-    str, form(r"^[0-9]{6}$", "six digits", examples=["123456"]), BeforeValidator(_unspaced)
-]
+TotpCode = Annotated[str, form(r"^[0-9]{6}$", "six digits", examples=["123456"]), pasted(text.code)]
 
 
 class LoginRequest(Request):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import from_json
 
-from imagelayer.api.schemas import WHOLE, Answer, Shape, form
+from imagelayer.api.schemas import PROSE, WHOLE, Answer, Shape, form
 from imagelayer.design.schemas import Template, TextBlock
 from imagelayer.generations.schemas import BrandedRequest, BrandReport, OutputFormat
 
@@ -29,7 +29,7 @@ class ImagesRequest(BrandedRequest):
     accepted and have no effect.
     """
 
-    prompt: Annotated[str, Field(min_length=1, max_length=32_000)]
+    prompt: Annotated[str, Field(min_length=1, max_length=32_000), PROSE]
     """What the image should show."""
     model: str | None = None
     """`GET /v1/models` lists them."""

@@ -6,18 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import MISSING, Field
 
-from imagelayer.api.schemas import WHOLE, Answer, Request, Timestamp, Url, form
+from imagelayer.api.schemas import NAME, TRIMMED, WHOLE, Answer, Request, Timestamp, Url
 from imagelayer.webhooks.events import WebhookEvent
 
 WebhookEvents = Annotated[list[WebhookEvent], Field(min_length=1, max_length=32)]
 
 WebhookUrl = Annotated[
-    str, Field(min_length=8, max_length=2048, examples=["https://hooks.example.com/imagelayer"])
+    str,
+    Field(min_length=8, max_length=2048, examples=["https://hooks.example.com/imagelayer"]),
+    TRIMMED,
 ]
 
-Description = Annotated[
-    str, form(r"^[^\x00-\x1f\x7f<>]*$", "text on one line without < or >", max_length=200)
-]
+Description = Annotated[str, Field(max_length=200), NAME]
 
 
 class CreateWebhookRequest(Request):
