@@ -88,6 +88,7 @@ def test_an_answer_to_a_malformed_credential_says_what_is_wrong_with_its_form(
     assert says in found.detail
 
 
+@pytest.mark.promise("errors-sanitized")
 @pytest.mark.parametrize(
     "written", ["Bearer {}x", "{}", "Secret {}", "Token {}", 'Bearer "{}"', "Bearer {} {}"]
 )

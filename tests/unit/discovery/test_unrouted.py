@@ -52,6 +52,7 @@ def test_every_slip_of_a_known_path_is_led_back_to_it(path: str) -> None:
         assert re.fullmatch(re.sub(r"{\w+}", "[^/]+", named[1]), right), slip
 
 
+@pytest.mark.promise("errors-sanitized")
 @pytest.mark.parametrize(
     ("path", "advice"),
     [
