@@ -5,13 +5,12 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_networks import canonical_networks
 from imagelayer.access.key_secrets import drawn_from, hash_secret, new_secret, shown
 from imagelayer.access.key_store import MAX_KEYS, KeyStore, TooManyKeys
-from imagelayer.access.records import ApiKey, NewApiKey
 from imagelayer.access.scopes import KeyKind, Scope
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.errors import Problem, invalid, not_found
@@ -23,6 +22,9 @@ from imagelayer.platform.pages import cut
 from imagelayer.platform.principals import Mode, Origin, Principal
 from imagelayer.platform.table import TransactionRefused
 from imagelayer.platform.times import RFC3339_FORM, parse_rfc3339, rfc3339
+
+if TYPE_CHECKING:
+    from imagelayer.access.records import ApiKey, NewApiKey
 
 MAX_LIFETIME_SECONDS = 10 * 366 * 86_400
 

@@ -16,7 +16,6 @@ from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_networks import allows
 from imagelayer.access.key_store import KeyStore, is_unaltered, is_valid
 from imagelayer.access.permissions import ROLE_SCOPES
-from imagelayer.access.records import KeySecret
 from imagelayer.api.route import Route
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.session_store import SessionStore
@@ -29,6 +28,7 @@ from imagelayer.platform.principals import EndUser, Origin, Principal
 from imagelayer.platform.recent import Recent
 
 if TYPE_CHECKING:
+    from imagelayer.access.records import KeySecret
     from imagelayer.identity.tokens import EndUserClaims
 
 # A widget sends its publishable key beside the end user's session token.

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from imagelayer.access.records import EndUserSession
 from imagelayer.identity.session_store import unexpired
 from imagelayer.limits.counters import Meter, TatMemory
 from imagelayer.limits.rate_limits import Admission, Policy
 from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.principals import EndUser
 from imagelayer.platform.table import Action, Table
+
+if TYPE_CHECKING:
+    from imagelayer.access.records import EndUserSession
 
 MAX_SECONDS = 3600
 CLOCK_SKEW_SECONDS = 60

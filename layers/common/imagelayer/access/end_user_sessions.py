@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
-from imagelayer.access.records import EndUserSession
 from imagelayer.access.scopes import EndUserScope
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.signing_keys import SigningKeyStore
@@ -24,6 +23,9 @@ from imagelayer.platform.idempotency import Created, IdempotencyRecord
 from imagelayer.platform.ids import is_id, new_id
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.times import rfc3339
+
+if TYPE_CHECKING:
+    from imagelayer.access.records import EndUserSession
 
 END_USER_SCOPES: tuple[EndUserScope, ...] = get_args(EndUserScope.__value__)
 # An origin as browsers send it (RFC 6454 §7): lower case, no path, no default port.

@@ -18,11 +18,13 @@ import re
 import secrets
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imagelayer.access.records import ShownSecret
 from imagelayer.access.scopes import KeyKind
 from imagelayer.platform.principals import Mode
+
+if TYPE_CHECKING:
+    from imagelayer.access.records import ShownSecret
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_LENGTH = 32

@@ -25,9 +25,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from imagelayer.access.records import ApiKey, KeySecret, NewApiKey, ShownSecret, Terms
 from imagelayer.limits.counters import Guard, GuardFailed, Meter, TatMemory
 from imagelayer.limits.rate_limits import Admission, Policy
 from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
@@ -40,6 +39,9 @@ from imagelayer.platform.table import (
     TransactionRefused,
     try_transact,
 )
+
+if TYPE_CHECKING:
+    from imagelayer.access.records import ApiKey, KeySecret, NewApiKey, ShownSecret, Terms
 
 # The current secret and those in their grace period. A transaction may hold 100 actions
 # (DynamoDB quotas).

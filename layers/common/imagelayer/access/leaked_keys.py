@@ -11,18 +11,20 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.access import key_secrets
 from imagelayer.access.end_user_session_store import EndUserSessionStore
 from imagelayer.access.key_store import KeyStore
-from imagelayer.access.records import ApiKey
 from imagelayer.access.schemas import LeakedKey, read_reports
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.platform.errors import Problem, invalid
 from imagelayer.platform.frozen import frozen
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin
+
+if TYPE_CHECKING:
+    from imagelayer.access.records import ApiKey
 
 MAX_REPORTED = 100
 ATTEMPTS = 8

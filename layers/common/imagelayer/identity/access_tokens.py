@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.identity.organization_store import OrganizationStore
-from imagelayer.identity.records import DashboardSession, Organization, User
 from imagelayer.identity.signing_keys import SigningKeyStore
 from imagelayer.identity.tokens import ACCESS_SECONDS, SigningKey, mint_access
 from imagelayer.platform.frozen import frozen
 from imagelayer.platform.times import rfc3339
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import DashboardSession, Organization, User
 
 
 @frozen

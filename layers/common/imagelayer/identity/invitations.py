@@ -3,13 +3,12 @@ in `registration`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import DomainLists, canonical_address, refuse_disposable
 from imagelayer.identity.link_tokens import INVITATION_DAYS
 from imagelayer.identity.organization_store import OrganizationStore
-from imagelayer.identity.records import Invitation
 from imagelayer.identity.roles import deny, may_manage
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES
@@ -21,6 +20,9 @@ from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.pages import cut
 from imagelayer.platform.principals import Origin, Principal, Role
 from imagelayer.platform.times import rfc3339
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import Invitation
 
 
 @frozen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.access_tokens import AccessTokens, SessionTokens
@@ -18,11 +18,10 @@ from imagelayer.identity.passwords import (
     verify_password,
 )
 from imagelayer.identity.places import PLACE_SECONDS, network, place_id
-from imagelayer.identity.records import DashboardSession, Place, User, is_active
 from imagelayer.identity.refresh_tokens import RefreshToken
 from imagelayer.identity.second_factor import AcceptedCode, CodeRefused, Verifier
 from imagelayer.identity.session_store import SessionStore
-from imagelayer.identity.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS, MAX_SESSIONS
+from imagelayer.identity.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS, MAX_SESSIONS, is_active
 from imagelayer.identity.store import NOBODY, AccountStore
 from imagelayer.identity.user_changes import ATTEMPTS, UserChanges
 from imagelayer.limits.counters import CounterStore
@@ -33,6 +32,9 @@ from imagelayer.platform.ids import new_id
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin, Role
 from imagelayer.platform.table import StoreUnavailable, TransactionRefused
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import DashboardSession, Place, User
 
 PLACE_REFRESH_SECONDS = 86_400
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.audit.security_log import CallerLog, SecurityLog
 from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.organization_store import OrganizationStore
-from imagelayer.identity.records import Member, Organization, User
 from imagelayer.identity.roles import MUST_ENROL, deny, may_manage
 from imagelayer.identity.store import AccountStore
 from imagelayer.identity.user_changes import ATTEMPTS, Change, UserChanges
@@ -24,6 +23,9 @@ from imagelayer.platform.pages import cut
 from imagelayer.platform.principals import Origin, Principal, Role
 from imagelayer.platform.table import Action, StoreUnavailable, TransactionRefused
 from imagelayer.platform.times import rfc3339
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import Member, Organization, User
 
 
 @frozen

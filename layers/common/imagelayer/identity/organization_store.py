@@ -11,12 +11,14 @@ What changes people and their organization together is in `store.AccountStore`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from imagelayer.identity.records import Invitation, Member, Organization
 from imagelayer.platform.idempotency import IdempotencyRecord, IdempotencyStore, Ids
 from imagelayer.platform.principals import Role
 from imagelayer.platform.table import Action, ConditionFailed, Item, Table, transact
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import Invitation, Member, Organization
 
 TRANSACTION_ACTIONS = 100  # TransactWriteItems, DynamoDB API reference
 

@@ -7,6 +7,8 @@ session go on under the new password. A reset leaves the second factor as it is
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import address_hash, lookup_address
 from imagelayer.identity.link_tokens import LinkToken
@@ -14,7 +16,6 @@ from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.identity.passwords import PepperSource, broken_rule, context_words, hash_password
 from imagelayer.identity.places import PLACE_SECONDS, place_id
 from imagelayer.identity.reauthentication import Reauthentication
-from imagelayer.identity.records import User
 from imagelayer.identity.store import AccountStore
 from imagelayer.identity.user_changes import Change, UserChanges
 from imagelayer.platform.errors import Problem, invalid
@@ -23,6 +24,9 @@ from imagelayer.platform.ids import is_id
 from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import StoreUnavailable
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import User
 
 # What was begun under the old password: another reset link, and a second factor whose setup it was
 # entered for.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.passwords import PepperSource, pepper_of, verify_password
-from imagelayer.identity.records import User
 from imagelayer.identity.store import AccountStore
 from imagelayer.limits.counters import CounterStore
 from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.frozen import frozen
 from imagelayer.platform.principals import Origin, Principal
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import User
 
 
 @frozen

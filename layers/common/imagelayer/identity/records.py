@@ -130,8 +130,3 @@ class DashboardSession(TypedDict):
     must_enrol: NotRequired[bool]
     spent_hash: NotRequired[str]  # of the token that the last refresh spent
     traded_from: NotRequired[str]  # the network and client of the last refresh
-
-
-def is_active(session: DashboardSession, now: float) -> bool:
-    """Whether a session has neither expired nor been idle for too long."""
-    return min(session["expires_at"], session["idle_until"]) > now

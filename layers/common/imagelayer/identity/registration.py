@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import TYPE_CHECKING
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.email_policy import (
@@ -28,7 +29,6 @@ from imagelayer.identity.passwords import (
     pepper_of,
     verify_password,
 )
-from imagelayer.identity.records import Invitation, Organization, User
 from imagelayer.identity.roles import managers_of, may_manage
 from imagelayer.identity.store import AccountStore
 from imagelayer.identity.turnstile import CaptchaRefused, CaptchaUnavailable, Turnstile
@@ -40,6 +40,9 @@ from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin
 from imagelayer.platform.table import StoreUnavailable
 from imagelayer.platform.times import end_of_utc_day, utc_day
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import Invitation, Organization, User
 
 CAPTCHA_SECONDS = 600  # twice the lifetime of a Turnstile token
 

@@ -13,13 +13,12 @@ import hmac
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.organization_store import OrganizationStore
 from imagelayer.identity.passwords import PepperSource
 from imagelayer.identity.reauthentication import Reauthentication
-from imagelayer.identity.records import Totp, User
 from imagelayer.identity.sealing import Unreadable, pepper_of_sealed, seal, unseal
 from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.store import AccountStore
@@ -32,6 +31,9 @@ from imagelayer.platform.mail_outbox import Outbox
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import StoreUnavailable
 from imagelayer.platform.times import rfc3339
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import Totp, User
 
 ISSUER = "ImageLayer"
 STEP_SECONDS = 30

@@ -6,12 +6,14 @@ USER#<user_id>   SES#<session_id>   role, family_hash, refresh_hash, …, expire
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from imagelayer.identity.records import DashboardSession
 from imagelayer.limits.counters import Guard, Meter, TatMemory
 from imagelayer.limits.rate_limits import Admission, Policy
 from imagelayer.platform.table import Action, Table
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import DashboardSession
 
 
 class SessionStore:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.audit.security_log import SecurityLog
 from imagelayer.identity.access_tokens import AccessTokens, SessionTokens
 from imagelayer.identity.places import network
-from imagelayer.identity.records import DashboardSession, is_active
 from imagelayer.identity.refresh_tokens import RefreshToken
 from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.store import AccountStore
@@ -25,6 +24,9 @@ from imagelayer.platform.ids import is_id
 from imagelayer.platform.principals import Origin, Principal
 from imagelayer.platform.table import ConditionFailed
 from imagelayer.platform.times import rfc3339
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import DashboardSession
 
 ABSOLUTE_SECONDS = 30 * 86_400
 IDLE_SECONDS = 7 * 86_400
@@ -171,6 +173,11 @@ class Sessions:
             return
         reason = "ended" if session is None else "unknown token" if alive else "expired"
         self.security.record("auth.refresh", "failure", origin, reason=reason)
+
+
+def is_active(session: DashboardSession, now: float) -> bool:
+    """Whether a session has neither expired nor been idle for too long."""
+    return min(session["expires_at"], session["idle_until"]) > now
 
 
 def _was_just_traded(

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from imagelayer.identity.organization_store import (
     invitation_key,
@@ -27,16 +27,6 @@ from imagelayer.identity.organization_store import (
     organization_key,
     owner_count_actions,
     role_check,
-)
-from imagelayer.identity.records import (
-    AddressReservation,
-    Invitation,
-    MailedLink,
-    Member,
-    Organization,
-    Place,
-    SignUp,
-    User,
 )
 from imagelayer.platform.principals import Role
 from imagelayer.platform.table import (
@@ -46,6 +36,18 @@ from imagelayer.platform.table import (
     TransactionRefused,
     transact,
 )
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import (
+        AddressReservation,
+        Invitation,
+        MailedLink,
+        Member,
+        Organization,
+        Place,
+        SignUp,
+        User,
+    )
 
 # Read in place of a user that does not exist, so that both cases take the same calls.
 NOBODY = "usr_nobody"

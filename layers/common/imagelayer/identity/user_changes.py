@@ -6,14 +6,16 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from imagelayer.identity.records import User
 from imagelayer.identity.session_store import SessionStore
 from imagelayer.identity.store import AccountStore
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.frozen import frozen
 from imagelayer.platform.table import Action, StoreUnavailable, TransactionRefused
+
+if TYPE_CHECKING:
+    from imagelayer.identity.records import User
 
 # Each refusal means that another change of the same user went through; they are few.
 ATTEMPTS = 8
