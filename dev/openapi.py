@@ -108,7 +108,7 @@ def problem_codes(route: Route) -> set[str]:
     codes |= {"edge_required", *route.problems, *_caller_codes(route)}
     if route.body is not None:
         codes |= {"body_too_large", "validation_failed", "malformed_json", "unsupported_media_type"}
-    if route.query:
+    if route.query or not route.takes_any_query:
         codes.add("validation_failed")
     if "{" in route.path or route.operation == "revokeEndUserSessions":
         codes.add("not_found")

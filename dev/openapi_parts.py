@@ -9,14 +9,12 @@ from typing import Any, Literal
 
 from imagelayer.access.authentication import PUBLISHABLE_HEADER
 from imagelayer.api.route import Route
-from imagelayer.credits.usage import GROUPS, MAX_DAYS
 from imagelayer.design.fonts import FAMILIES
 from imagelayer.design.presets import PRESETS
 from imagelayer.generations.service import MAX_WAIT_SECONDS
-from imagelayer.http.paging import DEFAULT_LIMIT, MAX_LIMIT
 from imagelayer.image_models.registry import DEFAULT
-from imagelayer.openai_api.images import MAX_HOPS
 from imagelayer.platform.idempotency import REPLAYED
+from imagelayer.platform.ids import pattern_of
 
 Schema = dict[str, Any]
 
@@ -88,57 +86,20 @@ _IDS: Mapping[str, tuple[str, str]] = {
     "webhook_id": ("whk", "The webhook endpoint."),
     "message_id": ("msg", "The webhook message."),
 }
-_ID_BODY = "[0-9abcdefghjkmnpqrstvwxyz]{26}"
-_GROUP = "|".join(GROUPS)
-_DATE: Schema = {"type": "string", "format": "date", "examples": ["2026-01-31"]}
-_QUERY: Mapping[str, tuple[str, Schema]] = {
-    "limit": (
-        "How many entries a page has.",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-    ),
-    "cursor": (
-        "The `next_cursor` of the page before.",
-        {"type": "string", "pattern": f"^[a-z]{{3}}_{_ID_BODY}$"},
-    ),
-    "start": ("The first day, UTC. By default, the first of this month.", _DATE),
-    "end": (
-        f"The last day, UTC: `start` or up to {MAX_DAYS - 1} days after it. By default, today.",
-        _DATE,
-    ),
-    "group_by": (
-        f"What the rows are grouped by, comma-separated: any of {', '.join(GROUPS)}.",
-        {
-            "type": "string",
-            "pattern": f"^({_GROUP})(,({_GROUP}))*$",
-            "default": "day",
-            "examples": ["day,model"],
-        },
-    ),
-    "wait": (
-        "How many seconds to hold the answer while the generation is not finished.",
-        {"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0},
-    ),
-    "hop": (
-        "How many redirects came before; they carry it themselves.",
-        {"type": "integer", "minimum": 0, "maximum": MAX_HOPS, "default": 0},
-    ),
-    "as": (
-        "The `response_format` of the request that was redirected.",
-        {"type": "string", "enum": ["url", "b64_json"]},
-    ),
-    "stream": (
-        "Whether the request that was redirected wanted a stream.",
-        {"type": "string", "enum": ["true"]},
-    ),
-}
 
 
 def parameters(route: Route) -> list[Schema]:
     """What a route takes beside its body."""
     found = [_path_parameter(name) for name in re.findall(r"{(\w+)}", route.path)]
-    for name in route.query:
-        text, schema = _QUERY[name]
-        found.append({"name": name, "in": "query", "description": text, "schema": schema})
+    for each in route.query:
+        found.append(
+            {
+                "name": each.name,
+                "in": "query",
+                "description": each.description,
+                "schema": dict(each.schema),
+            }
+        )
     if route.operation == "createGeneration":
         found.append(
             _header_parameter(
@@ -186,7 +147,7 @@ def _path_parameter(name: str) -> Schema:
     if name in _IDS:
         prefix, text = _IDS[name]
         example = f"{prefix}_{'0' * 26}"
-        schema = {"type": "string", "pattern": f"^{prefix}_{_ID_BODY}$", "examples": [example]}
+        schema = {"type": "string", "pattern": pattern_of(prefix), "examples": [example]}
     return {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
 
 

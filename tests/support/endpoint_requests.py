@@ -90,7 +90,9 @@ FOR_END_USERS = [route for route in WITH_CREDENTIALS if ROUTES[route].end_user]
 WITH_ID = [route for route in FOR_USERS if "{" in route and "{model_id}" not in route]
 # Those of the whole organization; what belongs to one thing is asked for by that thing's id.
 LISTS = [
-    route for route in WITH_CREDENTIALS if "cursor" in ROUTES[route].query and "{" not in route
+    route
+    for route in WITH_CREDENTIALS
+    if "cursor" in {each.name for each in ROUTES[route].query} and "{" not in route
 ]
 
 

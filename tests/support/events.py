@@ -6,6 +6,7 @@ import json
 import re
 from functools import cache
 from typing import Any
+from urllib.parse import urlencode
 
 from imagelayer.routes import ROUTES
 
@@ -74,6 +75,7 @@ def http_event(
         event["pathParameters"] = parameters
     if query:
         event["queryStringParameters"] = query
+        event["rawQueryString"] = urlencode(query)
     if cookies:
         event["cookies"] = cookies
     return event

@@ -9,7 +9,7 @@ from tests.support.generations import create
 from tests.support.product import Product
 
 
-@pytest.mark.parametrize("wait", ["26", "-1", "1.5", "x", "", "0x5", "٣", "99999", "+5", " 5"])
+@pytest.mark.parametrize("wait", ["26", "-1", "1.5", "x", "0x5", "٣", "99999", "+5", " 5"])
 def test_a_wait_that_is_no_number_of_seconds_is_refused(
     product: Product, owner: Account, wait: str
 ) -> None:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imagelayer.credits.parameters import GROUPS, MAX_DAYS
 from imagelayer.credits.store import allowance_name, balance_name
-from imagelayer.credits.usage import GROUPS, MAX_DAYS, MAX_ROWS, UsageReport
+from imagelayer.credits.usage import MAX_ROWS, UsageReport
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.ids import new_id
 from imagelayer.platform.principals import Principal

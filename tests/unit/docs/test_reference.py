@@ -17,8 +17,8 @@ from imagelayer.access.schemas import Cidrs
 from imagelayer.access.scopes import Scope
 from imagelayer.api.route import MAX_BODY_BYTES, Route
 from imagelayer.audit.security_log import EVENTS
+from imagelayer.credits import parameters, usage
 from imagelayer.credits import store as credits
-from imagelayer.credits import usage
 from imagelayer.identity.link_tokens import SIGN_UP_SECONDS
 from imagelayer.limits import counters
 from imagelayer.limits.rate_limits import POLICIES
@@ -144,7 +144,7 @@ def length(shape: Any) -> int | None:
         f"| networks of a key (`allowed_cidrs`) | {length(Cidrs)}; of IPv6 a "
         f"/{key_networks.LONGEST_IPV6_PREFIX} or wider |",
         f"| leaked keys in one report | {leaked_keys.MAX_REPORTED} |",
-        f"| days in one usage report | {usage.MAX_DAYS} |",
+        f"| days in one usage report | {parameters.MAX_DAYS} |",
         f"| rows behind one usage report | {usage.MAX_ROWS:,} |",
         f"| unconfirmed sign-up | {SIGN_UP_SECONDS // 86_400} days after its newest mail |",
         f"| what an `Idempotency-Key` made | {idempotency.KEPT_SECONDS // 3600} hours |",
@@ -159,8 +159,8 @@ def test_the_documented_bounds_are_those_in_force(said: str) -> None:
 
 def test_usage_is_documented_with_its_groups_and_its_longest_range() -> None:
     text = (DOCS / "credits.md").read_text("utf-8")
-    assert f"some of {', '.join(f'`{group}`' for group in usage.GROUPS)}," in text
-    assert f"both included, {usage.MAX_DAYS} at most" in text
+    assert f"some of {', '.join(f'`{group}`' for group in parameters.GROUPS)}," in text
+    assert f"both included, {parameters.MAX_DAYS} at most" in text
 
 
 def test_the_documented_body_limit_is_the_one_in_force() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from imagelayer.http.paging import DEFAULT_LIMIT, MAX_LIMIT, page, page_request
+from imagelayer.api.query import DEFAULT_LIMIT, MAX_LIMIT
+from imagelayer.http.paging import page, page_request
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.ids import new_id
 
@@ -18,6 +19,7 @@ CURSOR = new_id("brd", 1_800_000_000, bytes)
         ({"limit": "1"}, (1, None)),
         ({"limit": "100"}, (MAX_LIMIT, None)),
         ({"limit": "007"}, (7, None)),
+        ({"limit": "", "cursor": ""}, (DEFAULT_LIMIT, None)),  # as forms send what is left out
         ({"cursor": CURSOR}, (DEFAULT_LIMIT, CURSOR)),
         ({"limit": "5", "cursor": CURSOR, "unknown": "x"}, (5, CURSOR)),
     ],
@@ -29,7 +31,6 @@ def test_a_page_is_asked_for(query: dict[str, str], expected: tuple[int, str | N
 @pytest.mark.parametrize(
     "limit",
     [
-        "",
         "0",
         "-1",
         "101",
@@ -57,7 +58,6 @@ def test_a_limit_that_is_no_number_from_1_to_100_is_refused(limit: str) -> None:
 @pytest.mark.parametrize(
     "cursor",
     [
-        "",
         "brd_",
         CURSOR[:-1],
         CURSOR + "0",

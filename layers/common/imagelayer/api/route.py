@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from imagelayer.api.query import Parameter
 from imagelayer.limits.rate_limits import POLICIES, Policy
 from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import Scope
@@ -13,7 +14,6 @@ from imagelayer.platform.idempotency import Scope
 Auth = Literal["none", "user", "key", "user_or_key"]
 
 MAX_BODY_BYTES = 64 * 1024
-PAGE = ("limit", "cursor")
 
 
 # Names a shape without importing it: a request that has no body needs none.
@@ -39,7 +39,9 @@ class Route:
     scope: str | None = None
     problems: tuple[str, ...] = ()
     content_type: str = "application/json"
-    query: tuple[str, ...] = ()
+    query: tuple[Parameter, ...] = ()
+    # Whether unknown query parameters are ignored, as unknown fields of the body are.
+    ignores_unknown: bool = False
     # The security event that each call leaves one record of, where it attempts to authenticate.
     event: str = ""
     # Whether it reads the refresh cookie, so that a browser may call it from our own origin only.
@@ -64,6 +66,13 @@ class Route:
     def method(self) -> str:
         """`GET`, `POST` …"""
         return self.key.partition(" ")[0]
+
+    @property
+    def takes_any_query(self) -> bool:
+        """Whether unknown query parameters are ignored: where clients of OpenAI may send more than
+        we know, and on what anyone may read, whose links others lengthen."""
+        is_read = self.method in ("GET", "$default")
+        return self.ignores_unknown or (self.auth == "none" and is_read)
 
     @property
     def path(self) -> str:

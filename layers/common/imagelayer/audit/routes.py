@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagelayer.api.route import PAGE, Route, route_table
+from imagelayer.api.query import page_of
+from imagelayer.api.route import Route, route_table
 from imagelayer.platform.lazy import lazy
 
 if TYPE_CHECKING:
@@ -25,6 +26,6 @@ ROUTES = route_table(
         status=200,
         answer=lambda: schemas.SecurityEventList,
         scope="events:read",
-        query=PAGE,
+        query=page_of("evt"),
     ),
 )

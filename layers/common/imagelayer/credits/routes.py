@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagelayer.api.route import Route, route_table
+from imagelayer.credits.parameters import END, GROUP_BY, START
 from imagelayer.platform.lazy import lazy
 
 if TYPE_CHECKING:
     from imagelayer.credits import schemas
 else:
     schemas = lazy("imagelayer.credits.schemas")
-
-USAGE = ("start", "end", "group_by")
 
 ROUTES = route_table(
     Route(
@@ -27,6 +26,6 @@ ROUTES = route_table(
         status=200,
         answer=lambda: schemas.UsageReport,
         scope="usage:read",
-        query=USAGE,
+        query=(START, END, GROUP_BY),
     ),
 )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from imagelayer.credits.parameters import END, GROUP_BY, MAX_DAYS, START
 from imagelayer.credits.pools import pools_of
 from imagelayer.credits.store import CreditStore
 from imagelayer.credits.wallet import allowance_of
@@ -16,7 +16,6 @@ from imagelayer.platform.ids import is_id
 from imagelayer.platform.principals import Principal
 from imagelayer.platform.times import end_of_utc_month, rfc3339, utc_day, utc_month
 
-GROUPS = ("day", "key", "model", "brand", "end_user", "mode")
 _COLUMNS = {
     "day": "day",
     "key": "key_id",
@@ -27,8 +26,6 @@ _COLUMNS = {
 }
 _KIND = ("key_id", "user_id", "model", "brand_id", "mode")
 _NUMBERS = ("generations", "images", "credits")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-MAX_DAYS = 92
 # Rows read for one response: far fewer than a function can sum within its ten seconds.
 MAX_ROWS = 20_000
 
@@ -49,13 +46,13 @@ class UsageReport:
         the ledger's settlements.
         """
         today = utc_day(now)
-        start = _day(query, "start", today[:8] + "01")
-        end = _day(query, "end", max(today, start.isoformat()))
+        start = START.day(query) or date.fromisoformat(today[:8] + "01")
+        end = END.day(query) or max(date.fromisoformat(today), start)
         if end < start:
             raise invalid("query.end", "must not be before start")
         if (end - start).days >= MAX_DAYS:
             raise invalid("query.end", f"must be at most {MAX_DAYS - 1} days after start")
-        groups = _groups(query.get("group_by", "day"))
+        groups = tuple(dict.fromkeys((GROUP_BY.text(query) or "day").split(",")))
         all_rows = self._rows(principal.org_id, start, end, by_end_user=False)
         rows = all_rows
         if "end_user" in groups:
@@ -138,20 +135,3 @@ def _standing(pools: list[dict[str, Any]], allowance: int, now: float) -> dict[s
         "allowance": own,
         "grants": grants,
     }
-
-
-def _groups(text: str) -> tuple[str, ...]:
-    groups = tuple(dict.fromkeys(text.split(",")))
-    if not set(groups) <= set(GROUPS):
-        raise invalid("query.group_by", f"must be a comma-separated list of {', '.join(GROUPS)}")
-    return groups
-
-
-def _day(query: Mapping[str, str], name: str, default: str) -> date:
-    text = query.get(name, default)
-    try:
-        if not _DAY.fullmatch(text):
-            raise ValueError
-        return date.fromisoformat(text)
-    except ValueError:
-        raise invalid(f"query.{name}", "must be a date such as 2026-01-31") from None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagelayer.api.route import PAGE, Route, route_table
+from imagelayer.api.query import page_of
+from imagelayer.api.route import Route, route_table
+from imagelayer.generations.parameters import WAIT
 from imagelayer.platform.lazy import lazy
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ ROUTES = route_table(
         status=200,
         answer=lambda: schemas.GenerationList,
         scope="generations:read",
-        query=PAGE,
+        query=page_of("gen"),
     ),
     Route(
         "GET /v1/generations/{generation_id}",
@@ -91,7 +93,7 @@ ROUTES = route_table(
         answer=lambda: schemas.Generation,
         scope="generations:read",
         end_user=True,
-        query=("wait",),
+        query=(WAIT,),
     ),
     Route(
         "DELETE /v1/generations/{generation_id}",

@@ -19,6 +19,7 @@ from imagelayer.generations.jobs import (
     new_job,
     view,
 )
+from imagelayer.generations.parameters import MOST_SECONDS
 from imagelayer.generations.removal import remove
 from imagelayer.generations.store import GenerationStore
 from imagelayer.generations.wait_budget import (
@@ -50,7 +51,7 @@ LIST_READS = 4
 # A job that is still queued when its request is repeated this much later may lack its message.
 UNSENT_SECONDS = 2
 # The gateway gives up after 30 seconds (API Gateway, HTTP API quotas).
-MAX_WAIT_SECONDS = 25
+MAX_WAIT_SECONDS = MOST_SECONDS
 # A Lambda response has 6 MB at most; apart from the prompts a job is small.
 MAX_PAGE_BYTES = 4_000_000
 # The first poll comes soon, for the built-in model; then they come less and less often.

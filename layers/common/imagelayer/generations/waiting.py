@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from imagelayer.api.query import number
-from imagelayer.generations.service import MAX_WAIT_SECONDS, longest_wait
+from imagelayer.generations.parameters import WAIT
+from imagelayer.generations.service import longest_wait
 from imagelayer.platform.principals import Principal
 
 # One preference of RFC 7240 §2, such as `respond-async` or `wait = "10"`; a `;` may separate too.
@@ -30,4 +30,4 @@ def preferred_wait(headers: Mapping[str, str], principal: Principal) -> int:
 
 def asked_wait(query: Mapping[str, str]) -> int:
     """Seconds of `?wait=`. Raises Problem 422."""
-    return number(query, "wait", MAX_WAIT_SECONDS)
+    return WAIT.number(query)

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from imagelayer.access.wiring import AccessWiring
+from imagelayer.api import query
 from imagelayer.api.route import Route
 from imagelayer.audit.wiring import AuditWiring
 from imagelayer.http import body, cookies, problems
@@ -255,7 +256,7 @@ class App[W: Part]:
             method=event["requestContext"]["http"]["method"],
             url_path=event["rawPath"],
             path=path,
-            query=event.get("queryStringParameters") or {},
+            query=query.read(event, route),
             headers=headers,
             refresh_token=refresh_token,
             body=fields,

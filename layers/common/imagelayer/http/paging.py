@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from imagelayer.platform.errors import invalid
-from imagelayer.platform.ids import is_id
-
-DEFAULT_LIMIT = 20
-MAX_LIMIT = 100
+from imagelayer.api.query import LIMIT, cursor
 
 
 def page_request(query: Mapping[str, str], prefix: str) -> tuple[int, str | None]:
@@ -18,15 +14,7 @@ def page_request(query: Mapping[str, str], prefix: str) -> tuple[int, str | None
     A cursor only ever positions a query inside the caller's own partition, so a foreign one
     reveals nothing.
     """
-    text = query.get("limit", str(DEFAULT_LIMIT))
-    if not (
-        text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= MAX_LIMIT and len(text) < 4
-    ):
-        raise invalid("query.limit", f"must be a whole number from 1 to {MAX_LIMIT}")
-    cursor = query.get("cursor")
-    if cursor is not None and not is_id(prefix, cursor):
-        raise invalid("query.cursor", "is not a cursor of this list")
-    return int(text), cursor
+    return LIMIT.number(query), cursor(prefix).text(query)
 
 
 def page(rows: list[dict[str, Any]], next_cursor: str | None) -> dict[str, Any]:

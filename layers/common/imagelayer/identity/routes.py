@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagelayer.api.route import PAGE, Route, route_table
+from imagelayer.api.query import page_of
+from imagelayer.api.route import Route, route_table
 from imagelayer.platform.lazy import lazy
 
 if TYPE_CHECKING:
@@ -383,7 +384,7 @@ ROUTES = route_table(
         status=200,
         answer=lambda: schemas.MemberList,
         scope="members:read",
-        query=PAGE,
+        query=page_of("usr"),
     ),
     Route(
         "PATCH /v1/organization/members/{user_id}",
@@ -444,7 +445,7 @@ ROUTES = route_table(
         status=200,
         answer=lambda: schemas.InvitationList,
         scope="members:write",
-        query=PAGE,
+        query=page_of("inv"),
     ),
     Route(
         "DELETE /v1/organization/invitations/{invitation_id}",

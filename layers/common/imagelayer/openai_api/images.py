@@ -21,6 +21,7 @@ from imagelayer.generations.large_answers import LargeAnswers
 from imagelayer.generations.service import Generations
 from imagelayer.image_models.registry import DEFAULT, Model, Registry
 from imagelayer.openai_api.answers import Form, base64_length, fits, text_of
+from imagelayer.openai_api.parameters import MOST_HOPS
 from imagelayer.platform.errors import CATALOGUE, Problem, invalid
 from imagelayer.platform.frozen import frozen
 from imagelayer.platform.idempotency import IdempotencyRecord
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
     from imagelayer.openai_api.schemas import ImagesRequest
 
 HOLD_SECONDS = 22
-# The clients follow 20 redirects; at 25 they begin anew, twice.
-MAX_HOPS = 18
+MAX_HOPS = MOST_HOPS
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 

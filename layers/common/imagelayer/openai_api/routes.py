@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagelayer.api.route import Route, route_table
+from imagelayer.openai_api.parameters import HOP, IMAGES_AS, STREAM
 from imagelayer.platform.lazy import lazy
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ ROUTES = route_table(
     Route(
         "POST /v1/images/generations",
         tag="OpenAI-compatible",
+        ignores_unknown=True,
         function="images",
         operation="createImage",
         summary="Generate images (OpenAI-compatible)",
@@ -61,6 +63,7 @@ ROUTES = route_table(
     Route(
         "POST /v1/images/edits",
         tag="OpenAI-compatible",
+        ignores_unknown=True,
         function="images",
         operation="createImageEdit",
         summary="Edit an image (OpenAI-compatible)",
@@ -88,6 +91,7 @@ ROUTES = route_table(
     Route(
         "GET /v1/images/jobs/{generation_id}",
         tag="OpenAI-compatible",
+        ignores_unknown=True,
         function="images",
         operation="awaitImage",
         summary="Wait for images (OpenAI-compatible)",
@@ -102,11 +106,12 @@ ROUTES = route_table(
         scope="generations:write",
         problems=("conflict", *FAILED),
         also=(303,),
-        query=("hop", "as", "stream"),
+        query=(HOP, IMAGES_AS, STREAM),
     ),
     Route(
         "GET /v1/models",
         tag="OpenAI-compatible",
+        ignores_unknown=True,
         function="images",
         operation="listModels",
         summary="List models (OpenAI-compatible)",
@@ -119,6 +124,7 @@ ROUTES = route_table(
     Route(
         "GET /v1/models/{model_id}",
         tag="OpenAI-compatible",
+        ignores_unknown=True,
         function="images",
         operation="getModel",
         summary="Get a model (OpenAI-compatible)",

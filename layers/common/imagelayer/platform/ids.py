@@ -28,6 +28,11 @@ def new_id(prefix: str, now: float, random: RandomBytes = secrets.token_bytes) -
     return f"{prefix}_{body}"
 
 
+def pattern_of(prefix: str) -> str:
+    """A regular expression that an id with that prefix matches whole."""
+    return f"^{prefix}_[{_ALPHABET}]{{26}}$"
+
+
 def is_id(prefix: str, value: str) -> bool:
     """Whether `value` has the shape of an id with that prefix."""
     return value.startswith(f"{prefix}_") and _SHAPE.fullmatch(value) is not None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagelayer.api.route import PAGE, Route, route_table
+from imagelayer.api.query import page_of
+from imagelayer.api.route import Route, route_table
 from imagelayer.platform.lazy import lazy
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ ROUTES = route_table(
         status=200,
         answer=lambda: schemas.WebhookList,
         scope="webhooks:read",
-        query=PAGE,
+        query=page_of("whk"),
     ),
     Route(
         "GET /v1/organization/webhooks/{webhook_id}",
@@ -123,7 +124,7 @@ ROUTES = route_table(
         status=200,
         answer=lambda: schemas.WebhookAttemptList,
         scope="webhooks:read",
-        query=PAGE,
+        query=page_of("att"),
     ),
     Route(
         "POST /v1/organization/webhooks/{webhook_id}/messages/{message_id}/resend",
