@@ -1,7 +1,9 @@
-"""Importing the layer touches no network and makes no AWS client."""
+"""Importing the layer touches no network and makes no AWS client, and loads little."""
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from dev.settings import ROOT
+from imagelayer.routes import ROUTES
+from tests.support.events import http_event
 
 LAYER = ROOT / "layers/common"
 MODULES = sorted(
@@ -17,6 +21,15 @@ MODULES = sorted(
     for path in (LAYER / "imagelayer").rglob("*.py")
 )
 HANDLERS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py"))
+HTTP_HANDLERS = sorted({route.function for route in ROUTES.values()})
+# What a request imports when it has a body, a token, a log line or an event to count.
+LATE = (
+    "aws_lambda_powertools",
+    "cryptography.hazmat.bindings._rust",
+    "jwt",
+    "pydantic",
+    *(each for each in MODULES if each.endswith(".records")),
+)
 
 # Run in a fresh interpreter: nothing of ours is imported yet, and any connection or client ends it.
 GUARD = """
@@ -101,9 +114,54 @@ def test_a_handler_imports_without_network_configuration_or_boto(function: str) 
         "pyotp",
         "segno",
         "zxcvbn",
+        *(LATE if function in HTTP_HANDLERS else ()),
     )
     result = run("app", path, heavy)
     assert result.returncode == 0, result.stderr
+
+
+READ = """
+import gc, json
+import app
+from imagelayer.platform import wiring
+
+class Client:
+    def __getattr__(self, operation):
+        return lambda **request: {"Attributes": {"tat_public_read": {"N": "1"}}}
+
+wiring.Platform.client = lambda self, service: Client()
+paused = not gc.isenabled()
+os.environ.update({"STAGE": "local", "BASE_URL": "http://localhost", "FUNCTION": "registration"})
+os.environ["COUNTERS_TABLE"] = "counters"
+answer = app.handler(json.loads(sys.stdin.read()), None)
+late = [each for each in sys.modules if each in sys.argv[1].split()]
+print(json.dumps([answer["statusCode"], late, paused, gc.isenabled(), gc.get_freeze_count() > 0]))
+"""
+
+
+def test_a_read_loads_nothing_late_and_pauses_the_collector_until_its_answer() -> None:
+    event = json.dumps(http_event("GET", "/verify-email"))
+    path = f"{LAYER}:{ROOT / 'functions/registration'}"
+    result = interpreter(READ, " ".join((*LATE, "dataclasses")), path=path, names=event)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == [200, [], True, True, True]
+
+
+def test_a_token_is_verified_without_what_pyjwt_has_for_certificates() -> None:
+    result = run("imagelayer.identity.tokens", str(LAYER), ("cryptography.x509.name",))
+    assert result.returncode == 0, result.stderr
+
+
+def test_only_what_pydantic_validates_and_what_no_request_loads_is_a_dataclass() -> None:
+    # `platform.frozen` says what compiling each class costs a start.
+    importers = {
+        str(path.relative_to(LAYER / "imagelayer"))
+        for path in (LAYER / "imagelayer").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
+    }
+    allowed = {"webhooks/messages.py", "credits/ledger.py"}
+    assert {name for name in importers if not name.startswith("render/")} == allowed
 
 
 @pytest.mark.parametrize(
