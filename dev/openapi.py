@@ -10,6 +10,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any, get_args, get_origin
 
+from jsonschema import Draft202012Validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from dev.openapi_parts import (
@@ -164,10 +165,25 @@ def _described(name: str, schema: Schema) -> Schema:
         text = prose.get(field) or FIELDS.get(field)
         if text:
             about.setdefault("description", text)
-    if patch := PATCHES.get(name):
+        if about.get("default", ...) is None:
+            del about["default"]  # as good as left out, and some clients would make it required
+    for patch in PATCHES.get(name, ()):
         patch(schema)
     schema.update(RULES.get(name, {}))
+    _widen(schema)
     return schema
+
+
+def _widen(value: Any) -> None:
+    """Give integers that 32 bits do not hold the format of 64: many clients would cut them."""
+    if isinstance(value, dict):
+        if value.get("type") == "integer" and not value.get("maximum", 2**31) < 2**31:
+            value["format"] = "int64"
+        for each in value.values():
+            _widen(each)
+    elif isinstance(value, list):
+        for each in value:
+            _widen(each)
 
 
 @cache
@@ -316,6 +332,8 @@ def _is_required(route: Route) -> bool:
     """Whether a request without a body is refused."""
     shape: Any = route.body() if route.body else None
     if shape is None or get_origin(shape) is list:
+        return True
+    if not Draft202012Validator(RULES.get(shape.__name__, {})).is_valid({}):
         return True
     return any(field.is_required() for field in shape.model_fields.values())
 

@@ -4,7 +4,7 @@ the media types of bodies, and rules of code that JSON Schema can say."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from imagelayer.access.authentication import PUBLISHABLE_HEADER
@@ -12,6 +12,7 @@ from imagelayer.api.route import Route
 from imagelayer.design.fonts import FAMILIES
 from imagelayer.design.presets import PRESETS
 from imagelayer.generations.service import MAX_WAIT_SECONDS
+from imagelayer.identity.passwords import MAX_LENGTH, MIN_LENGTH
 from imagelayer.image_models.registry import DEFAULT
 from imagelayer.platform.idempotency import REPLAYED
 from imagelayer.platform.ids import pattern_of
@@ -133,9 +134,7 @@ def parameters(route: Route) -> list[Schema]:
                 "hours. 1 to 255 visible ASCII characters, with or without quotation marks around "
                 "them.",
                 # Bare, or as a quoted string (draft-ietf-httpapi-idempotency-key-header-07).
-                pattern='^([!#-~][!-~]{0,254}|"[!-~]{1,255}")$',
-                minLength=1,
-                maxLength=257,
+                pattern='^([!#-~][!-~]{0,254}|"[!-~]{0,253}[!#-~]|"[!-~]{1,255}"|")$',
             )
         )
     return found
@@ -193,7 +192,22 @@ _OBJECT: Schema = {"type": "object"}
 _ONE_SIZE_AND_ONE_TEXT = _refused(
     _with(size=_STRING, preset=_STRING), _with(text=_OBJECT, template=_OBJECT)
 )
+
+
+def _weights() -> Schema:
+    """Each family has weights of its own."""
+    of: dict[tuple[int, ...], list[str]] = {}
+    for family, weights in FAMILIES.items():
+        of.setdefault(tuple(weights), []).append(family)
+    rule: Schema = {}
+    for weights, families in of.items():
+        then = {"properties": {"weight": {"enum": list(weights)}}}
+        rule = {"if": _with(family={"enum": families}), "then": then, "else": rule or True}
+    return rule
+
+
 RULES: Mapping[str, Schema] = {
+    "Typeface": _weights(),
     "CreateGenerationRequest": _ONE_SIZE_AND_ONE_TEXT,
     "ImagesRequest": _ONE_SIZE_AND_ONE_TEXT,
     "ImageEditsRequest": _ONE_SIZE_AND_ONE_TEXT,
@@ -247,16 +261,25 @@ def _edits(schema: Schema) -> None:
     _images(schema)
     images = schema["properties"]["images"]
     (listed, _) = images.pop("anyOf")
-    del images["default"]
     images |= {**listed, "minItems": 1, "maxItems": 1}
     schema["required"] = ["prompt", "images"]
 
 
 def _edits_form(schema: Schema) -> None:
     _images(schema)
-    about = schema["properties"]["image"]["description"]
-    schema["properties"]["image"] = {"type": "string", "format": "binary", "description": about}
+    fields = schema["properties"]
+    fields["image"] = {
+        "type": "string",
+        "format": "binary",
+        "description": fields["image"]["description"],
+    }
     schema["required"] = ["prompt", "image"]
+    for about in fields.values():
+        # A form has no null: a part is there or not.
+        if _NULL in about.get("anyOf", ()):
+            about["anyOf"].remove(_NULL)
+            if len(about["anyOf"]) == 1:
+                about.update(about.pop("anyOf")[0])
 
 
 def _source_image(schema: Schema) -> None:
@@ -267,13 +290,34 @@ def _typeface(schema: Schema) -> None:
     schema["properties"]["family"]["enum"] = list(FAMILIES)
 
 
-PATCHES: Mapping[str, Callable[[Schema], None]] = {
-    "CreateKeyRequest": _create_key,
-    "CreateEndUserSessionRequest": _end_user_session,
-    "CreateGenerationRequest": _branded,
-    "ImagesRequest": _images,
-    "ImageEditsRequest": _edits,
-    "ImageEditsForm": _edits_form,
-    "SourceImage": _source_image,
-    "Typeface": _typeface,
+def _email(schema: Schema) -> None:
+    schema["properties"]["email"]["format"] = "email"
+
+
+def _new_password(schema: Schema) -> None:
+    schema["properties"]["password"] |= {"minLength": MIN_LENGTH, "maxLength": MAX_LENGTH}
+
+
+def _webhook(schema: Schema) -> None:
+    schema["properties"]["url"]["format"] = "uri"
+
+
+PATCHES: Mapping[str, Sequence[Callable[[Schema], None]]] = {
+    "AcceptInvitationRequest": [_new_password],
+    "ChangePasswordRequest": [_new_password],
+    "CreateEndUserSessionRequest": [_end_user_session],
+    "CreateGenerationRequest": [_branded],
+    "CreateInvitationRequest": [_email],
+    "CreateKeyRequest": [_create_key],
+    "CreateWebhookRequest": [_webhook],
+    "ImageEditsForm": [_edits_form],
+    "ImageEditsRequest": [_edits],
+    "ImagesRequest": [_images],
+    "RegisterRequest": [_email],
+    "ResendRequest": [_email],
+    "ResetPasswordRequest": [_new_password],
+    "SourceImage": [_source_image],
+    "Typeface": [_typeface],
+    "UpdateWebhookRequest": [_webhook],
+    "VerifyEmailRequest": [_new_password],
 }

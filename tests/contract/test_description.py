@@ -10,6 +10,8 @@ import pytest
 from pydantic_core import SchemaValidator, core_schema
 
 from dev.openapi import TAGS
+from imagelayer.platform.errors import Problem
+from imagelayer.platform.idempotency import read_key
 from imagelayer.routes import ROUTES
 from tests.support.contract import description, resolved, schema_errors
 
@@ -260,3 +262,41 @@ def test_what_is_always_refused_is_not_offered(shape: str) -> None:
     fields = schemas()[shape]["properties"]
     assert "mask" not in fields
     assert "transparent" not in json.dumps(fields["background"])
+
+
+def test_an_integer_that_32_bits_do_not_hold_says_so() -> None:
+    integers = [node for node in nodes(schemas()) if node.get("type") == "integer"]
+    wide = [node for node in integers if node.get("maximum", 2**31) >= 2**31]
+    assert wide
+    assert {node.get("format") for node in wide} == {"int64"}
+
+
+def test_a_form_has_no_null() -> None:
+    form = bodies_of_an_edit()["multipart/form-data"]
+    assert '"type": "null"' not in json.dumps(form["properties"])
+
+
+def test_a_body_that_is_refused_when_empty_is_required() -> None:
+    operation = description()["paths"]["/v1/auth/session/revoke"]["post"]
+    assert operation["requestBody"]["required"]
+
+
+@pytest.mark.parametrize(
+    ("key", "valid"),
+    [
+        ("a", True), ("a" * 255, True), ('"a"', True), ('"' + "a" * 255 + '"', True), ('"', True),
+        ('"a', True), ('""', False), ("", False), ("a" * 256, False), ("a b", False), ("ü", False),
+    ],
+)  # fmt: skip
+def test_the_form_of_an_idempotency_key_is_the_one_that_is_read(key: str, valid: bool) -> None:
+    operation = description()["paths"]["/v1/brands"]["post"]
+    (schema,) = (
+        each["schema"] for each in operation["parameters"] if each["name"] == "Idempotency-Key"
+    )
+    assert (schema_errors(schema, key) == []) == valid
+    try:
+        read_key({"idempotency-key": key})
+    except Problem:
+        assert not valid
+    else:
+        assert valid
