@@ -14,6 +14,7 @@ SAM := .tools/sam/.stamp
 CLOUD := .tools/cloud/.stamp
 OPENAI := .tools/openai-2/.stamp .tools/openai-3/.stamp tests/local_cloud/openai_clients/node_modules/.stamp
 CLIENTS := .tools/clients/.stamp
+GENERATORS := .tools/generators/.stamp tests/local_cloud/generated_clients/node_modules/.stamp
 NODE := .tools/node/.stamp
 PY := .venv/bin/python
 UV := .tools/uv/bin/uv
@@ -124,6 +125,7 @@ requirements: .tools/uv/bin/uv ## Resolve all pinned requirements again
 	@$(COMPILE) --group openai-2 --output-file requirements/openai-2.txt
 	@$(COMPILE) --group openai-3 --output-file requirements/openai-3.txt
 	@$(COMPILE) --group clients --output-file requirements/clients.txt
+	@$(COMPILE) --group generators --output-file requirements/generators.txt
 
 # The render layer holds its extra alone: the common layer already carries the rest.
 PY_TOML = $(DEV_PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["render"], sep="\n")'
@@ -132,7 +134,7 @@ DEV_PYTHON = $(UV) run --quiet --no-project --python 3.13 python
 # ─── Set it up ─────────────────────────────────────────────────────────────────────────────────
 
 .PHONY: setup
-setup: $(DEV) $(SAM) $(CLOUD) $(OPENAI) $(CLIENTS) ## Create all environments now rather than when first needed
+setup: $(DEV) $(SAM) $(CLOUD) $(OPENAI) $(CLIENTS) $(GENERATORS) ## Create all environments now rather than when first needed
 
 .tools/uv/bin/uv: dev/bootstrap.sh requirements/uv.txt
 	@dev/bootstrap.sh .tools/uv -
@@ -148,6 +150,9 @@ $(CLOUD): requirements/cloud.txt dev/bootstrap.sh .python-version
 
 $(NODE): requirements/node.txt dev/bootstrap.sh .python-version
 	@dev/bootstrap.sh .tools/node requirements/node.txt
+
+.tools/generators/.stamp: requirements/generators.txt dev/bootstrap.sh .python-version
+	@dev/bootstrap.sh .tools/generators requirements/generators.txt
 
 .tools/openai-%/.stamp: requirements/openai-%.txt dev/bootstrap.sh .python-version
 	@dev/bootstrap.sh .tools/openai-$* requirements/openai-$*.txt
