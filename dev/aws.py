@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any
 
 import boto3
@@ -19,6 +20,12 @@ _CONFIG = Config(
 _S3_CONFIG = _CONFIG.merge(Config(signature_version="s3v4"))
 
 
+# Reading the services' descriptions is most of what a client costs, in time and in memory: one
+# session keeps them for all. Sessions make one client at a time.
+_SESSION = boto3.session.Session(region_name=REGION)
+_making = threading.Lock()
+
+
 @functools.cache
 def client(service: str, endpoint: str) -> Any:
     """A client for one service at one endpoint."""
@@ -29,11 +36,12 @@ def client_with(
     service: str, endpoint: str, access_key: str, secret_key: str, token: str | None = None
 ) -> Any:
     """A client with credentials of its own; never cached."""
-    session = boto3.session.Session(
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
-        aws_session_token=token,
-        region_name=REGION,
-    )
-    config = _S3_CONFIG if service == "s3" else _CONFIG
-    return session.client(service, endpoint_url=endpoint, config=config)
+    with _making:
+        return _SESSION.client(
+            service,
+            endpoint_url=endpoint,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            aws_session_token=token,
+            config=_S3_CONFIG if service == "s3" else _CONFIG,
+        )
