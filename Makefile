@@ -53,20 +53,17 @@ test: ## Everything CI runs: lint, then every test and the promises they prove
 	@rm -f .promises.json .stages.log
 	@dev/stage.sh "environments" $(MAKE) setup
 	@dev/stage.sh "lint" $(MAKE) lint
-	@# What mostly waits runs beside what mostly computes, on a cloud of its own.
+	@# Fast tests compute, and take what the others, each with a cloud of its own, leave of the machine.
 	@dev/beside.sh \
-	  "local cloud: what mostly waits" "$(PY) -m pytest -s -p no:cacheprovider $(WAITING) $(LAST)" \
-	  "fast tests" "$(PY) -m pytest -n auto --dist worksteal $(FAST)"
-	@dev/beside.sh \
-	  "local cloud: faults" "$(PY) -m pytest -p no:cacheprovider $(FAULTS) $(LAST)" \
+	  "local cloud: faults" "$(PY) -m pytest -s -p no:cacheprovider $(FAULTS) $(LAST)" \
 	  "browser and local cloud" \
-	  "$(PY) -m pytest tests/browser tests/local_cloud $(WAITING:%=--ignore=%) $(FAULTS:%=--ignore=%)"
+	  "$(PY) -m pytest -p no:cacheprovider tests/browser tests/local_cloud $(FAULTS:%=--ignore=%)" \
+	  "fast tests" "nice -n 10 $(PY) -m pytest -n auto --dist worksteal $(FAST)"
 	@$(LAYER_PATH) dev/stage.sh "promises" $(PY) -m dev.promises check
 	@echo; cat .stages.log
 
 FAST = tests/unit tests/architecture tests/template tests/contract tests/integration
-WAITING = tests/local_cloud/test_slow_provider.py tests/local_cloud/test_crash_matrix.py
-FAULTS = tests/local_cloud/test_identity_faults.py tests/local_cloud/test_limiter_faults.py
+FAULTS = $(addprefix tests/local_cloud/test_,slow_provider.py crash_matrix.py identity_faults.py limiter_faults.py)
 LAST = tests/local_cloud/test_zz_no_secret_left.py
 
 .PHONY: lint

@@ -22,6 +22,7 @@ from playwright.sync_api import (
 )
 
 from dev.local_cloud import LocalCloud
+from tests.support.api_clients import plain_http
 from tests.support.cloud_clients import new_address
 
 CHROMIUM = next(
@@ -104,7 +105,7 @@ def browser() -> Iterator[Browser]:
 def tab(browser: Browser, cloud: LocalCloud) -> Iterator[Tab]:
     """A tab that in the end has reported no error and asked for nothing outside the origin."""
     context = browser.new_context(viewport={"width": 320, "height": 640})
-    transport = httpx.HTTPTransport(local_address=new_address())
+    transport = plain_http(new_address())
     with httpx.Client(transport=transport, timeout=30) as http:
         opened = Tab(context.new_page(), cloud.base_url, http)
         context.route("**/*", opened.asked)

@@ -17,7 +17,7 @@ import pytest
 from dev.local_cloud import LocalCloud
 from imagelayer.identity.email_policy import address_hash
 from tests.support import cloud_accounts
-from tests.support.api_clients import PASSWORD, Visitor
+from tests.support.api_clients import PASSWORD, Visitor, plain_http
 from tests.support.cloud_clients import new_address, new_visitor
 
 NEW_PASSWORD = "seven copper kettles whistling"
@@ -172,7 +172,7 @@ def test_a_mail_scanner_that_gets_every_link_consumes_nothing(cloud: LocalCloud)
     before = tokens_waiting(cloud)
     for link in links:
         assert link.startswith(cloud.base_url)
-        with httpx.Client(transport=httpx.HTTPTransport(local_address=new_address())) as scanner:
+        with httpx.Client(transport=plain_http(new_address())) as scanner:
             for url in (link, link.replace("#token=", "?token=")):
                 for method in ("GET", "HEAD"):
                     assert scanner.request(method, url).status_code in (200, 404)

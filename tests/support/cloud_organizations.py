@@ -42,7 +42,7 @@ from imagelayer.platform.table import Item
 from imagelayer.webhooks.outbox import WebhookOutbox
 from imagelayer.webhooks.store import WebhookStore
 from tests.support import cloud_accounts
-from tests.support.api_clients import ALL_SCOPES, LOGO
+from tests.support.api_clients import ALL_SCOPES, LOGO, plain_http
 from tests.support.cloud_clients import new_address
 
 ALLOWANCE = 1000  # the template's default
@@ -106,7 +106,7 @@ class Shop:
         headers = {"Authorization": f"Bearer {self.key}", **parts.pop("headers", {})}
         if trace:
             headers["x-local-trace"] = trace
-        transport = httpx.HTTPTransport(local_address=self.address)
+        transport = plain_http(self.address)
         base_url = self.cloud.base_url
         with httpx.Client(base_url=base_url, transport=transport, timeout=90) as client:
             return client.request(method, path, headers=headers, **parts)
