@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from dev.local_cloud import LocalCloud
@@ -26,6 +27,7 @@ from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.link_tokens import LinkToken
 from imagelayer.identity.records import Invitation, MailedLink, User
 from imagelayer.identity.roles import managers_of
+from imagelayer.identity.sessions import REUSE_GRACE_SECONDS
 from imagelayer.limits.counters import CounterStore, TatMemory
 from imagelayer.limits.rate_limits import Limited, Policy
 from imagelayer.platform.ids import new_id
@@ -63,6 +65,16 @@ def together[Result](
         for results in pool.map(start, range(threads)):
             done |= results
     return [done[number] for number in range(count)]
+
+
+def answered(send: Callable[[], httpx.Response]) -> httpx.Response:
+    """Repeat a call, as clients do, that a busy machine's limiter did not admit in time: nothing
+    was done for it."""
+    answer = send()
+    while answer.status_code == 503 and answer.json()["code"] == "limiter_unavailable":
+        time.sleep(0.5)
+        answer = send()
+    return answer
 
 
 @pytest.mark.promise("limits-fail-closed")
@@ -129,12 +141,10 @@ def test_500_racing_sign_ups_with_one_email_make_one_account(cloud: LocalCloud) 
 
     def sign_up(number: int) -> int:
         spelling = tagged[number % 2] if number % 10 == 9 else spellings[number % len(spellings)]
-        return visitors[number % len(visitors)].register(email=spelling).status_code
+        visitor = visitors[number % len(visitors)]
+        return answered(lambda: visitor.register(email=spelling)).status_code
 
-    answers = together(SIGN_UPS, sign_up)
-    # A busy machine may leave a few unanswered in time, which are then refused and do nothing.
-    assert set(answers) <= {202, 503}
-    assert answers.count(202) > 0.95 * SIGN_UPS
+    assert set(together(SIGN_UPS, sign_up)) == {202}
     cloud_accounts.settle(cloud, seconds=60)
     assert emails_of(cloud, "SIGNUP", name) == [f"{name}+news@example.com", email]
     assert emails_of(cloud, "USER", name) == []
@@ -262,7 +272,8 @@ def test_of_racing_resets_one_wins(cloud: LocalCloud) -> None:
 
     def reset(number: int) -> int:
         body = {"token": link.text, "password": passwords[number]}
-        return clickers[number].call("POST", "/v1/auth/password/reset", json=body).status_code
+        click = clickers[number].call
+        return answered(lambda: click("POST", "/v1/auth/password/reset", json=body)).status_code
 
     answers = together(THREADS, reset)
     assert set(answers) <= {204, 400}
@@ -283,16 +294,18 @@ def test_no_login_slips_past_a_password_change(cloud: LocalCloud) -> None:
 
     def log_in(racer: Visitor) -> int:
         barrier.wait()
-        return racer.log_in().status_code
+        return answered(racer.log_in).status_code
 
     with ThreadPoolExecutor(len(racers)) as pool:
         racing = [pool.submit(log_in, racer) for racer in racers]
         barrier.wait()
-        changed = owner.call(
-            "POST",
-            "/v1/auth/password/change",
-            token=owner.access_token,
-            json={"current_password": PASSWORD, "password": new_password},
+        changed = answered(
+            lambda: owner.call(
+                "POST",
+                "/v1/auth/password/change",
+                token=owner.access_token,
+                json={"current_password": PASSWORD, "password": new_password},
+            )
         )
         answers = [each.result() for each in racing]
     assert changed.status_code == 204, changed.text
@@ -478,13 +491,11 @@ def test_an_end_users_generations_stop_exactly_at_the_cap(cloud: LocalCloud) -> 
     )
     token = minted.json()["session_token"]
 
+    body = {"prompt": "capped", "size": "256x256"}
+
     def ask(_: int) -> int:
-        return owner.call(
-            "POST",
-            "/v1/generations",
-            token=token,
-            json={"prompt": "capped", "size": "256x256"},
-        ).status_code
+        send = lambda: owner.call("POST", "/v1/generations", token=token, json=body)  # noqa: E731
+        return answered(send).status_code
 
     answers = together(THREADS, ask)
     assert set(answers) <= {202, 403}
@@ -507,7 +518,12 @@ def test_the_racy_cap_control_lets_too_many_through(cloud: LocalCloud) -> None:
 @pytest.mark.promise("sessions-short")
 def test_tabs_that_refresh_together_all_go_on_with_one_token(cloud: LocalCloud) -> None:
     visitor = cloud_accounts.logged_in(cloud)
-    answers = together(8, lambda _: visitor.refresh(), threads=8)
+    started = time.monotonic()
+    answers = together(8, lambda _: answered(visitor.refresh), threads=8)
+    if time.monotonic() - started > REUSE_GRACE_SECONDS:
+        # A machine too busy to answer all within the grace shows nothing; now its workers are warm.
+        visitor = cloud_accounts.logged_in(cloud)
+        answers = together(8, lambda _: answered(visitor.refresh), threads=8)
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.headers["set-cookie"].partition(";")[0] for answer in answers}) == 1
     visitor.keep_tokens(answers[0])
