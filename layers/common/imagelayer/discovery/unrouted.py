@@ -1,7 +1,7 @@
 """What no route serves: which methods a path has, and which path a wrong one probably means.
 
 A path is never served under another spelling: that would take a second router beside the
-gateway's, and the permissions of every function (docs/decisions/0003, 0030). The answer names the
+gateway's, and the permissions of every function (docs/decisions/0003, 0031). The answer names the
 right path instead, as its template, so that nothing of the request is repeated.
 """
 
