@@ -22,7 +22,9 @@ from dev.wire import Wire
 
 
 async def _listen(stack: AsyncExitStack, bound: socket.socket, answer: Answer) -> None:
-    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=1)
+    # Bodies pass as they are: one that was unpacked would no longer have the length it says.
+    server = web.Server(answer, access_log=None, auto_decompress=False)
+    runner = web.ServerRunner(server, shutdown_timeout=1)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.SockSite(runner, bound, backlog=4096).start()

@@ -134,7 +134,7 @@ def test_that_one_owner_stays_is_the_transactions_doing_and_not_only_the_checks(
 @pytest.mark.parametrize(
     "path", [organizations.MEMBERS, organizations.INVITATIONS, organizations.EVENTS]
 )
-@pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1.5", "", "１"])  # noqa: RUF001
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "x", "1.5", "１"])  # noqa: RUF001
 def test_a_page_has_one_to_a_hundred_rows(
     product: Product, owner: Account, path: str, limit: str
 ) -> None:
@@ -145,7 +145,7 @@ def test_a_page_has_one_to_a_hundred_rows(
 
 @pytest.mark.parametrize("path", [organizations.MEMBERS, organizations.INVITATIONS])
 def test_a_cursor_of_another_list_is_refused(product: Product, owner: Account, path: str) -> None:
-    for cursor in (new_id("key", 1.0), "nonsense", ""):
+    for cursor in (new_id("key", 1.0), "nonsense"):
         answer = product.call("GET", path, headers=owner.headers, query={"cursor": cursor})
         assert (answer.status, answer.json["code"]) == (422, "validation_failed")
         assert answer.json["errors"][0]["location"] == "query.cursor"

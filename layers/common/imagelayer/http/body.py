@@ -58,14 +58,6 @@ def raw(event: Mapping[str, Any], max_bytes: int) -> bytes:
         raise Problem("malformed_json", "The body could not be decoded.") from None
     if len(data) > max_bytes:
         raise _too_large(max_bytes)
-    if not encoded and _REPLACEMENT in text:
-        # The gateway passes JSON on as text and replaces what is not UTF-8. A client that means
-        # the character itself can escape it.
-        raise Problem(
-            "malformed_json",
-            "The body has bytes that are not UTF-8, or the replacement character U+FFFD; "
-            "send UTF-8, and write that character as \\ufffd.",
-        )
     return data
 
 
@@ -85,6 +77,8 @@ def parse[Body: BaseModel](
     if form is not None and kind == "multipart/form-data":
         from imagelayer.http import forms
 
+        refuse_charset(content_type)
+        _refuse_replaced(event)
         allowed = forms.Fields.of(form.model_fields)
         fields = forms.parse(data, content_type, allowed)
         _refuse_misplaced_files(fields, allowed.files)
@@ -93,7 +87,19 @@ def parse[Body: BaseModel](
         kinds = "application/json or multipart/form-data" if form else "application/json"
         raise Problem("unsupported_media_type", f"Send the body as {kinds}.")
     refuse_charset(content_type)
+    _refuse_replaced(event)
     return validate(_object(_json(data)), shape)
+
+
+def _refuse_replaced(event: Mapping[str, Any]) -> None:
+    """Raise Problem 400 for text that the gateway could not read as UTF-8, and changed. A client
+    that means the character itself can escape it."""
+    if not event.get("isBase64Encoded") and _REPLACEMENT in (event.get("body") or ""):
+        raise Problem(
+            "malformed_json",
+            "The body has bytes that are not UTF-8, or the replacement character U+FFFD; "
+            "send UTF-8, and write that character as \\ufffd.",
+        )
 
 
 def _refuse_coding(headers: Mapping[str, str]) -> None:
