@@ -188,10 +188,10 @@ def _widen(value: Any) -> None:
 
 @cache
 def _field_docs() -> dict[str, dict[str, str]]:
-    """`{shape: {field: sentence}}` from the strings under the fields of every `schemas.py`, those
+    """`{shape: {field: sentence}}` from the strings under the fields of every `*schemas.py`, those
     of base classes included. Read here, because pydantic would read the source at each start."""
     classes: dict[str, tuple[list[str], dict[str, str]]] = {}
-    for path in sorted((ROOT / "layers/common/imagelayer").glob("*/schemas.py")):
+    for path in sorted((ROOT / "layers/common/imagelayer").glob("*/*schemas.py")):
         for node in ast.parse(path.read_text("utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 bases = [base.id for base in node.bases if isinstance(base, ast.Name)]

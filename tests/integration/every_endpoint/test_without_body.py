@@ -23,7 +23,7 @@ from tests.support.product import Product
 class Refuse(MetaPathFinder):
     @staticmethod
     def refuses(name):
-        return name.split(".")[0] in {"pydantic", "pydantic_core"} or name.endswith(".schemas")
+        return name.split(".")[0] in {"pydantic", "pydantic_core"} or name.endswith("schemas")
 
     def find_spec(self, name, path, target=None):
         if self.refuses(name):

@@ -9,9 +9,10 @@ from imagelayer.api.route import Route, route_table
 from imagelayer.platform.lazy import lazy
 
 if TYPE_CHECKING:
-    from imagelayer.identity import schemas
+    from imagelayer.identity import answer_schemas, schemas
 else:
     schemas = lazy("imagelayer.identity.schemas")
+    answer_schemas = lazy("imagelayer.identity.answer_schemas")
 
 ROUTES = route_table(
     Route(
@@ -28,7 +29,7 @@ ROUTES = route_table(
         limit="register",
         status=202,
         event="auth.register",
-        answer=lambda: schemas.RegisterAnswer,
+        answer=lambda: answer_schemas.RegisterAnswer,
         body=lambda: schemas.RegisterRequest,
         problems=("captcha_failed", "disposable_email", "registration_limit"),
     ),
@@ -61,7 +62,7 @@ ROUTES = route_table(
         limit="verify-email",
         status=200,
         event="auth.verify_email",
-        answer=lambda: schemas.VerifyEmailAnswer,
+        answer=lambda: answer_schemas.VerifyEmailAnswer,
         body=lambda: schemas.VerifyEmailRequest,
         problems=("invalid_token",),
     ),
@@ -79,7 +80,7 @@ ROUTES = route_table(
         limit="resend-verification",
         status=202,
         event="auth.verification_requested",
-        answer=lambda: schemas.RegisterAnswer,
+        answer=lambda: answer_schemas.RegisterAnswer,
         body=lambda: schemas.ResendRequest,
     ),
     Route(
@@ -110,7 +111,7 @@ ROUTES = route_table(
         limit="accept-invitation",
         status=200,
         event="member.joined",
-        answer=lambda: schemas.AcceptInvitationAnswer,
+        answer=lambda: answer_schemas.AcceptInvitationAnswer,
         body=lambda: schemas.AcceptInvitationRequest,
         problems=("invalid_token", "address_taken", "conflict"),
     ),
@@ -129,7 +130,7 @@ ROUTES = route_table(
         status=200,
         event="auth.login",
         cookie=True,
-        answer=lambda: schemas.LoginAnswer,
+        answer=lambda: answer_schemas.LoginAnswer,
         body=lambda: schemas.LoginRequest,
         problems=(
             "bad_request",
@@ -154,7 +155,7 @@ ROUTES = route_table(
         status=200,
         event="auth.refresh",
         cookie=True,
-        answer=lambda: schemas.LoginAnswer,
+        answer=lambda: answer_schemas.LoginAnswer,
         problems=("bad_request", "unauthenticated", "cross_site_request"),
     ),
     Route(
@@ -184,7 +185,7 @@ ROUTES = route_table(
         auth="user",
         limit="session-read",
         status=200,
-        answer=lambda: schemas.MeAnswer,
+        answer=lambda: answer_schemas.MeAnswer,
         scope="account:read",
     ),
     Route(
@@ -196,7 +197,7 @@ ROUTES = route_table(
         auth="user",
         limit="session-read",
         status=200,
-        answer=lambda: schemas.DashboardSessionList,
+        answer=lambda: answer_schemas.DashboardSessionList,
         scope="account:read",
     ),
     Route(
@@ -248,7 +249,7 @@ ROUTES = route_table(
         limit="forgot-password",
         status=202,
         event="auth.password_forgot",
-        answer=lambda: schemas.ForgotPasswordAnswer,
+        answer=lambda: answer_schemas.ForgotPasswordAnswer,
         body=lambda: schemas.ForgotPasswordRequest,
     ),
     Route(
@@ -294,7 +295,7 @@ ROUTES = route_table(
         limit="session-write",
         status=201,
         event="auth.totp_started",
-        answer=lambda: schemas.TotpEnrolment,
+        answer=lambda: answer_schemas.TotpEnrolment,
         body=lambda: schemas.PasswordRequest,
         scope="account:write",
         problems=("wrong_password", "conflict"),
@@ -310,7 +311,7 @@ ROUTES = route_table(
         limit="session-write",
         status=200,
         event="auth.totp_enabled",
-        answer=lambda: schemas.RecoveryCodeSet,
+        answer=lambda: answer_schemas.RecoveryCodeSet,
         body=lambda: schemas.TotpRequest,
         scope="account:write",
         problems=("invalid_totp_code", "conflict"),
@@ -326,7 +327,7 @@ ROUTES = route_table(
         limit="session-write",
         status=200,
         event="auth.recovery_codes_renewed",
-        answer=lambda: schemas.RecoveryCodeSet,
+        answer=lambda: answer_schemas.RecoveryCodeSet,
         body=lambda: schemas.PasswordAndTotpRequest,
         scope="account:write",
         problems=("wrong_password", "invalid_totp_code", "conflict"),
@@ -355,7 +356,7 @@ ROUTES = route_table(
         auth="user",
         limit="organization-read",
         status=200,
-        answer=lambda: schemas.OrganizationDetails,
+        answer=lambda: answer_schemas.OrganizationDetails,
         scope="organization:read",
     ),
     Route(
@@ -368,7 +369,7 @@ ROUTES = route_table(
         auth="user",
         limit="organization-write",
         status=200,
-        answer=lambda: schemas.OrganizationDetails,
+        answer=lambda: answer_schemas.OrganizationDetails,
         body=lambda: schemas.UpdateOrganizationRequest,
         scope="organization:write",
         problems=("conflict",),
@@ -382,7 +383,7 @@ ROUTES = route_table(
         auth="user",
         limit="organization-read",
         status=200,
-        answer=lambda: schemas.MemberList,
+        answer=lambda: answer_schemas.MemberList,
         scope="members:read",
         query=page_of("usr"),
     ),
@@ -396,7 +397,7 @@ ROUTES = route_table(
         auth="user",
         limit="organization-write",
         status=200,
-        answer=lambda: schemas.Member,
+        answer=lambda: answer_schemas.Member,
         body=lambda: schemas.ChangeRoleRequest,
         scope="members:write",
         problems=("last_owner", "conflict"),
@@ -415,7 +416,7 @@ ROUTES = route_table(
         auth="user",
         limit="organization-write",
         status=200,
-        answer=lambda: schemas.RemovedMember,
+        answer=lambda: answer_schemas.RemovedMember,
         scope="account:write",
         problems=("last_owner", "conflict", "second_factor_required"),
     ),
@@ -428,7 +429,7 @@ ROUTES = route_table(
         auth="user",
         limit="organization-write",
         status=201,
-        answer=lambda: schemas.Invitation,
+        answer=lambda: answer_schemas.Invitation,
         body=lambda: schemas.CreateInvitationRequest,
         scope="members:write",
         problems=("disposable_email", "conflict"),
@@ -443,7 +444,7 @@ ROUTES = route_table(
         auth="user",
         limit="organization-read",
         status=200,
-        answer=lambda: schemas.InvitationList,
+        answer=lambda: answer_schemas.InvitationList,
         scope="members:write",
         query=page_of("inv"),
     ),
