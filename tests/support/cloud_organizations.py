@@ -282,7 +282,12 @@ def new_shop(cloud: LocalCloud, *, with_brand: bool = False, org_id: str = "") -
 
 
 def new_key(
-    cloud: LocalCloud, org_id: str, *, scopes: Iterable[str] = ALL_SCOPES, mode: Mode = "live"
+    cloud: LocalCloud,
+    org_id: str,
+    *,
+    scopes: Iterable[str] = ALL_SCOPES,
+    mode: Mode = "live",
+    default_brand_id: str | None = None,
 ) -> tuple[str, str]:
     """A key of an organization, and what its secret is."""
     now = time.time()
@@ -296,6 +301,7 @@ def new_key(
         "scopes": cast("list[Scope]", sorted(scopes)),
         "mode": mode,
         "enabled": True,
+        "default_brand_id": default_brand_id,
         "created_at": int(now),
         "created_by": "usr_nobody",
         "valid_until": 0,

@@ -15,6 +15,8 @@ from tests.support.api import ALL_SCOPES, Account, Answer, bearer
 from tests.support.api_keys import VALID
 from tests.support.product import Product
 
+BRAND = "brd_01m8981tw4q6fc4mrshf0549qg"
+
 
 @pytest.mark.parametrize(
     ("changes", "field"),
@@ -39,6 +41,9 @@ from tests.support.product import Product
         ({"kind": "secret", "scopes": []}, "scopes"),
         ({"allowed_cidrs": ["198.51.100.0/24"] * 33}, "allowed_cidrs"),
         ({"enabled": False}, "enabled"),
+        ({"default_brand_id": "brd_1"}, "default_brand_id"),
+        ({"default_brand_id": "key_01m8981tw4q6fc4mrshf0549qg"}, "default_brand_id"),
+        ({"kind": "publishable", "scopes": [], "default_brand_id": BRAND}, "default_brand_id"),
     ],
 )
 def test_a_key_that_breaks_a_rule_is_not_made(

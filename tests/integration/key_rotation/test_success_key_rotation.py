@@ -96,6 +96,7 @@ def test_a_rotated_key_keeps_whatever_it_had(product: Product, owner: Account) -
         "mode": "test",
         "expires_at": until,
         "allowed_cidrs": ["198.51.100.0/24", "2001:db8::/48"],
+        "default_brand_id": "brd_01m8981tw4q6fc4mrshf0549qg",
     }
     key = create(product, owner, **body).json
     set_limits(product, owner, key_read={"quota": 10, "window": 3600, "burst": 5})
@@ -224,6 +225,7 @@ CHANGES = pytest.mark.parametrize(
         {"name": "another name"},
         {"enabled": False},
         {"allowed_cidrs": ["198.51.100.0/24"]},
+        {"default_brand_id": "brd_01m8981tw4q6fc4mrshf0549qg"},
         {"name": "k2", "enabled": False, "allowed_cidrs": ["203.0.113.7/32"]},
     ],
     ids="+".join,

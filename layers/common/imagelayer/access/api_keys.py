@@ -51,10 +51,12 @@ class ApiKeys:
         kind: KeyKind = "secret",
         expires_at: str | None = None,
         allowed_cidrs: Sequence[str] = (),
+        default_brand_id: str | None = None,
         idempotency: IdempotencyRecord | None = None,
     ) -> Created:
         """Make a key and return it with its secret. Raises Problem 409 or 422."""
         _check_scopes(kind, scopes)
+        _check_brand(kind, default_brand_id)
         key_id = new_id("key", now)
         secret, record = self._draw(kind, mode, idempotency, key_id=key_id)
         parts = shown(secret)
@@ -67,6 +69,7 @@ class ApiKeys:
             "mode": mode,
             "enabled": True,
             "allowed_cidrs": canonical_networks(allowed_cidrs),
+            "default_brand_id": default_brand_id,
             "created_at": int(now),
             "created_by": principal.actor,
             "valid_until": _expiry(expires_at, now),
@@ -109,8 +112,8 @@ class ApiKeys:
         key_id: str,
         fields: Mapping[str, Any],
     ) -> dict[str, Any]:
-        """Rename, disable or enable a key, or set the networks it may be used from; its scopes and
-        expiry are fixed. Raises Problem 404, 409 or 422.
+        """Rename, disable or enable a key, or set the networks it may be used from or its default
+        brand; its scopes and expiry are fixed. Raises Problem 404, 409 or 422.
 
         A disabled key keeps its secrets and is refused from the next request on. The end users'
         sessions it minted end with it and stay ended.
@@ -121,6 +124,7 @@ class ApiKeys:
         key = self._need(principal.org_id, key_id)
         if not changes:
             return view(key)
+        _check_brand(key["kind"], changes.get("default_brand_id"))
         if not self.store.update_key(key, changes):
             raise Problem("conflict", "The key was changed by another request. Try again.")
         if changes.get("enabled") is False:
@@ -263,6 +267,7 @@ def view(key: NewApiKey) -> dict[str, Any]:
         "mode": key["mode"],
         "enabled": key["enabled"],
         "allowed_cidrs": key.get("allowed_cidrs") or [],
+        "default_brand_id": key.get("default_brand_id"),
         "created_at": rfc3339(key["created_at"]),
         "created_by": key["created_by"],
         "expires_at": rfc3339(valid_until) if valid_until else None,
@@ -275,6 +280,11 @@ def _check_scopes(kind: KeyKind, scopes: Sequence[str]) -> None:
         raise invalid("body.scopes", "a secret key needs at least one scope")
     if kind == "publishable" and scopes:
         raise invalid("body.scopes", "a publishable key has no scopes")
+
+
+def _check_brand(kind: KeyKind, brand_id: str | None) -> None:
+    if kind == "publishable" and brand_id is not None:
+        raise invalid("body.default_brand_id", "a publishable key makes no images")
 
 
 def _expiry(expires_at: str | None, now: float) -> int:

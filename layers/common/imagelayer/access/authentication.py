@@ -114,6 +114,7 @@ class Authenticator:
                 mode=item["mode"],
                 secret_hash=secret_hash,
                 valid_until=item["valid_until"],
+                default_brand_id=item.get("terms", {}).get("brand"),
             ),
             admission,
         )

@@ -8,7 +8,7 @@ strongly consistent; there is no index to lag behind a revocation.
     ORG#<org_id>     KEY#<key_id>   id, name, scopes, …, rev, secrets: {hash: valid_until or 0}
     ORG#<org_id>     KEYS           count, rev, limits: the organization's overrides
     SECRET#<hash>    SECRET         key_id, org_id, kind, scopes, mode, valid_until, disabled,
-                                    terms: {cidrs, limits}, state_hash, tat_*, last_used_at
+                                    terms: {cidrs, brand, limits}, state_hash, tat_*, last_used_at
 
 `rev` grows with every change of a key, its secrets included. Every change names the `rev` it read,
 and of two changes the second is refused. `terms` is absent on most secrets: it decides how a call
@@ -417,7 +417,11 @@ def _state_hash_of(key: ApiKey, valid_until: int) -> str:
 
 
 def _terms_of(key: ApiKey) -> Terms:
-    terms = {"cidrs": key.get("allowed_cidrs"), "limits": key.get("limits")}
+    terms = {
+        "cidrs": key.get("allowed_cidrs"),
+        "limits": key.get("limits"),
+        "brand": key.get("default_brand_id"),
+    }
     return {name: value for name, value in terms.items() if value}
 
 

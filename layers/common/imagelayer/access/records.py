@@ -10,7 +10,8 @@ from typing import Any, NotRequired, TypedDict
 from imagelayer.access.scopes import EndUserScope, KeyKind, Scope
 from imagelayer.platform.principals import Mode
 
-# What decides how a call is checked: {"cidrs": [...], "limits": {policy: {quota, window, burst}}}.
+# What a call is checked and read under: {"cidrs": [...], "brand": the default brand's id,
+# "limits": {policy: {quota, window, burst}}}.
 type Terms = dict[str, Any]
 
 
@@ -33,6 +34,7 @@ class NewApiKey(ShownSecret):
     mode: Mode
     enabled: bool
     allowed_cidrs: NotRequired[list[str]]
+    default_brand_id: NotRequired[str | None]
     created_at: int
     created_by: str
     valid_until: int

@@ -15,6 +15,10 @@ Cidr = Annotated[str, Field(min_length=2, max_length=43, examples=["203.0.113.0/
 
 Cidrs = Annotated[list[Cidr], Field(max_length=32)]
 
+BrandId = Annotated[
+    str, form(r"^brd_[0-9a-hjkmnp-tv-z]{26}$", "the id of a brand, as GET /v1/brands lists them")
+]
+
 EndUserId = Annotated[
     str,
     form(
@@ -95,6 +99,8 @@ class CreateKeyRequest(Request):
     """When it stops working; null for never."""
     allowed_cidrs: Cidrs = []
     """The only networks it works from, such as `203.0.113.0/24`; empty for any."""
+    default_brand_id: BrandId | None = None
+    """The brand of its images where a request names none."""
 
 
 class UpdateKeyRequest(Request):
@@ -106,6 +112,8 @@ class UpdateKeyRequest(Request):
     """`false` disables it, `true` enables it again."""
     allowed_cidrs: Cidrs | MISSING = MISSING
     """The only networks it works from; an empty list allows any."""
+    default_brand_id: BrandId | MISSING | None = MISSING
+    """The brand of its images where a request names none; null for none."""
 
 
 class RotateKeyRequest(Request):
@@ -132,6 +140,8 @@ class ApiKey(Answer):
     """Whether it works."""
     allowed_cidrs: list[str]
     """The only networks it works from; empty for any."""
+    default_brand_id: str | None
+    """The brand of its images where a request names none."""
     created_at: Timestamp
     created_by: str
     """The member who created it."""

@@ -124,7 +124,7 @@ class Acceptance:
             if isinstance(refusal, OutOfCredits):
                 raise self._out_of_credits(request) from None
             if isinstance(refusal, BrandMissing):
-                raise not_found("brand") from None
+                raise _no_brand(request) from None
             raise
 
     def _find_earlier(self, request: AcceptanceRequest) -> Accepted | None:
@@ -313,3 +313,11 @@ def _overwriting(request: AcceptanceRequest) -> AcceptanceRequest:
     """The same request, whose idempotency record replaces the earlier one."""
     record = request.idempotency
     return replace(request, idempotency=record and replace(record, overwrite=True))
+
+
+def _no_brand(request: AcceptanceRequest) -> Problem:
+    """What to say of a brand that does not exist, also to a caller who named none."""
+    default = request.principal.default_brand_id
+    if default is None or request.job["brand_id"] != default:
+        return not_found("brand")
+    return Problem("not_found", "There is no such brand. It is the key's default_brand_id.")

@@ -54,6 +54,7 @@ def new_job(
         model = registry.built_in
     branded = request.branded
     created = int(now)
+    brand_id = _brand_of(principal, branded)
     job: Job = {
         "id": new_id("gen", now),
         "org_id": principal.org_id,
@@ -62,7 +63,7 @@ def new_job(
         "end_user_id": principal.end_user.id if principal.end_user else None,
         "status": "queued",
         "prompt": request.prompt,
-        "brand_id": branded.brand_id,
+        "brand_id": brand_id,
         "apply_brand_guidelines": branded.apply_brand_guidelines,
         "model": model.id,
         "width": width,
@@ -152,6 +153,17 @@ def view(job: Job, assets: list[dict[str, Any]]) -> dict[str, Any]:
         "failures": job.get("failures", []),
         "error": job.get("error"),
     }
+
+
+def _brand_of(principal: Principal, branded: BrandedRequest) -> str | None:
+    """The brand that a request names, or its key's. A null is a name: that of no brand.
+
+    Whether it exists is checked in the transaction that accepts the job: a default brand that was
+    deleted, or is not the organization's, is refused like one that is named.
+    """
+    if "brand_id" in branded.model_fields_set:
+        return branded.brand_id
+    return principal.default_brand_id
 
 
 def _key_of(principal: Principal) -> str | None:

@@ -43,7 +43,7 @@ class BrandedRequest(Shape):
     """
 
     brand_id: str | None = None
-    """The brand to apply; without it the image stays unbranded."""
+    """The brand to apply; without it that of the key, with null none."""
     apply_brand_guidelines: bool = True
     """Whether the brand's style and palette shape the prompt."""
     preset: str | None = None

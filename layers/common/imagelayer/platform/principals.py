@@ -34,6 +34,8 @@ class Principal:
     session_id: str = ""
     secret_hash: str = ""
     valid_until: int = 0  # of a key's secret, in seconds since the epoch; 0 for no end
+    # Of a key: the brand of its images where a request names none.
+    default_brand_id: str | None = None
     # A user who must first set a second factor up; nothing else is open to them.
     must_enrol: bool = False
     end_user: EndUser | None = None
