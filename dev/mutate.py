@@ -5,10 +5,10 @@
 First, which lines of the package each test reaches is recorded, test file by test file, and kept in
 `.mutation/` until the file changes. Then pytest collects the tests once. Each mutant is a fork of
 that process with the code of one function replaced; no file is touched. It runs the tests that
-reach the mutated statement, those first that reach what few others do or reach little else, and
-stops at the first failure. A test that also fails without the mutant proves nothing and is left
-out. The number of tests and the CPU seconds of a mutant are bounded; a mutant that computes without
-end counts as killed, one whose tests run out as survived.
+reach the mutated statement, the cheapest first, then those that reach what few others do or reach
+little else, and stops at the first failure. A test that also fails without the mutant proves
+nothing and is left out. The number of tests and the CPU seconds of a mutant are bounded; a mutant
+that computes without end counts as killed, one whose tests run out as survived.
 
 The results go to docs/mutation.md. dev/mutants.toml lists mutants that no test can or need notice,
 with the reason; an entry that names no mutant, or one that a test kills, fails the run.
@@ -21,7 +21,9 @@ import functools
 import hashlib
 import importlib
 import inspect
+import itertools
 import json
+import math
 import os
 import pkgutil
 import resource
@@ -70,6 +72,7 @@ LEFT_OUT = (
     "tests/unit/render",
 )
 CPU_SECONDS = 45
+TEST_SECONDS = 15  # of the tests of one mutant together, as they took when they were recorded
 WAIT_SECONDS = 600  # of a mutant that waits without computing
 WARM_SECONDS = 45
 # How many cases of one parametrized test come before other tests.
@@ -94,7 +97,7 @@ def main() -> None:
     parser.add_argument("--among", default="", help="test files or folders, comma-separated")
     parser.add_argument("--conditions", action="store_true", help="conditions only")
     parser.add_argument("--again", action="store_true", help="run what an earlier run killed again")
-    parser.add_argument("--tests", type=int, default=30, help="most of each kind")
+    parser.add_argument("--tests", type=int, default=60, help="most tests of a mutant")
     asked = parser.parse_args()
     os.environ["CI"] = "1"  # hypothesis tries the same examples each time
     os.chdir(ROOT)
@@ -105,7 +108,7 @@ def main() -> None:
         for mutant in mutants(module, sampled=is_sampled(module) and not asked.conditions)
     ]
     listed = read_listed()
-    reach = record_reach(tuple(filter(None, asked.among.split(","))) or FOLDERS)
+    reach, seconds = record_reach(tuple(filter(None, asked.among.split(","))) or FOLDERS)
     results = read_results()
     to_run = [each for each in chosen if asked.again or not _is_known(each, results, reach)]
     order: dict[str, int] = {}
@@ -115,7 +118,7 @@ def main() -> None:
         counted[each.module] += 1
     # Conditions first, then of each module the same number: a run that is stopped says something.
     to_run.sort(key=lambda each: (not each.is_condition, order[each.name]))
-    tests = Tests(reach, results, asked.tests)
+    tests = Tests(reach, seconds, results, asked.tests)
     plan = {each.name: tests.of(each) for each in to_run}
     run(to_run, plan, results)
     faults = write_page(
@@ -218,8 +221,9 @@ def apply(mutant: Mutant, module: ModuleType) -> None:
 # ─── What each test reaches ────────────────────────────────────────────────────────────────────
 
 
-def record_reach(among: tuple[str, ...]) -> Reach:
-    """By test that passes, the lines it reaches; test files that changed are run again."""
+def record_reach(among: tuple[str, ...]) -> tuple[Reach, dict[str, float]]:
+    """By test that passes, the lines it reaches, and its CPU seconds; test files that changed are
+    run again."""
     known: dict[str, Any] = json.loads(COVERAGE.read_text()) if COVERAGE.exists() else {}
     hashes = {
         str(path.relative_to(ROOT)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -247,12 +251,17 @@ def record_reach(among: tuple[str, ...]) -> Reach:
             os._exit(0)
         os.waitpid(child, 0)
         kept = json.loads(COVERAGE.read_text())
-    return {
-        test: {where: int(bits, 16) for where, bits in reached.items()}
+    chosen = {
+        test: recorded
         for path, found in kept.items()
         if path.startswith(among)
-        for test, reached in found["tests"].items()
+        for test, recorded in found["tests"].items()
     }
+    reach = {
+        test: {where: int(bits, 16) for where, bits in recorded["reached"].items()}
+        for test, recorded in chosen.items()
+    }
+    return reach, {test: recorded["seconds"] for test, recorded in chosen.items()}
 
 
 def _pytest(arguments: Sequence[str], plugin: object) -> None:
@@ -280,7 +289,7 @@ class _Recorder:
     """Records which lines of the package's functions each test reaches."""
 
     def __init__(self) -> None:
-        self.reached: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+        self.reached: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         self._functions: dict[int, tuple[str, int]] = {}  # by the identity of the code
         self._lines: dict[str, int] = defaultdict(int)
         self._passed = True
@@ -310,11 +319,13 @@ class _Recorder:
         self._lines.clear()
         self._passed = True
         sys.monitoring.restart_events()
+        began = time.process_time()
         result = yield
         if self._passed:
             path = item.nodeid.partition("::")[0]
             lines = {where: f"{bits:x}" for where, bits in self._lines.items()}
-            self.reached[path][item.nodeid] = lines
+            seconds = round(time.process_time() - began, 3)
+            self.reached[path][item.nodeid] = {"seconds": seconds, "reached": lines}
         return result
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -325,10 +336,14 @@ class _Recorder:
 class Tests:
     """Which tests a mutant runs, and in what order."""
 
-    def __init__(self, reach: Reach, results: dict[str, Result], most: int) -> None:
+    def __init__(
+        self, reach: Reach, seconds: dict[str, float], results: dict[str, Result], most: int
+    ) -> None:
         self._reach = reach
         self._results = results
         self._most = most
+        self._seconds = seconds
+        self._costs = {test: round(math.log(max(each, 0.001), 4)) for test, each in seconds.items()}
         self._ranked: dict[tuple[str, int], list[str]] = {}  # by function and lines
         count: Counter[tuple[str, int]] = Counter()
         for reached in reach.values():
@@ -353,7 +368,8 @@ class Tests:
 
     def _rank(self, module: str, where: str, wanted: int) -> list[str]:
         """By turns those that reach lines which few of them reach, and those that reach little
-        else. Unit tests come first: dozens of them take as long as one that goes through moto."""
+        else. Those that cost less come first, by powers of four: dozens of unit tests take as long
+        as one that goes through moto."""
         reach = self._reach
         tests = [test for test, reached in reach.items() if reached.get(where, 0) & wanted]
         tests = tests or [test for test, reached in reach.items() if where in reached]
@@ -380,10 +396,10 @@ class Tests:
             name = test.partition("[")[0]
             cases[name] += 1
             (first if cases[name] <= CASES_FIRST else later).append(test)
-        ranked = first + later
-        units = [test for test in ranked if test.startswith("tests/unit")]
-        others = [test for test in ranked if not test.startswith("tests/unit")]
-        return units[: self._most] + others[: self._most]
+        ranked = sorted(first + later, key=lambda test: self._costs[test])
+        seconds = itertools.accumulate(self._seconds[test] for test in ranked)
+        affordable = sum(each <= TEST_SECONDS for each in seconds)
+        return ranked[: min(self._most, affordable) or 1]
 
 
 @functools.cache
@@ -526,8 +542,9 @@ them. A fault that no test notices is a decision that could be lost without a fa
   another condition of the same transaction, or a fresh random id, does as well (*redundant*).
   `dev/mutants.toml` has the reasons. The score is the share of the others that a test kills.
 
-Each mutant runs at most {tests} unit tests and as many integration tests. Only tests that run in
-one process take part: what a true race shows on the local cloud is not counted here.
+Each mutant runs at most {tests} of the tests that reach it, the cheapest first, and no more than
+{seconds} seconds of them. Only tests that run in one process take part: what a true race shows on
+the local cloud is not counted here.
 
 """
 TITLES = "| module | conditions | killed | listed | score | other code | killed | listed | score |"
@@ -573,7 +590,9 @@ def write_page(
     left = sorted(name for found in survivors.values() for name in found)
     lines += ["", "## Survivors", ""]
     lines += [f"- {name}" for name in left] or ["None."]
-    PAGE.write_text(HEAD.format(sample=SAMPLE, tests=most) + "\n".join(lines) + "\n")
+    PAGE.write_text(
+        HEAD.format(sample=SAMPLE, tests=most, seconds=TEST_SECONDS) + "\n".join(lines) + "\n"
+    )
     return faults
 
 

@@ -454,6 +454,7 @@ def test_one_seed_makes_one_key_and_another_seed_another() -> None:
 def test_a_seed_that_could_be_guessed_is_refused(seed: str) -> None:
     with pytest.raises(ValueError, match="too short"):
         signing_key(seed)
+    assert signing_key("x" * 32).kid
 
 
 def test_a_signing_key_does_not_show_its_private_half() -> None:
@@ -541,3 +542,13 @@ def test_a_token_of_a_retired_key_is_refused_however_good_it_is_otherwise(kind: 
     now[0] = NOW + 10
     with pytest.raises(TokenRefused, match="unknown key"):
         kind.verification(minted, store.public_key, issuer=ISSUER, now=NOW + 10)
+
+
+def test_what_was_read_of_a_key_serves_for_minutes_and_no_longer() -> None:
+    shelf = Shelf(**{KEY.kid: {"sk": KEY.kid, "jwk": dict(KEY.jwk)}})
+    now = [float(NOW)]
+    store = store_of(shelf, lambda: now[0])
+    for later, reads in ((0, 1), (KEEP_KEYS_SECONDS, 1), (KEEP_KEYS_SECONDS + 0.5, 2)):
+        now[0] = NOW + later
+        assert store.public_key(KEY.kid) == KEY.jwk
+        assert shelf.reads == reads

@@ -294,3 +294,17 @@ def test_only_an_ipv6_network_as_the_edge_writes_it_belongs_to_a_site(
     subject: str, site: str
 ) -> None:
     assert site_of(subject) == site
+
+
+@pytest.mark.parametrize(
+    ("later_ms", "expected"),
+    [(0, Branch.IDLE), (-1, Branch.IDLE), (1, Branch.BUSY), (12_000, Branch.BUSY)],
+)
+def test_a_limit_is_idle_up_to_its_tat_and_busy_to_the_end_of_its_tolerance(
+    later_ms: int, expected: Branch
+) -> None:
+    policy = Policy("p", quota=6, window=3, burst=5)
+    assert policy.tolerance_ms == 12_000
+    assert branch(policy, START + later_ms, START) is expected
+    assert branch(policy, START + policy.tolerance_ms + 1, START) is Branch.DENIED
+    assert branch(policy, None, START) is Branch.IDLE
