@@ -528,8 +528,10 @@ def test_a_key_that_is_published_later_is_found_at_once() -> None:
     shelf = Shelf()
     store = store_of(shelf, lambda: float(NOW))
     assert store.public_key(KEY.kid) is None
+    assert not store.knows(KEY.kid)
     shelf.items[KEY.kid] = {"sk": KEY.kid, "jwk": dict(KEY.jwk)}
     assert store.public_key(KEY.kid) == KEY.jwk
+    assert store.knows(KEY.kid)
 
 
 @EACH_KIND
