@@ -150,7 +150,8 @@ class FakeTable(Table):
         refused = [each for each, _ in looked]
         if any(refused) or not others_hold:
             items = [item if each else None for each, item in looked]
-            raise TransactionRefused([*refused, not others_hold], [*items, None])
+            others = [] if others_hold else [True]
+            raise TransactionRefused([*refused, *others], [*items, *(None for _ in others)])
         for write in writes:
             self._apply(write)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
@@ -160,6 +161,46 @@ def test_a_subject_that_is_set_back_again_and_again_is_denied_in_the_end() -> No
     with pytest.raises(StoreUnavailable):
         store(table).admit(ADDRESS, PUBLIC, START_MS)
     assert table.writes == counters.RACE_ATTEMPTS
+
+
+def test_processes_that_share_nothing_hold_a_network_and_its_site_to_their_limits() -> None:
+    policy = Policy("networks", quota=4, window=60, burst=2, site_factor=2)
+    table = FakeTable()
+
+    def admitted(network: int) -> bool:
+        try:
+            store(table).admit(f"2001:db8:1:{network}::/64", policy, START_MS)
+        except Limited:
+            return False
+        return True
+
+    assert [admitted(1) for _ in range(3)] == [True, True, False]
+    assert [admitted(network) for network in (2, 3, 4)] == [True, True, False]
+
+
+def test_a_refused_write_that_finds_no_room_is_denied_at_once() -> None:
+    attempt = RateLimitAttempt(Meter(FakeTable(), TatMemory()), *ITEM, SLOW, START_MS)
+    attempt.learn({"tat_slow": START_MS + SLOW.tolerance_ms})
+    with pytest.raises(Limited):
+        attempt.learn({"tat_slow": START_MS + SLOW.tolerance_ms + 1})
+
+
+@pytest.mark.promise("limits-fail-closed")
+def test_a_network_whose_limits_are_always_moved_by_others_is_denied_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = FakeTable()
+    tries: list[int] = []
+
+    def refuse(actions: Sequence[object]) -> None:
+        tries.append(len(actions))
+        raise TransactionRefused([True, False], [None, None])
+
+    monkeypatch.setattr(table, "transact", refuse)
+    policy = Policy("networks", quota=4, window=60, burst=2, site_factor=2)
+    with pytest.raises(StoreUnavailable):
+        store(table).admit("2001:db8:1:2::/64", policy, START_MS)
+    assert tries == [2] * counters.RACE_ATTEMPTS
 
 
 def test_an_item_that_is_gone_starts_from_nothing() -> None:
