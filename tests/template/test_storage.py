@@ -81,11 +81,11 @@ def test_a_table_is_durable_or_passing_and_kept_accordingly(table: str) -> None:
     assert table in DURABLE or table in PASSING
 
 
-@pytest.mark.parametrize(("stage", "protected"), [("prod", True), ("dev", False)])
-def test_durable_tables_cannot_be_deleted_by_mistake_in_production(
-    stage: str, protected: bool
+@pytest.mark.parametrize(("given", "protected"), [("true", True), ("false", False)])
+def test_durable_tables_cannot_be_deleted_by_mistake_once_they_are_protected(
+    given: str, protected: bool
 ) -> None:
-    resolver = Resolver(aws.DOCUMENT, {**aws.PARAMETERS, "Stage": stage})
+    resolver = Resolver(aws.DOCUMENT, {**aws.PARAMETERS, "Stage": "prod", "ProtectTables": given})
     for table in DURABLE:
         properties = resolver.resolve(aws.DOCUMENT["Resources"][table]["Properties"])
         assert properties["DeletionProtectionEnabled"] is protected

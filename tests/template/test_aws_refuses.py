@@ -1,0 +1,115 @@
+"""What AWS alone refuses, read from the template as SAM's translator expands it. cfn-lint and the
+local cloud accept all of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dev.settings import ROOT
+from dev.template import Resolver
+from tests.support import aws, sam
+
+# Names that are unique in an account and region, or in the world.
+PHYSICAL_NAMES = {
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::Rule": "Name",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::KMS::Alias": "AliasName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::SES::ConfigurationSet": "Name",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::Scheduler::Schedule": "Name",
+    "AWS::Scheduler::ScheduleGroup": "Name",
+    "AWS::SecretsManager::Secret": "Name",
+}
+# A bucket's events name a function whose role names the bucket, so the names are known before the
+# buckets are. Each holds the stack, the account and the region.
+NAMED = {"MediaBucket", "BrandBucket"}
+
+
+@pytest.fixture(scope="module")
+def expanded() -> dict[str, dict[str, Any]]:
+    """The resources that CloudFormation creates."""
+    return dict(sam.expand((ROOT / "template.yaml").read_text())["Resources"])
+
+
+def of(resources: dict[str, dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    return {name: each["Properties"] for name, each in resources.items() if each["Type"] == kind}
+
+
+@pytest.mark.parametrize(
+    ("policies", "targets", "kind"),
+    [
+        ("AWS::SQS::QueuePolicy", "Queues", "AWS::SQS::Queue"),
+        ("AWS::SNS::TopicPolicy", "Topics", "AWS::SNS::Topic"),
+    ],
+)
+def test_a_policy_of_a_queue_or_topic_speaks_of_that_one_alone(
+    expanded: dict[str, dict[str, Any]], policies: str, targets: str, kind: str
+) -> None:
+    """SQS developer guide: "Each policy must cover only a single queue". SNS has the same rule."""
+    covered = []
+    for name, policy in of(expanded, policies).items():
+        assert len(policy[targets]) == 1, f"{name} is set on several"
+        (target,) = (each["Ref"] for each in policy[targets])
+        covered.append(target)
+        for statement in policy["PolicyDocument"]["Statement"]:
+            own = ({"Ref": target}, {"Fn::GetAtt": [target, "Arn"]})
+            assert statement["Resource"] in own, f"{name} speaks of another resource"
+    assert sorted(covered) == sorted(of(expanded, kind))
+
+
+def test_no_resource_has_a_name_that_a_second_stack_would_need_too(
+    expanded: dict[str, dict[str, Any]],
+) -> None:
+    named = {
+        name
+        for name, each in expanded.items()
+        if PHYSICAL_NAMES.get(each["Type"]) in each["Properties"]
+    }
+    assert named == NAMED
+    for bucket in NAMED:
+        name = json.dumps(expanded[bucket]["Properties"]["BucketName"])
+        for part in ("AWS::StackName", "AWS::AccountId", "AWS::Region"):
+            assert part in name
+
+
+def test_the_types_that_can_have_names_are_known(expanded: dict[str, dict[str, Any]]) -> None:
+    """A type that is new here needs a line above, or belongs to these, which have no such name."""
+    unnamed = {
+        "AWS::ApiGatewayV2::Api",
+        "AWS::ApiGatewayV2::Stage",
+        "AWS::KMS::Key",
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::Lambda::LayerVersion",
+        "AWS::Lambda::Permission",
+        "AWS::S3::BucketPolicy",
+        "AWS::SES::ConfigurationSetEventDestination",
+        "AWS::SNS::Subscription",
+        "AWS::SNS::TopicPolicy",
+        "AWS::SQS::QueuePolicy",
+        "AWS::SecretsManager::RotationSchedule",
+    }
+    assert {each["Type"] for each in expanded.values()} <= PHYSICAL_NAMES.keys() | unnamed
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_a_failed_creation_can_be_rolled_back_whatever_the_stage(
+    expanded: dict[str, dict[str, Any]], stage: str
+) -> None:
+    """RetainExceptOnCreate deletes what a failed creation made, and a protected table cannot be
+    deleted: the stack would end in ROLLBACK_FAILED."""
+    resolver = Resolver(aws.DOCUMENT, {**aws.PARAMETERS, "Stage": stage})
+    for name, table in of(expanded, "AWS::DynamoDB::Table").items():
+        protected = resolver.resolve(table).get("DeletionProtectionEnabled", False)
+        policy = expanded[name].get("DeletionPolicy", "Delete")
+        assert not protected or policy == "Retain", name
+    assert aws.DOCUMENT["Parameters"]["ProtectTables"]["Default"] == "false"
