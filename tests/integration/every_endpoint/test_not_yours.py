@@ -119,7 +119,8 @@ def test_the_owner_reaches_every_one_of_them(product: Product, owner: Account) -
 
 def listed(product: Product, account: Account, path: str, **query: str) -> set[str]:
     """The ids that a list shows."""
-    query = {"limit": "100", **query}
+    taken = {each.name for each in ROUTES[f"GET {path}"].query}
+    query = {"limit": "100", **query} if "limit" in taken else query
     answer = product.call("GET", path, headers=account.headers, query=query)
     assert answer.status == 200, answer.text
     return {each["id"] for each in answer.json["data"]}
