@@ -19,6 +19,7 @@ from botocore.exceptions import EndpointConnectionError
 from dev.secret_scanning import SecretScanner
 from imagelayer.access.leaked_keys import known_keys
 from imagelayer.access.secret_scanning import ScannerKeys
+from imagelayer.generations.large_answers import RESPONSE_BYTES
 from imagelayer.identity.turnstile import Turnstile
 from imagelayer.platform.settings import Settings
 from imagelayer.platform.wiring import Part, Platform
@@ -197,6 +198,8 @@ class Functions:
             response["body"],
             response.get("cookies", []),
         )
+        # The stand-ins have no such limit.
+        assert len(json.dumps(response)) <= RESPONSE_BYTES, "Lambda would refuse this response"
         assert answer.status != 500 or self.internal_errors_expected, self.output.getvalue()
         if event["routeKey"] in ROUTES:
             broken = contract.violations(
