@@ -1,9 +1,12 @@
-"""The pruned data of the AWS SDK still makes clients that send what the whole data does."""
+"""The pruned data of the AWS SDK still makes clients that send what the whole data does, and the
+pruned declarations of pydantic still describe what is validated."""
 
 from __future__ import annotations
 
+import ast
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import boto3
@@ -11,6 +14,7 @@ import botocore
 import pytest
 from boto3.session import Session
 from botocore.config import Config
+from pydantic_core import SchemaValidator, ValidationError, core_schema
 
 import prune
 
@@ -37,6 +41,8 @@ def pruned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for service in (*prune.OPERATIONS, "sts"):
         shutil.copytree(WHOLE / service, data / service)
     shutil.copytree(Path(boto3.__file__).parent / "data" / "sqs", target / "boto3" / "data" / "sqs")
+    (target / "pydantic_core").mkdir()
+    shutil.copy(core_schema.__file__, target / "pydantic_core")
     prune.prune(target)
     return target
 
@@ -131,3 +137,27 @@ def test_an_operation_that_the_service_does_not_have_ends_the_build() -> None:
 def test_a_member_called_documentation_stays() -> None:
     shape = {"documentation": "text", "members": {"documentation": {"shape": "Text"}}}
     assert prune.without_documentation([shape]) == [{**shape, "documentation": ""}]
+
+
+def test_of_pydantic_nothing_goes_but_the_fields_of_typed_dicts(pruned: Path) -> None:
+    text = Path(core_schema.__file__).read_text("utf-8")
+    before = {ast.unparse(node).partition("\n")[0]: node for node in ast.parse(text).body}
+    left = (pruned / "pydantic_core/core_schema.py").read_text("utf-8")
+    after = {ast.unparse(node).partition("\n")[0]: node for node in ast.parse(left).body}
+    assert before.keys() == after.keys()
+    changed = {name for name in before if ast.unparse(before[name]) != ast.unparse(after[name])}
+    assert len(changed) > 50
+    assert all(name.startswith("class ") and "TypedDict" in name for name in changed)
+    lines = {name: node.lineno for name, node in before.items()}
+    assert lines == {name: node.lineno for name, node in after.items()}
+
+
+def test_what_is_left_of_pydantics_declarations_describes_a_model(pruned: Path) -> None:
+    path = pruned / "pydantic_core/core_schema.py"
+    module: Any = ModuleType("pruned")
+    exec(compile(path.read_text("utf-8"), path, "exec"), vars(module))  # noqa: S102
+    name = module.model_field(module.str_schema(min_length=2))
+    validator = SchemaValidator(module.model_fields_schema({"name": name}))
+    assert validator.validate_python({"name": "ab"})[0] == {"name": "ab"}
+    with pytest.raises(ValidationError, match="at least 2"):
+        validator.validate_python({"name": "a"})
