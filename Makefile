@@ -62,7 +62,7 @@ test: ## Everything CI runs: lint, then every test and the promises they prove
 	@$(LAYER_PATH) dev/stage.sh "promises" $(PY) -m dev.promises check
 	@echo; cat .stages.log
 
-FAST = tests/unit tests/architecture tests/template tests/contract tests/integration
+FAST = tests/fuzz tests/unit tests/architecture tests/template tests/contract tests/integration
 FAULTS = $(addprefix tests/local_cloud/test_,slow_provider.py crash_matrix.py identity_faults.py limiter_faults.py)
 LAST = tests/local_cloud/test_zz_no_secret_left.py
 

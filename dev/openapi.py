@@ -23,6 +23,7 @@ from dev.openapi_parts import (
     request_content,
 )
 from dev.settings import ROOT
+from imagelayer.access.leaked_keys import MAX_REPORTED
 from imagelayer.access.permissions import ENROLMENT_SCOPES
 from imagelayer.api.route import Route
 from imagelayer.api.schemas import ProblemAnswer
@@ -312,6 +313,8 @@ def _operation(route: Route) -> Schema:
         operation["parameters"] = taken
     if route.body is not None:
         shapes = {"application/json": _ref(route.body())}
+        if route.signed:
+            shapes["application/json"] |= {"minItems": 1, "maxItems": MAX_REPORTED}
         if route.form is not None:
             shapes = {"multipart/form-data": _ref(route.form()), **shapes}
         operation["requestBody"] = {

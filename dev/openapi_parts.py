@@ -98,6 +98,7 @@ def parameters(route: Route) -> list[Schema]:
                 "name": each.name,
                 "in": "query",
                 "description": each.description,
+                "allowEmptyValue": True,  # as if it were left out
                 "schema": dict(each.schema),
             }
         )

@@ -10,6 +10,7 @@ import pytest
 from pydantic_core import SchemaValidator, core_schema
 
 from dev.openapi import TAGS
+from imagelayer.access.leaked_keys import MAX_REPORTED
 from imagelayer.platform.errors import Problem
 from imagelayer.platform.idempotency import read_key
 from imagelayer.routes import ROUTES
@@ -300,3 +301,21 @@ def test_the_form_of_an_idempotency_key_is_the_one_that_is_read(key: str, valid:
         assert not valid
     else:
         assert valid
+
+
+def test_as_many_leaked_keys_are_described_as_one_report_may_have() -> None:
+    operation = description()["paths"]["/v1/leaked-keys"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert (schema["minItems"], schema["maxItems"]) == (1, MAX_REPORTED)
+
+
+def test_a_query_parameter_may_be_sent_empty() -> None:
+    """It counts as left out."""
+    queries = [
+        each
+        for operation in operations()
+        for each in operation.get("parameters", [])
+        if each["in"] == "query"
+    ]
+    assert queries
+    assert all(each["allowEmptyValue"] for each in queries)
