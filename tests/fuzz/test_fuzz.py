@@ -195,7 +195,7 @@ class World:
             headers["Github-Public-Key-Signature"] = SIGN
 
     def _known(self, operation: str, body: dict[str, Any], number: int) -> dict[str, Any]:
-        """Values of fields that only someone who was told them can send."""
+        """The values that fields must have to be accepted: secrets, and what exists."""
         found: dict[str, Any] = {"turnstile_token": CAPTCHA}
         if number % 2:
             found |= {"email": self.owner.email, "password": PASSWORD, "current_password": PASSWORD}
