@@ -1,4 +1,4 @@
-"""Queue messages that ask for webhooks to be sent, and the sweep of those that were forgotten."""
+"""Queue messages that ask for webhooks to be sent, and the sweep that queues what is due."""
 
 from collections.abc import Mapping
 from typing import Any

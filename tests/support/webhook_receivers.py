@@ -125,13 +125,19 @@ class Post:
             self.deliver(now)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass, and the queue deliver what becomes due."""
+        """Let time pass, the queue deliver what becomes due, and the sweep run."""
         self.receivers.clock.seconds += seconds
         waiting, self.later = self.later, []
         now = [body for body in waiting if body["not_before"] <= self.receivers.clock()]
         self.later = [body for body in waiting if body not in now]
         self.deliver(now)
         self.run()
+        self.sweep()
+        self.run()
+
+    def sweep(self) -> dict[str, int]:
+        """Run the schedule once."""
+        return dict(self.product.invoke("webhook_delivery", {}))
 
     def attempts(self, account: Account, webhook_id: str) -> list[dict[str, Any]]:
         """The log, oldest first."""

@@ -10,6 +10,7 @@ import pytest
 
 from dev.settings import ROOT
 from dev.template import Resolver
+from imagelayer.webhooks.delivery import QUEUED_SECONDS, RETRY_SECONDS
 from tests.support import aws, sam
 
 # Names that are unique in an account and region, or in the world.
@@ -99,6 +100,58 @@ def test_the_types_that_can_have_names_are_known(expanded: dict[str, dict[str, A
         "AWS::SecretsManager::RotationSchedule",
     }
     assert {each["Type"] for each in expanded.values()} <= PHYSICAL_NAMES.keys() | unnamed
+
+
+def feeds(expanded: dict[str, dict[str, Any]]) -> set[tuple[str, str]]:
+    """Which function can cause an invocation of which other through a queue."""
+    consumers: dict[str, set[str]] = {}
+    for source in of(expanded, "AWS::Lambda::EventSourceMapping").values():
+        (queue, _), function = source["EventSourceArn"]["Fn::GetAtt"], source["FunctionName"]["Ref"]
+        consumers.setdefault(queue, set()).add(function)
+    found = set()
+    for name, function in of(expanded, "AWS::Lambda::Function").items():
+        role = expanded[function["Role"]["Fn::GetAtt"][0]]["Properties"]
+        for policy in role["Policies"]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                if "sqs:SendMessage" in statement["Action"]:
+                    queue = statement["Resource"]["Fn::GetAtt"][0]
+                    found |= {(name, each) for each in consumers.get(queue, ())}
+    return found
+
+
+# Functions that may invoke themselves through a queue, and how often a chain of theirs does so at
+# most (tests/integration/webhook_delivery follows it): the attempts before the first pause that the
+# queue does not hold, and what opens the message.
+CHAINS = {
+    "WebhookDeliveryFunction": 2 + sum(pause <= QUEUED_SECONDS for pause in RETRY_SECONDS),
+}
+RECURSION_LIMIT = 16  # Lambda developer guide, "Use Lambda recursive loop detection"
+
+
+def test_no_function_invokes_itself_through_a_queue_without_a_bound(
+    expanded: dict[str, dict[str, Any]],
+) -> None:
+    reached = feeds(expanded)
+    for _ in expanded:
+        longer = reached | {(a, d) for a, b in reached for c, d in reached if b == c}
+        if longer == reached:
+            break
+        reached = longer
+    functions = of(expanded, "AWS::Lambda::Function")
+    assert ("CleanupFunction", "GenerationWorkerFunction") in reached
+    recursive = {
+        name
+        for name, target in reached
+        if name == target and functions[name].get("RecursiveLoop") != "Allow"
+    }
+    assert recursive == CHAINS.keys()
+    assert max(CHAINS.values()) < RECURSION_LIMIT
+    assert list(RETRY_SECONDS) == sorted(RETRY_SECONDS), "a short pause must not follow a long one"
+
+
+def test_attempts_that_the_sweep_begins_are_a_minute_late_at_most() -> None:
+    events = aws.DOCUMENT["Resources"]["WebhookDeliveryFunction"]["Properties"]["Events"]
+    assert events["Sweep"]["Properties"]["ScheduleExpression"] == "rate(1 minute)"
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])

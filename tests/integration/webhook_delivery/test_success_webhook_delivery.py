@@ -11,6 +11,7 @@ from email.utils import format_datetime
 import pytest
 
 from imagelayer.platform.queue import MAX_DELAY_SECONDS
+from imagelayer.platform.table import SWEEP_SHARDS
 from imagelayer.platform.times import parse_rfc3339
 from imagelayer.webhooks.delivery import (
     DISABLE_AFTER_FAILURES,
@@ -22,6 +23,7 @@ from imagelayer.webhooks.delivery import (
 from imagelayer.webhooks.events import WEBHOOK_EVENTS
 from imagelayer.webhooks.sender import KINDS, Receipt
 from imagelayer.webhooks.store import ATTEMPT_SECONDS, MESSAGE_SECONDS, OVERDUE_SECONDS
+from imagelayer.webhooks.sweep import SWEEP_SECONDS
 from imagelayer.webhooks.wiring import WebhooksWiring
 from tests.support.api import Account
 from tests.support.product import Product
@@ -143,7 +145,7 @@ def test_a_failure_is_tried_again_by_the_schedule_with_the_same_id_and_a_new_tim
     assert "sweep_at" not in delivery
 
 
-def test_a_long_pause_is_waited_for_in_hops_that_the_queue_can_hold(
+def test_a_long_pause_is_ended_by_the_sweep_and_nothing_waits_in_the_queue(
     product: Product, owner: Account, post: Post
 ) -> None:
     product.webhook(owner)
@@ -151,16 +153,75 @@ def test_a_long_pause_is_waited_for_in_hops_that_the_queue_can_hold(
     post.send(owner)
     post.run()
     post.pass_time(6)
-    (waiting,) = post.later
-    assert waiting["delay"] == MAX_DELAY_SECONDS
-    hops = 0
-    while len(post.receivers.got) < 3:
+    assert len(post.receivers.got) == 2
+    assert post.later == post.messages() == []
+    delivery = product.item("WebhooksTable", "DLV#")
+    assert delivery["sweep_at"] == delivery["next_at"]
+    post.receivers.clock.seconds += delivery["next_at"] - 1 - post.receivers.clock()
+    assert post.sweep() == {"asked": 0, "failed": 0}
+    post.receivers.clock.seconds += 1
+    assert post.sweep() == {"asked": 1, "failed": 0}
+    assert post.sweep() == {"asked": 0, "failed": 0}
+    post.run()
+    assert len(post.receivers.got) == 3
+
+
+def test_what_arrives_before_it_is_due_is_not_sent_on(
+    product: Product, owner: Account, post: Post
+) -> None:
+    product.webhook(owner)
+    post.receivers.answers = [500]
+    post.send(owner)
+    post.run()
+    post.deliver(post.later)
+    assert post.messages() == []
+    assert len(post.receivers.got) == 1
+    post.receivers.clock.seconds += RETRY_SECONDS[0] + OVERDUE_SECONDS + 1
+    assert post.sweep() == {"asked": 1, "failed": 0}
+    post.run()
+    assert len(post.receivers.got) == 2
+
+
+@pytest.mark.parametrize("wait", [299, 300, 898, 899, 900, 901, 36_000])
+def test_the_queue_holds_what_it_can_hold_until_it_is_due_and_no_less(
+    product: Product, owner: Account, post: Post, wait: int
+) -> None:
+    product.webhook(owner)
+    post.receivers.answers = [Receipt(429, str(wait)), 200]
+    post.send(owner)
+    post.run()
+    (delivery,) = [each for each in product.items("WebhooksTable") if each["sk"].startswith("DLV#")]
+    left = delivery["next_at"] - post.receivers.clock()
+    for message in post.later:
+        assert left < message["delay"] <= MAX_DELAY_SECONDS
+    assert (len(post.later) == 1) == (left + 1 <= MAX_DELAY_SECONDS)
+    overdue = OVERDUE_SECONDS if post.later else 0
+    assert delivery["sweep_at"] == delivery["next_at"] + overdue
+
+
+@pytest.mark.parametrize("answer", [500, 410, Receipt(503, "60"), Receipt(429, "890"), "timeout"])
+def test_no_message_leads_to_more_than_four_invocations_before_the_sweep_goes_on(
+    product: Product, owner: Account, post: Post, answer: int | str | Receipt
+) -> None:
+    """Lambda stops a function that invokes itself through a queue about 16 times. The longest chain
+    opens a message and makes three attempts, whatever the receivers answer."""
+    for number in range(5):
+        product.webhook(owner, url=f"https://{number}.example.com/")
+    post.receivers.answers = [answer]
+    for each in product.items("WebhooksTable"):
+        if each["sk"].startswith("WHK#"):  # the next failure disables them
+            since = int(post.receivers.clock()) - DISABLE_AFTER_SECONDS
+            product.edit(
+                "WebhooksTable", each, failures=DISABLE_AFTER_FAILURES, failing_since=since
+            )
+    post.send(owner)
+    invocations, sent = 0, post.messages()
+    while sent:
         post.receivers.clock.seconds += MAX_DELAY_SECONDS
-        post.deliver(post.later)
-        post.later = post.messages()
-        hops += 1
-        assert hops < 12
-    assert hops == 9  # a hop of a quarter of an hour each, and the one that is due
+        post.deliver(sent)
+        invocations, sent = invocations + 1, post.messages()
+    assert 2 <= invocations <= 4
+    assert post.receivers.got
 
 
 @pytest.mark.parametrize(("chance", "pause"), [(0.0, 300), (0.5, 330), (1.0, 360)])
@@ -265,6 +326,7 @@ def test_a_receiver_that_is_gone_is_switched_off_at_once_and_the_others_are_noti
     post.receivers.answers = [410, 200]
     post.send(owner, "generation.failed")
     post.run()
+    post.pass_time(OVERDUE_SECONDS + 1)  # the sweep sends the announcement
     seen = post.webhook(owner, gone["id"])
     assert (seen["enabled"], seen["disabled_reason"]) == (False, "gone")
     first, second = post.receivers.got
@@ -547,6 +609,30 @@ def test_a_message_that_the_queue_lost_is_found_by_the_sweep(
     assert len(post.receivers.got) == 1
     post.receivers.clock.seconds += 10 * OVERDUE_SECONDS
     assert sweep(product) == {"asked": 0, "failed": 0}
+
+
+def test_a_sweep_goes_on_while_more_is_due_and_it_has_time(
+    product: Product, owner: Account, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a receiver with much to be sent to it does not keep the others waiting."""
+    for module in ("imagelayer.platform.table", "imagelayer.webhooks.sweep"):
+        monkeypatch.setattr(f"{module}.SWEEP_PAGE", 2)
+    product.webhook(owner)
+    for _ in range(24):
+        post.send(owner)
+    post.messages()  # lost
+    post.receivers.clock.seconds += OVERDUE_SECONDS + 1
+    first = post.sweep()["asked"]
+    assert first > 2 * SWEEP_SHARDS
+    while post.sweep()["asked"]:
+        pass
+    assert len({each["message_id"] for each in post.messages()}) == 24
+    for each in product.items("WebhooksTable"):
+        if each["sk"].startswith("MSG#"):
+            product.edit("WebhooksTable", each, sweep_at=int(post.receivers.clock()))
+    wiring = product.part("webhook_delivery", WebhooksWiring)
+    late = replace(wiring.sweep, clock=lambda: post.receivers.clock() + SWEEP_SECONDS)
+    assert late.sweep(post.receivers.clock())["asked"] <= 2 * SWEEP_SHARDS
 
 
 def test_a_delivery_that_the_queue_lost_is_found_by_the_sweep_in_every_state(

@@ -38,6 +38,10 @@ GONE = 410
 # A webhook is disabled when nothing has succeeded for this long and for this many attempts.
 DISABLE_AFTER_SECONDS = 5 * 86_400
 DISABLE_AFTER_FAILURES = len(RETRY_SECONDS) + 1
+# What is due sooner waits in the queue. Anything later is left to the sweep: a function that sends
+# a message to its own queue again and again is stopped by Lambda after 16 invocations ("Use Lambda
+# recursive loop detection"), and the two short pauses come to four.
+QUEUED_SECONDS = MAX_DELAY_SECONDS
 # Longer than the function may run, so that a lease is only taken over from a dead worker.
 LEASE_SECONDS = 60
 
@@ -99,15 +103,11 @@ class WebhookWorker:
             self.store.open_message(message, listening, now)
         # Also when the message was open: the worker that opened it may have died before this.
         for webhook_id in listening:
-            self._send(DeliveryTask(task.org_id, task.message_id, webhook_id, now))
+            self._send(DeliveryTask(task.org_id, task.message_id, webhook_id, now), 0)
         return "opened"
 
     def _deliver(self, task: DeliveryTask) -> str:
         now = int(self.clock())
-        if task.not_before > now:
-            # SQS delays a message by 15 minutes at most: go on in hops.
-            self._send(task)
-            return "waiting"
         delivery = self.store.lease_delivery(
             task.org_id,
             task.message_id,
@@ -180,15 +180,19 @@ class WebhookWorker:
             "next_at": next_at,
             "at": int(now),
         }
-        if not self.store.settle_delivery(delivery, status, attempt, next_at):
+        # A second longer, because clocks differ: the sweep does what arrives before it is due.
+        delay = math.ceil(next_at - now) + 1 if next_at is not None else 0
+        queued = delay <= QUEUED_SECONDS
+        if not self.store.settle_delivery(delivery, status, attempt, next_at, queued=queued):
             return "lost"
         if message["type"] != TEST_EVENT:
             self._record_health(webhook, outcome, now)
-        if next_at is not None:
+        if next_at is None:
+            return status
+        if queued:
             task = DeliveryTask(message["org_id"], message["id"], webhook["id"], next_at)
-            self._send_later(task)
-            return "retrying"
-        return status
+            self._send_later(task, delay)
+        return "retrying"
 
     def _next_at(
         self, message: Message, delivery: Delivery, outcome: Outcome, now: float
@@ -224,6 +228,8 @@ class WebhookWorker:
         org_id, webhook_id = webhook["org_id"], webhook["id"]
         data = {"id": webhook_id, "reason": reason, "disabled_at": rfc3339(now)}
         announcement = self.outbox.announce(org_id, "webhook.disabled", data, now)
+        # The sweep sends the announcement. From here it would go on with the chain of invocations,
+        # which twenty webhooks that fail one after another could make too long.
         if self.store.disable_webhook(webhook, reason, announcement.actions):
             self.security.record(
                 "webhook.disabled",
@@ -232,16 +238,14 @@ class WebhookWorker:
                 actor="webhooks",
                 reason=f"{webhook_id} {reason}",
             )
-            announcement.send()
 
-    def _send(self, task: DeliveryTask) -> None:
-        delay = min(max(0, task.not_before - int(self.clock())), MAX_DELAY_SECONDS)
+    def _send(self, task: DeliveryTask, delay: int) -> None:
         self.queue.send(task.to_dict(), delay_seconds=delay, group=task.org_id)
 
-    def _send_later(self, task: DeliveryTask) -> None:
+    def _send_later(self, task: DeliveryTask, delay: int) -> None:
         """Queue the next attempt; when the queue does not answer, the sweep does it."""
         try:
-            self._send(task)
+            self._send(task, delay)
         except StoreUnavailable as fault:
             self.warn(f"a webhook waits for the sweep: {fault.reason}")
 

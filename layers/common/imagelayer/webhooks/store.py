@@ -17,8 +17,9 @@ A message is opened once: one transaction puts a delivery for each webhook that 
        └──settle, next_at─────┘
 
 A `lease` is held until `leased_until`. `sweep_at` is the time at which the sweep should queue the
-item again, if nothing else has. No item holds a secret: `secret` and `previous` name the root key
-and the version that a secret is drawn from.
+item, if nothing else has. For an attempt that no queue message waits for, it is `next_at` itself.
+No item holds a secret: `secret` and `previous` name the root key and the version that a secret is
+drawn from.
 """
 
 from __future__ import annotations
@@ -278,9 +279,18 @@ class WebhookStore:
         status: DeliveryStatus,
         attempt: Attempt | None,
         next_at: int | None = None,
+        *,
+        queued: bool = True,
     ) -> bool:
         """End an attempt, with its entry in the log; `next_at` leaves the delivery pending until
-        then. False when the lease was lost: another worker took over, and its result counts."""
+        then. False when the lease was lost: another worker took over, and its result counts.
+
+        Of a delivery that is `queued` the sweep looks for the next attempt only once it is overdue;
+        otherwise the sweep queues it at `next_at`. Of two sweeps that find it due `postpone` lets
+        one queue it. A resend in between puts a new delivery with a `sweep_at` of its own: a sweep
+        that read the old one loses, and one that comes later queues the new one, which one worker
+        leases.
+        """
         values: dict[str, Any] = {"status": status, "lease": delivery["lease"]}
         if next_at is None:
             expression = (
@@ -288,10 +298,10 @@ class WebhookStore:
             )
         else:
             expression = (
-                "SET #status = :status, #next_at = :next, #sweep_at = :overdue "
+                "SET #status = :status, #next_at = :next, #sweep_at = :sweep_at "
                 "REMOVE #lease, #leased_until"
             )
-            values |= {"next": next_at, "overdue": next_at + OVERDUE_SECONDS}
+            values |= {"next": next_at, "sweep_at": next_at + (OVERDUE_SECONDS if queued else 0)}
         key = _delivery_key(delivery["org_id"], delivery["message_id"], delivery["webhook_id"])
         actions = [
             self._table.update_action(

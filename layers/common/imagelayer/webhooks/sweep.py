@@ -1,18 +1,24 @@
-"""The sweep's part for webhooks: queues again what the queue lost."""
+"""The sweep's part for webhooks: queues attempts after long pauses, and what the queue lost."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from imagelayer.platform.frozen import frozen
 from imagelayer.platform.queue import Queue
 from imagelayer.platform.sweeping import sweep_due
+from imagelayer.platform.table import SWEEP_PAGE
 from imagelayer.webhooks.messages import DeliveryTask
 from imagelayer.webhooks.store import OVERDUE_SECONDS, WebhookStore
 
 if TYPE_CHECKING:
     from imagelayer.webhooks.records import Delivery, Message
+
+# How long a run goes on while a page is full. With the page that it began last it stays below the
+# function's timeout; one that is ended anywhere leaves the rest to the next minute's.
+SWEEP_SECONDS = 30
 
 
 @frozen
@@ -22,10 +28,16 @@ class WebhookSweep:
     store: WebhookStore
     queue: Queue
     warn: Callable[[str], None]
+    clock: Callable[[], float]
 
     def sweep(self, now: float) -> dict[str, int]:
-        """Queue every message to open and every delivery to attempt that is overdue."""
-        return sweep_due(self.store.due, self._queue, now, outcomes=("asked",), warn=self.warn)
+        """Queue every message to open and every delivery to attempt that is due."""
+        total: Counter[str] = Counter()
+        while True:
+            swept = sweep_due(self.store.due, self._queue, now, outcomes=("asked",), warn=self.warn)
+            total.update(swept)
+            if swept["asked"] < SWEEP_PAGE or self.clock() >= now + SWEEP_SECONDS:
+                return dict(total)
 
     def _queue(self, due: Message | Delivery, now: int) -> str | None:
         if not self.store.postpone(due, now + OVERDUE_SECONDS):

@@ -83,10 +83,12 @@ class WebhooksWiring(Part):
 
     @cached_property
     def sweep(self) -> WebhookSweep:
-        """What the queue lost."""
+        """Attempts after long pauses, and what the queue lost."""
         from imagelayer.webhooks.sweep import WebhookSweep
 
-        return WebhookSweep(self.webhook_store, self._webhook_queue, self.platform.warn)
+        return WebhookSweep(
+            self.webhook_store, self._webhook_queue, self.platform.warn, self.platform.clock
+        )
 
     @cached_property
     def _webhook_roots(self) -> RootKeySource:
