@@ -26,8 +26,10 @@ import json
 import math
 import os
 import pkgutil
+import re
 import resource
 import signal
+import subprocess
 import sys
 import time
 import tomllib
@@ -108,6 +110,7 @@ def main() -> None:
         for mutant in mutants(module, sampled=is_sampled(module) and not asked.conditions)
     ]
     listed = read_listed()
+    commit = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], text=True).strip()
     reach, seconds = record_reach(tuple(filter(None, asked.among.split(","))) or FOLDERS)
     results = read_results()
     to_run = [each for each in chosen if asked.again or not _is_known(each, results, reach)]
@@ -121,8 +124,14 @@ def main() -> None:
     tests = Tests(reach, seconds, results, asked.tests)
     plan = {each.name: tests.of(each) for each in to_run}
     run(to_run, plan, results)
+    everything = not asked.only and not asked.conditions
     faults = write_page(
-        chosen, results, listed, asked.tests, everything=not asked.only and not asked.conditions
+        chosen,
+        results,
+        listed,
+        asked.tests,
+        everything=everything,
+        commit=commit if everything and asked.again else "",
     )
     for fault in faults:
         print(fault)
@@ -530,8 +539,8 @@ HEAD = """# Mutation
 
 `make mutate` makes small faults in the code, one at a time, and runs the tests that reach each of
 them. A fault that no test notices is a decision that could be lost without a failing build.
-`make mutate ONLY=generations/store` runs one module and brings its lines here up to date.
-`dev/mutate.py` writes this page.
+`make mutate ONLY=generations/store` runs one module and brings its lines here up to date, as does
+`python -m dev.mutate --again` all of them. `dev/mutate.py` writes this page.
 
 - **Conditions**: of every conditional write, each clause of an `AND` dropped, each alternative of
   an `OR` dropped, a condition of one clause dropped whole, `<` and `<=` exchanged, `>` and `>=`.
@@ -546,7 +555,13 @@ Each mutant runs at most {tests} of the tests that reach it, the cheapest first,
 {seconds} seconds of them. Only tests that run in one process take part: what a true race shows on
 the local cloud is not counted here.
 
+{run}
+Mutants that survived it are run again when tests are added, and their lines brought up to date.
+When mutants were first run, tests killed 87 of 162 conditions, and 33 of 44 sampled mutants of
+other code.
+
 """
+RUN = re.compile(r"The last run of every mutant was on commit `\w+`\.")
 TITLES = "| module | conditions | killed | listed | score | other code | killed | listed | score |"
 
 
@@ -557,8 +572,10 @@ def write_page(
     most: int,
     *,
     everything: bool,
+    commit: str = "",
 ) -> list[str]:
-    """Write the page. Returns what is wrong with the list of mutants."""
+    """Write the page; `commit` is what every mutant was just run on. Returns what is wrong with the
+    list of mutants."""
     from dev.mutants import SAMPLE
 
     faults = []
@@ -585,14 +602,22 @@ def write_page(
     lines = [TITLES, "| --- |" + " ---: |" * 8]
     for module in sorted(rows):
         lines.append(_row(module, rows[module]))
-    total = [sum(row[place] for row in rows.values()) for place in range(6)]
-    lines.append(_row("**all**", total))
+    for folder in (*SAMPLED, ""):
+        inside = [row for module, row in rows.items() if module.startswith(folder)]
+        total = [sum(row[place] for row in inside) for place in range(6)]
+        lines.append(_row(f"**{folder.rstrip('/') or 'all'}**", total))
     left = sorted(name for found in survivors.values() for name in found)
     lines += ["", "## Survivors", ""]
     lines += [f"- {name}" for name in left] or ["None."]
-    PAGE.write_text(
-        HEAD.format(sample=SAMPLE, tests=most, seconds=TEST_SECONDS) + "\n".join(lines) + "\n"
+    earlier = RUN.search(PAGE.read_text()) if PAGE.exists() else None
+    run_on = f"The last run of every mutant was on commit `{commit}`." if commit else ""
+    head = HEAD.format(
+        sample=SAMPLE,
+        tests=most,
+        seconds=TEST_SECONDS,
+        run=run_on or (earlier[0] if earlier else "No run has made every mutant yet."),
     )
+    PAGE.write_text(head + "\n".join(lines) + "\n")
     return faults
 
 
@@ -606,7 +631,7 @@ def _numbers(
 def _row(module: str, numbers: list[int]) -> str:
     cells: list[object] = [module]
     for of, killed, listed in (numbers[:3], numbers[3:]):
-        score = f"{killed / (of - listed):.0%}" if of > listed else ""
+        score = f"{100 * killed // (of - listed)}%" if of > listed else ""
         cells += [of or "", killed if of else "", (listed or "") if of else "", score]
     return f"| {' | '.join(str(cell) for cell in cells)} |".replace("|  |", "| |")
 

@@ -253,3 +253,6 @@ def test_an_empty_balance_is_never_drawn_from() -> None:
     ]
     assert plan_draws(balances, 2, NOW, first) == {balances[1]["name"]: 2}
     assert plan_draws(balances, 3, NOW, first) is None
+    later = balance(balance_name(int(NOW) + 10, "crg_b"), 9)
+    drawn = plan_draws([*balances, later], 5, NOW, first)
+    assert drawn == {balances[1]["name"]: 2, later["name"]: 3}

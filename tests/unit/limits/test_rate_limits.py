@@ -308,3 +308,9 @@ def test_a_limit_is_idle_up_to_its_tat_and_busy_to_the_end_of_its_tolerance(
     assert branch(policy, START + later_ms, START) is expected
     assert branch(policy, START + policy.tolerance_ms + 1, START) is Branch.DENIED
     assert branch(policy, None, START) is Branch.IDLE
+
+
+def test_a_window_has_at_least_a_second() -> None:
+    assert Policy("p", quota=2, window=1, burst=1).interval_ms == 1000
+    with pytest.raises(ValueError, match="at least a second"):
+        Policy("p", quota=2, window=0, burst=1)
