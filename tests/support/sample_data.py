@@ -18,6 +18,7 @@ from imagelayer.identity.email_policy import address_hash
 from imagelayer.identity.places import place_id
 from imagelayer.identity.tokens import (
     ACCESS_AUDIENCE,
+    ACCESS_CLIENT,
     ACCESS_TYPE,
     END_USER_AUDIENCE,
     END_USER_TYPE,
@@ -74,7 +75,8 @@ def link_tokens() -> dict[str, str]:
 
 def access_token() -> str:
     """The owner's access token."""
-    return _signed(ACCESS_TYPE, {"aud": ACCESS_AUDIENCE, "sub": USER, "sid": SESSION})
+    claims = {"aud": ACCESS_AUDIENCE, "sub": USER, "client_id": ACCESS_CLIENT, "sid": SESSION}
+    return _signed(ACCESS_TYPE, claims)
 
 
 def session_token() -> str:

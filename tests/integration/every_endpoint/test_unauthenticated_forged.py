@@ -12,6 +12,7 @@ import pytest
 
 from imagelayer.identity.tokens import (
     ACCESS_AUDIENCE,
+    ACCESS_CLIENT,
     ACCESS_TYPE,
     END_USER_AUDIENCE,
     END_USER_TYPE,
@@ -68,9 +69,11 @@ OTHERS_KEY = signing_key("a key that anybody could have made for themselves")
 FORGED: dict[str, Callable[[World], str]] = {
     "another key under our kid": lambda w: w.token(w.access, ACCESS_TYPE, OTHERS_KEY),
     "an end user's under another key": lambda w: w.token(w.end_user, END_USER_TYPE, OTHERS_KEY),
-    "an end user's as a dashboard's": lambda w: w.token(w.end_user, ACCESS_TYPE),
+    "an end user's as a dashboard's": lambda w: w.token(
+        w.end_user, ACCESS_TYPE, client_id=ACCESS_CLIENT
+    ),
     "an end user's for the dashboard": lambda w: w.token(
-        w.end_user, ACCESS_TYPE, aud=ACCESS_AUDIENCE
+        w.end_user, ACCESS_TYPE, aud=ACCESS_AUDIENCE, client_id=ACCESS_CLIENT
     ),
     "an end user's with a dashboard's ids": lambda w: w.token(
         w.end_user, END_USER_TYPE, sub=w.access["sub"], sid=w.access["sid"]

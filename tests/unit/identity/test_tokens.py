@@ -133,7 +133,13 @@ KINDS = [
     Kind(
         "access",
         {"alg": "EdDSA", "typ": "at+jwt", "kid": KEY.kid},
-        {**REGISTERED, "aud": "imagelayer:dashboard", "sub": USER, "sid": SESSION},
+        {
+            **REGISTERED,
+            "aud": "imagelayer:dashboard",
+            "sub": USER,
+            "client_id": "dashboard",
+            "sid": SESSION,
+        },
         mint,
         verify_access,
         AccessClaims(USER, SESSION),
@@ -375,6 +381,15 @@ def test_a_minted_token_says_what_its_kind_says_and_no_more(kind: Kind) -> None:
     assert jwt.get_unverified_header(minted) == kind.header
     assert jwt.decode(minted, options={"verify_signature": False}) == kind.claims
     assert token_type(minted) == kind.header["typ"]
+
+
+def test_an_access_token_has_the_claims_that_its_type_requires() -> None:
+    """RFC 9068 §2.2; validators of its profile refuse a token that lacks one."""
+    required = {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}
+    minted = mint()
+    assert jwt.get_unverified_header(minted)["typ"] == "at+jwt"
+    claims = jwt.decode(minted, options={"verify_signature": False})
+    assert required <= {name for name, value in claims.items() if value}
 
 
 @pytest.mark.promise("sessions-short")

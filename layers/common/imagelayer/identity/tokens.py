@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat 
 ALGORITHM = "EdDSA"
 ACCESS_TYPE = "at+jwt"  # RFC 9068 §2.1
 ACCESS_AUDIENCE = "imagelayer:dashboard"
+ACCESS_CLIENT = "dashboard"  # our own pages are the one client that tokens are issued to (§2.2)
 ACCESS_SECONDS = 600
 END_USER_TYPE = "session+jwt"
 END_USER_AUDIENCE = "imagelayer:end-user"
@@ -114,6 +115,7 @@ def mint_access(
             "iss": issuer,
             "aud": ACCESS_AUDIENCE,
             "sub": user_id,
+            "client_id": ACCESS_CLIENT,
             "sid": session_id,
             "jti": token_id,
             "exp": int(now) + ACCESS_SECONDS,
@@ -160,8 +162,9 @@ def token_type(token: str) -> str:
 
 def verify_access(token: str, public_key: PublicKey, *, issuer: str, now: float) -> AccessClaims:
     """Check type, algorithm, key, signature, issuer, audience and times. Raises TokenRefused."""
+    required = (*_REQUIRED, "client_id")
     claims = _verify(
-        token, public_key, ACCESS_TYPE, ACCESS_AUDIENCE, _REQUIRED, issuer=issuer, now=now
+        token, public_key, ACCESS_TYPE, ACCESS_AUDIENCE, required, issuer=issuer, now=now
     )
     if not (is_id("usr", str(claims["sub"])) and is_id("ses", str(claims["sid"]))):
         raise TokenRefused("wrong subject")
