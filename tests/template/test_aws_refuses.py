@@ -4,6 +4,8 @@ local cloud accept all of it."""
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,3 +168,95 @@ def test_a_failed_creation_can_be_rolled_back_whatever_the_stage(
         policy = expanded[name].get("DeletionPolicy", "Delete")
         assert not protected or policy == "Retain", name
     assert aws.DOCUMENT["Parameters"]["ProtectTables"]["Default"] == "false"
+
+
+STRINGS = {
+    name: each for name, each in aws.DOCUMENT["Parameters"].items() if each["Type"] == "String"
+}
+
+
+@pytest.mark.parametrize("name", STRINGS)
+def test_a_string_parameter_says_which_values_it_takes(name: str) -> None:
+    parameter = STRINGS[name]
+    if "AllowedValues" not in parameter:
+        assert parameter["AllowedPattern"].rstrip("$") != parameter["AllowedPattern"]
+        assert accepted(name, parameter.get("Default", "")) is ("Default" in parameter)
+
+
+def accepted(name: str, value: str) -> bool:
+    """Whether CloudFormation takes a value, which its pattern must match whole."""
+    short = len(value) <= int(STRINGS[name].get("MaxLength", 4096))
+    return short and bool(re.fullmatch(STRINGS[name]["AllowedPattern"], value))
+
+
+MODELS = '[{"id": "flux", "provider": "openai", "source": "our gateway\'s page"}, {"id": "two"}]'
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MailFrom", "ImageLayer <no-reply@example.com>"),
+        ("SecurityContact", "Security <security@imagelayer.dev>"),
+        ("TurnstileHostnames", "a.example.com, b.example.com"),
+        ("AllowedEmailDomains", "a.example.com, b.example.com"),
+        ("DeniedEmailDomains", "a.example.com, b.example.com"),
+        ("CustomModels", MODELS),
+        ("CustomModels", json.dumps(json.loads(MODELS), separators=(",", ":"))),
+        ("CustomModels", json.dumps(json.loads(MODELS), indent=2)),
+        ("CustomModels", MODELS.replace('"', "")),
+        ("CustomModels", '[{"id":"flux","sizes":[{"width":1}]}]'),
+    ],
+)
+def test_what_sam_leaves_of_a_value_is_refused(name: str, value: str) -> None:
+    for argument in (f"{name}={value}", f"ParameterKey={name},ParameterValue={value}"):
+        (parsed,) = sam.parse_overrides([[argument]])
+        assert parsed is None or (parsed[name] != value and not accepted(name, parsed[name]))
+
+
+@pytest.mark.parametrize(
+    ("argument", "name", "value"),
+    [
+        ('OpenAiApiKeyValue=""', "OpenAiApiKeyValue", ""),
+        ("OpenAiApiKeyValue=sk-a_b.c~d+e/f:g==", "OpenAiApiKeyValue", "sk-a_b.c~d+e/f:g=="),
+        ("MailFrom=no-reply@example.com", "MailFrom", "no-reply@example.com"),
+        ("TurnstileHostnames=a.example,b.example", "TurnstileHostnames", "a.example,b.example"),
+        ("BaseUrl=https://imagelayer.example:8443", "BaseUrl", "https://imagelayer.example:8443"),
+        (
+            'CustomModels="[{\\"id\\": \\"flux\\"}]"',
+            "CustomModels",
+            '[{"id": "flux"}]',
+        ),
+    ],
+)
+def test_the_forms_of_the_documentation_arrive_whole(argument: str, name: str, value: str) -> None:
+    assert sam.parse_overrides([[argument]]) == [{name: value}]
+    assert accepted(name, value)
+
+
+def test_a_file_of_parameters_arrives_whole_and_its_example_is_refused_until_it_is_edited(
+    tmp_path: Path,
+) -> None:
+    example = ROOT / "deploy.example.yaml"
+    own = tmp_path / "deploy.yaml"
+    own.write_text(f'CustomModels: >-\n  {MODELS}\nOpenAiApiKeyValue: ""\n')
+    secret = "TurnstileSecretValue=0x4AAA-b_c"
+    of_example, of_own = sam.parse_overrides(
+        [["Stage=prod", f"file://{example}", secret], [f"file://{own}"]]
+    )
+    assert of_own == {"CustomModels": MODELS, "OpenAiApiKeyValue": ""}
+    assert accepted("CustomModels", MODELS)
+    assert of_example is not None
+    required = {name for name, each in aws.DOCUMENT["Parameters"].items() if "Default" not in each}
+    assert of_example.keys() == required | {"Stage"}
+    refused = {name for name in required if not accepted(name, of_example[name])}
+    assert refused == {"SecurityContact"}
+
+
+@pytest.mark.parametrize("environment", ["default", "dev", "prod"])
+def test_an_update_changes_no_parameter_that_the_operator_has_set(environment: str) -> None:
+    """SAM gives what is in the list and lets every other parameter keep its value."""
+    settings = sam.deploy_settings(ROOT / "samconfig.toml", environment)
+    stage = "dev" if environment == "default" else environment
+    assert settings["stack_name"] == f"imagelayer-{stage}"
+    expected = {} if environment == "default" else {"Stage": stage}
+    assert settings["parameter_overrides"] == expected

@@ -8,6 +8,7 @@ import tomllib
 from typing import Any
 
 import pytest
+import yaml
 
 from dev.settings import ROOT
 from dev.template import Resolver
@@ -319,13 +320,18 @@ def test_models_are_probed_every_day() -> None:
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
-def test_samconfig_deploys_each_stage_over_https(stage: str) -> None:
+def test_samconfig_deploys_each_stage_as_a_stack_of_its_own(stage: str) -> None:
     deploy = SAMCONFIG[stage]["deploy"]["parameters"]
-    overrides = dict(each.split("=", 1) for each in deploy["parameter_overrides"])
-    assert overrides["Stage"] == stage
-    assert overrides["BaseUrl"].startswith("https://")
-    assert set(overrides) <= set(aws.DOCUMENT["Parameters"])
+    assert deploy["parameter_overrides"] == [f"Stage={stage}"]
     assert deploy["stack_name"].endswith(stage)
+
+
+def test_the_example_of_an_operators_own_parameters_is_served_over_https_and_holds_no_secret() -> (
+    None
+):
+    example = yaml.safe_load((ROOT / "deploy.example.yaml").read_text("utf-8"))
+    assert example["BaseUrl"].startswith("https://")
+    assert set(example) <= set(aws.DOCUMENT["Parameters"]) - set(secret_parameters())
 
 
 def test_production_asks_before_it_changes_anything() -> None:
