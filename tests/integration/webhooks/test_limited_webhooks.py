@@ -30,8 +30,10 @@ def send(product: Product, webhook: dict[str, Any], headers: dict[str, str]) -> 
 
 @pytest.mark.promise("limits-fail-closed")
 def test_all_credentials_of_an_organization_share_one_limit_on_messages_they_send(
-    product: Product, owner: Account
+    product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
     webhook = product.webhook(owner)
     keys = [bearer(product.key(owner, "webhooks:write")) for _ in range(6)]
     # Each stays below the limit of its own credential.
