@@ -49,6 +49,17 @@ def test_it_is_applied_where_a_request_names_none(
     assert (job["brand_id"], job["brand_version"]) == (brand["id"], 1)
 
 
+@pytest.mark.parametrize("route", ["generations", "images", "edits"])
+def test_with_and_without_it_are_different_requests_under_one_idempotency_key(
+    product: Product, owner: Account, route: str
+) -> None:
+    key = product.key(owner, *ALL_SCOPES, default_brand_id=product.brand(owner)["id"])
+    headers = {**bearer(key), "Idempotency-Key": "an-order-of-ours"}
+    assert brand_of(ask(product, headers, route)) is not None
+    answer = ask(product, headers, route, brand_id=None)
+    assert (answer.status, answer.json["code"]) == (422, "idempotency_mismatch")
+
+
 def test_a_key_without_one_makes_unbranded_images(product: Product, owner: Account) -> None:
     product.brand(owner)
     assert brand_of(generate(product, bearer(product.key(owner, *ALL_SCOPES)))) is None

@@ -162,8 +162,12 @@ def _brand_of(principal: Principal, branded: BrandedRequest) -> str | None:
     deleted, or is not the organization's, is refused like one that is named.
     """
     if "brand_id" in branded.model_fields_set:
-        return branded.brand_id
+        return _named_brand(branded)
     return principal.default_brand_id
+
+
+def _named_brand(branded: BrandedRequest) -> str | None:
+    return branded.brand_id if isinstance(branded.brand_id, str) else None
 
 
 def _key_of(principal: Principal) -> str | None:
@@ -177,7 +181,8 @@ def _check(request: GenerationRequest, model: Model) -> None:
     branded = request.branded
     if len(request.prompt) > model.max_prompt:
         raise invalid("body.prompt", f"must have at most {model.max_prompt} characters")
-    if branded.brand_id is not None and not is_id("brd", branded.brand_id):
+    brand_id = _named_brand(branded)
+    if brand_id is not None and not is_id("brd", brand_id):
         raise not_found("brand")
     if request.source is not None and not model.edits:
         raise invalid(

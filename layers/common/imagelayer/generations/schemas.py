@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import MISSING, Field
 
 from imagelayer.api.schemas import (
     PROSE,
@@ -42,7 +42,7 @@ class BrandedRequest(Shape):
     `size` and `preset` exclude each other, and so do `text` and `template`.
     """
 
-    brand_id: str | None = None
+    brand_id: str | MISSING | None = MISSING
     """The brand to apply; without it that of the key, with null none."""
     apply_brand_guidelines: bool = True
     """Whether the brand's style and palette shape the prompt."""
