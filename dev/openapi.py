@@ -25,8 +25,8 @@ from dev.openapi_parts import (
 from dev.settings import ROOT
 from imagelayer.access.leaked_keys import MAX_REPORTED
 from imagelayer.access.permissions import ENROLMENT_SCOPES
+from imagelayer.api.problem_schemas import ProblemAnswer
 from imagelayer.api.route import Route
-from imagelayer.api.schemas import ProblemAnswer
 from imagelayer.generations.schemas import OutputFormat
 from imagelayer.http.cookies import REFRESH_COOKIE
 from imagelayer.openai_api.schemas import ImagesAnswer
