@@ -1,7 +1,7 @@
 """Bases of request bodies and answers, and the fields that several domains share.
 
 The shapes of a domain are pydantic models in its `schemas.py`: request bodies are validated
-through them, and the API description is generated from them. Importing pydantic costs a third
+through them, and the API description is generated from them. Importing pydantic costs a quarter
 of what making a boto3 client costs, so only a request that has a body imports them, and a model is
 built when it is first used (`defer_build`; decision 0003).
 """
