@@ -7,8 +7,8 @@ environment with its bytecode warm and none of our settings. Each function runs 
 on nothing but its built layer, with its own environment, against the local cloud's DynamoDB, and
 serves one real request. CPU time is user plus system of the whole process, so the emulator's work
 does not count and other processes disturb little. Each process ends at once when it is done, the
-references too: what an interpreter clears up on its way out is part of no start. Runs alternate
-between the cases and the median counts.
+references too: what an interpreter clears up on its way out does not belong to a start. Runs
+alternate between the cases and the median counts.
 
 `python -m benchmarks.cold_start [--before BUILD] [--cloud URL] [--runs N] [--only TEXT]`, where
 BUILD is the `.aws-sam/local` of an older version, measured in the same run.

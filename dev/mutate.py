@@ -53,7 +53,16 @@ PAGE = ROOT / "docs" / "mutation.md"
 
 # Whose other mutants are sampled as well: money, limits, identity.
 SAMPLED = ("credits/", "limits/", "identity/")
-DATA_MODULES = {"__init__", "answer_schemas", "problem_schemas", "records", "routes", "schemas", "wiring", "pages"}
+DATA_MODULES = {
+    "__init__",
+    "answer_schemas",
+    "problem_schemas",
+    "records",
+    "routes",
+    "schemas",
+    "wiring",
+    "pages",
+}
 # Tests of all routes reach everything and check no clause; these take longest and kill least.
 FOLDERS = ("tests/unit", "tests/integration")
 LEFT_OUT = (
