@@ -155,6 +155,7 @@ EXPECTED: dict[str, Any] = {
     "webhook_delivery_not_ours": (["5b0f7d3e-6a1c-4a58-9d3f-2f1c6b8e7a03"], "pending"),
     "webhook_delivery_schedule": {"asked": 0, "failed": 0},
     # What it answers with, or the code of its refusal.
+    "administration_create_owner": ["email", "organization_name"],
     "administration_grant_credits": ["granted", "id"],
     "administration_set_plan": ["keys", "plan"],
     "administration_show_plan": ["monthly_credits", "plan", "pools"],

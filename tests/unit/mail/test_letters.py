@@ -26,6 +26,12 @@ def verification(_name: str = "Ada") -> Mail:
     return mails.verification(TO, base_url=BASE, token=TOKEN, hours=24)
 
 
+def owner_invitation(organization: str = "Ada") -> Mail:
+    return mails.owner_invitation(
+        TO, organization=organization, base_url=BASE, token=TOKEN, hours=24
+    )
+
+
 def already_registered(name: str = "Ada") -> Mail:
     return mails.already_registered(TO, name=name, base_url=BASE)
 
@@ -120,6 +126,7 @@ def quota_100(name: str = "Ada") -> Mail:
 Writer = Callable[..., Mail]
 LINKS: dict[Writer, str] = {
     verification: "/verify-email",
+    owner_invitation: "/verify-email",
     password_reset: "/reset-password",
     invitation: "/accept-invitation",
 }
@@ -188,6 +195,7 @@ def test_every_mail_that_can_be_written_is_tested_here() -> None:
     }
     assert {name for name in writers if not name.startswith("_")} == {
         "verification",
+        "owner_invitation",
         "already_registered",
         "password_reset",
         "invitation",
@@ -301,6 +309,7 @@ def test_a_plain_name_is_quoted_in_mails_to_others(name: str) -> None:
     for mail in (
         invitation(name),
         invitation(organization=name),
+        owner_invitation(name),
         key_changed(key_name=name),
         key_leaked(key_name=name),
         gathered_keys(key_name=name),

@@ -54,6 +54,7 @@ EVENTS: Mapping[str, str] = {
     "member.joined": "An invitation was accepted, or its token refused",
     "member.role_changed": "A member's role was changed; their sessions were ended",
     "member.removed": "A member left or was removed; their sessions were ended",
+    "owner.invited": "The operator invited the owner of a new organization",
     "organization.changed": "A setting of the organization was changed",
     "mail.capped": "A mail was not sent because of a limit",
     "mail.gathered": "A notice waits for its budget, to be mailed together with others",

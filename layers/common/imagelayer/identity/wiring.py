@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from imagelayer.identity.login import Login
     from imagelayer.identity.members import Members
     from imagelayer.identity.organization_store import OrganizationStore
+    from imagelayer.identity.owners import Owners
     from imagelayer.identity.password_changes import PasswordChanges
     from imagelayer.identity.passwords import PepperSource
     from imagelayer.identity.reauthentication import Reauthentication
@@ -238,6 +239,19 @@ class IdentityWiring(Part):
         return Invitations(
             organizations=self.organization_store,
             counters=self.part(LimitsWiring).counters,
+            outbox=self.platform.outbox,
+            security=self.part(AuditWiring).security,
+            domains=self._domains,
+        )
+
+    @cached_property
+    def owners(self) -> Owners:
+        """Sign-ups that the operator makes."""
+        from imagelayer.audit.wiring import AuditWiring
+        from imagelayer.identity.owners import Owners
+
+        return Owners(
+            accounts=self.account_store,
             outbox=self.platform.outbox,
             security=self.part(AuditWiring).security,
             domains=self._domains,

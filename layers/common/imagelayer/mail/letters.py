@@ -78,6 +78,26 @@ def verification(to: str, *, base_url: str, token: str, hours: int) -> Mail:
     )
 
 
+def owner_invitation(to: str, *, organization: str, base_url: str, token: str, hours: int) -> Mail:
+    """Invites the owner of a new organization."""
+    what = f'the organization "{organization}"' if _is_plain(organization) else "an organization"
+    return _mail(
+        to,
+        "Create your organization on ImageLayer",
+        greeting="",
+        before=[
+            f"The operator of this ImageLayer deployment invites you to create {what} as its "
+            "owner. Confirm your address, name the organization and choose a password to do so."
+        ],
+        button=("Create my account", f"{base_url}/verify-email#token={token}"),
+        after=[
+            f"The link works once and for {hours} hours. A newer mail replaces it.",
+            "If you do not expect this invitation, ignore this mail: without the confirmation "
+            "there is no account.",
+        ],
+    )
+
+
 def already_registered(to: str, *, name: str, base_url: str) -> Mail:
     """Notifies an account's owner of another sign-up with the same address."""
     return _mail(

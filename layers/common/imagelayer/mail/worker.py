@@ -203,7 +203,7 @@ class MailWorker:
         match request.kind:
             case "sign_up":
                 return self._sign_up(request, str(about["address"]), now)
-            case "verification":
+            case "verification" | "owner_invitation":
                 return self._verification(request, str(about["address"]), now)
             case "reset":
                 return self._reset(request, str(about["address"]), now)
@@ -240,7 +240,8 @@ class MailWorker:
         ]
 
     def _verification(self, request: MailRequest, address: str, now: float) -> Iterable[DueMail]:
-        """Another link for a sign-up; nothing for an address that has an account."""
+        """Another link for a sign-up, or the first for one that the operator made; nothing for an
+        address that has an account."""
         user = self.accounts.get_user_by_address(address)
         return [] if user else self._confirmation(request, address, now)
 
@@ -266,7 +267,7 @@ class MailWorker:
                 sign_up["email"],
                 address,
                 lambda: self._new_confirmation(request, sign_up, address, now),
-                from_stranger=True,
+                from_stranger=request.kind != "owner_invitation",
             )
 
     def _new_confirmation(
@@ -282,6 +283,14 @@ class MailWorker:
         if not self.accounts.set_sign_up_link(address, kept, int(now) + SIGN_UP_SECONDS):
             return None
         self.security.record("auth.verification_sent", "success", request.origin)
+        if request.kind == "owner_invitation":
+            return letters.owner_invitation(
+                sign_up["email"],
+                organization=str(request.about["organization_name"]),
+                base_url=self.base_url,
+                token=link.text,
+                hours=VERIFICATION_HOURS,
+            )
         return letters.verification(
             sign_up["email"],
             base_url=self.base_url,

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from imagelayer.api.validation import validate
 from imagelayer.operations.dead_letters import DeadLetters
 from imagelayer.operations.plans import Plans
-from imagelayer.operations.schemas import Event, GrantCredits, SetPlan, ShowDeadLetters, ShowPlan
+from imagelayer.operations.schemas import (
+    CreateOwner,
+    Event,
+    GrantCredits,
+    SetPlan,
+    ShowDeadLetters,
+    ShowPlan,
+)
 from imagelayer.platform.frozen import frozen
+
+
+class Owners(Protocol):
+    """What invites owners (`identity.owners.Owners`)."""
+
+    def create_owner(self, now: float, *, email: str, organization_name: str) -> dict[str, Any]:
+        """Send the mail whose link creates the organization. Raises Problem."""
 
 
 @frozen
 class Operator:
-    """What carries out the operator's actions. `dead_letters` are only read by one of them."""
+    """What carries out the operator's actions. What only one of them needs is made for it."""
 
     plans: Plans
     dead_letters: Callable[[], DeadLetters]
+    owners: Callable[[], Owners]
 
 
 def administer(operator: Operator, event: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -27,6 +42,10 @@ def administer(operator: Operator, event: Mapping[str, Any], now: float) -> dict
     match action:
         case ShowDeadLetters():
             return operator.dead_letters().show()
+        case CreateOwner():
+            return operator.owners().create_owner(
+                now, email=action.email, organization_name=action.organization_name
+            )
         case GrantCredits():
             return plans.grant_credits(
                 now,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from imagelayer.api.schemas import WHOLE, Request, form
+from imagelayer.api.schemas import WHOLE, Email, Name, Request, form
 
 OrgId = Annotated[
     str, form(r"^org_[0-9a-z]{26}$", "the id of an organization: org_ and 26 characters")
@@ -17,6 +17,14 @@ class ShowDeadLetters(Request):
     """The messages that no function could process, and the outcomes of their jobs."""
 
     action: Literal["dead_letters"]
+
+
+class CreateOwner(Request):
+    """The owner of a new organization, who confirms both with the link of a mail."""
+
+    action: Literal["create_owner"]
+    email: Email
+    organization_name: Name
 
 
 class GrantCredits(Request):
@@ -53,7 +61,7 @@ class Audit(Request):
     org_id: OrgId
 
 
-AnyAction = GrantCredits | SetPlan | ShowPlan | Audit | ShowDeadLetters
+AnyAction = CreateOwner | GrantCredits | SetPlan | ShowPlan | Audit | ShowDeadLetters
 
 
 class Event(RootModel[Annotated[AnyAction, Field(discriminator="action")]]):

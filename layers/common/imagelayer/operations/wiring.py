@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from imagelayer.platform.wiring import Part
 
 if TYPE_CHECKING:
-    from imagelayer.operations.administration import Operator
+    from imagelayer.operations.administration import Operator, Owners
     from imagelayer.operations.dead_letters import DeadLetters
     from imagelayer.operations.plans import Plans
     from imagelayer.operations.sweep import Cleanup
@@ -22,7 +22,12 @@ class OperationsWiring(Part):
         """The use case of the operator's actions."""
         from imagelayer.operations.administration import Operator
 
-        return Operator(self.plans, self._dead_letters)
+        return Operator(self.plans, self._dead_letters, self._owners)
+
+    def _owners(self) -> Owners:
+        from imagelayer.identity.wiring import IdentityWiring
+
+        return self.part(IdentityWiring).owners
 
     def _dead_letters(self) -> DeadLetters:
         from imagelayer.generations.wiring import GenerationsWiring
