@@ -218,7 +218,7 @@ RULES: Mapping[str, Schema] = {
     ),
     "CreateKeyRequest": {
         "if": _with(kind={"const": "publishable"}),
-        "then": {"properties": {"scopes": {"maxItems": 0}}},
+        "then": {"properties": {"scopes": {"maxItems": 0}, "default_brand_id": _NULL}},
         "else": {"required": ["scopes"], "properties": {"scopes": {"minItems": 1}}},
     },
     "RevokeEndUserSessionsRequest": _refused(
