@@ -275,7 +275,7 @@ def is_expected(case: Case, response: Response | None, failure: Failure) -> bool
             return True  # `allowEmptyValue`
         # A form has text alone, of which most can be read somehow. What a field forbids is tried
         # in JSON, which has the same fields.
-        return case.media_type == "multipart/form-data"
+        return bool(case.media_type == "multipart/form-data")
     try:
         problem = json.loads(response.content if response else b"")
     except ValueError:
