@@ -12,7 +12,8 @@ from PIL import Image
 
 from dev.local_cloud import LocalCloud
 from tests.support.api_clients import LOGO
-from tests.support.cloud_clients import new_owner
+from tests.support.cloud_clients import new_owner, new_visitor
+from tests.support.cloud_organizations import invoke
 
 
 def test_a_sign_up_ends_with_the_logos_exact_pixels_in_a_downloaded_image(
@@ -38,6 +39,17 @@ def test_a_sign_up_ends_with_the_logos_exact_pixels_in_a_downloaded_image(
     ]
     assert len(opaque) > 1000
     assert all(drawn == given for drawn, given in opaque)
+
+
+def test_an_owner_whom_the_operator_invites_begins_without_a_sign_up(cloud: LocalCloud) -> None:
+    invited = new_visitor(cloud)
+    event = {"action": "create_owner", "email": invited.email, "organization_name": "Acme"}
+    answer = invoke(cloud, "AdministrationFunction", event)
+    assert answer == {"email": invited.email, "organization_name": "Acme"}
+    assert invited.verify().status_code == 200
+    assert invited.log_in().status_code == 200
+    refused = invoke(cloud, "AdministrationFunction", event)
+    assert refused["error"]["code"] == "address_taken"
 
 
 @pytest.mark.promise("assets-signed")
