@@ -51,8 +51,8 @@ build: $(DEV) $(SAM) ## Build layers and functions for Lambda (ARCHITECTURE=arm6
 .PHONY: test
 test: ## Everything CI runs: lint, then every test and the promises they prove
 	@rm -f .promises.json .stages.log
-	@dev/stage.sh "environments" $(MAKE) setup
-	@dev/stage.sh "lint" $(MAKE) lint
+	@dev/stage.sh "environments of the product" $(MAKE) $(DEV) $(SAM)
+	@dev/beside.sh "lint" "$(MAKE) lint" "environments of clients" "$(MAKE) -j2 setup"
 	@# Fast tests compute, and take what the others, each with a cloud of its own, leave of the machine.
 	@dev/beside.sh \
 	  "local cloud: faults" "$(PY) -m pytest -s -p no:cacheprovider $(FAULTS) $(LAST)" \
