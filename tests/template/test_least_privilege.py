@@ -10,7 +10,7 @@ import pytest
 
 import prune
 from dev.settings import ROOT
-from tests.support import aws
+from tests.support import aws, sam
 
 FUNCTIONS = {
     name: resource["Properties"]
@@ -21,11 +21,50 @@ EVERY_FUNCTION = pytest.mark.parametrize("function", FUNCTIONS)
 Statement = dict[str, Any]
 
 
+CONSUMERS = {
+    "GenerationWorkerFunction": "GenerationQueue",
+    "WebhookDeliveryFunction": "WebhookQueue",
+    "MailFunction": "MailQueue",
+}
+# X-Ray knows no resources.
+TRACES = {
+    "Effect": "Allow",
+    "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+    "Resource": "*",
+}
+
+
+def runtime_statements(function: str) -> list[Statement]:
+    """What Lambda itself does in a function's name: it logs, traces and reads the one queue."""
+    logs = function.removesuffix("Function") + "Logs"
+    needed: list[Statement] = [
+        {
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+            "Resource": {"Fn::GetAtt": [logs, "Arn"]},
+        },
+        {"Fn::If": ["Traces", TRACES, {"Ref": "AWS::NoValue"}]},
+    ]
+    if function in CONSUMERS:
+        needed.append(
+            {
+                "Effect": "Allow",
+                "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                "Resource": {"Fn::GetAtt": [CONSUMERS[function], "Arn"]},
+            }
+        )
+    return needed
+
+
+def role_statements(function: str) -> list[Statement]:
+    """Every statement of a function's role."""
+    (policy,) = aws.DOCUMENT["Resources"][f"{function}Role"]["Properties"]["Policies"]
+    return list(policy["PolicyDocument"]["Statement"])
+
+
 def statements(function: str) -> list[Statement]:
-    """The inline statements of a function's role."""
-    policies = FUNCTIONS[function]["Policies"]
-    assert all(set(policy) == {"Statement"} for policy in policies), "only inline statements"
-    return [statement for policy in policies for statement in policy["Statement"]]
+    """The statements of a function's role for what its code calls."""
+    return role_statements(function)[len(runtime_statements(function)) :]
 
 
 def actions(statement: Statement) -> list[str]:
@@ -70,12 +109,112 @@ def test_every_folder_is_a_function_and_every_function_a_folder() -> None:
     assert {properties["CodeUri"] for properties in FUNCTIONS.values()} == folders
 
 
+@pytest.fixture(scope="module")
+def expanded() -> dict[str, dict[str, Any]]:
+    """The resources that CloudFormation creates."""
+    return dict(sam.expand((ROOT / "template.yaml").read_text())["Resources"])
+
+
+SCHEDULED = {"Cleanup", "WebhookDelivery", "ModelProbe", "Mail"}
+
+
+@pytest.mark.promise("least-privilege")
+def test_no_role_has_a_managed_policy_and_each_takes_the_operators_boundary(
+    expanded: dict[str, dict[str, Any]],
+) -> None:
+    roles = {
+        name: each["Properties"]
+        for name, each in expanded.items()
+        if each["Type"] == "AWS::IAM::Role"
+    }
+    of_functions = {f"{name}Role" for name in FUNCTIONS}
+    assert set(roles) == of_functions | {f"{name}ScheduleRole" for name in SCHEDULED}
+    boundary = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, NONE]}
+    for properties in roles.values():
+        assert properties["PermissionsBoundary"] == boundary
+        assert set(properties) == {"AssumeRolePolicyDocument", "PermissionsBoundary", "Policies"}
+    # What gives a role more from outside.
+    kinds = {each["Type"] for each in expanded.values()}
+    assert not [
+        kind for kind in kinds if kind.startswith("AWS::IAM::") and kind != "AWS::IAM::Role"
+    ]
+
+
+NONE = {"Ref": "AWS::NoValue"}
+
+
 @pytest.mark.promise("least-privilege")
 @EVERY_FUNCTION
-def test_a_function_has_a_role_of_its_own_made_of_named_actions_and_resources(
-    function: str,
+def test_a_function_has_a_role_of_its_own_that_lambda_alone_takes(
+    expanded: dict[str, dict[str, Any]], function: str
 ) -> None:
-    assert "Role" not in FUNCTIONS[function]
+    role = {"Fn::GetAtt": [f"{function}Role", "Arn"]}
+    assert [name for name, each in expanded.items() if each["Properties"].get("Role") == role] == [
+        function
+    ]
+    properties = expanded[f"{function}Role"]["Properties"]
+    (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
+    assert trust == {
+        "Effect": "Allow",
+        "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+
+
+@pytest.mark.promise("least-privilege")
+@EVERY_FUNCTION
+def test_a_function_logs_to_its_own_group_and_reads_the_one_queue_that_invokes_it(
+    expanded: dict[str, dict[str, Any]], function: str
+) -> None:
+    needed = runtime_statements(function)
+    assert role_statements(function)[: len(needed)] == needed
+    services = {
+        action.partition(":")[0] for each in statements(function) for action in actions(each)
+    }
+    assert not services & {"logs", "xray"}
+    sources = {
+        each["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]
+        for each in expanded.values()
+        if each["Type"] == "AWS::Lambda::EventSourceMapping"
+        and each["Properties"]["FunctionName"] == {"Ref": function}
+    }
+    assert sources == ({CONSUMERS[function]} if function in CONSUMERS else set())
+
+
+@pytest.mark.promise("least-privilege")
+def test_a_schedules_role_invokes_its_one_function_and_is_taken_for_this_account_alone(
+    expanded: dict[str, dict[str, Any]],
+) -> None:
+    schedules = [
+        each["Properties"]["Target"]
+        for each in expanded.values()
+        if each["Type"] == "AWS::Scheduler::Schedule"
+    ]
+    assert len(schedules) == len(SCHEDULED)
+    for target in schedules:
+        name = target["Arn"]["Fn::GetAtt"][0].removesuffix("Function")
+        assert target["RoleArn"] == {"Fn::GetAtt": [f"{name}ScheduleRole", "Arn"]}
+        role = expanded[f"{name}ScheduleRole"]["Properties"]
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust == {
+            "Effect": "Allow",
+            "Principal": {"Service": "scheduler.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}},
+        }
+        (policy,) = role["Policies"]
+        assert policy["PolicyDocument"]["Statement"] == [
+            {
+                "Effect": "Allow",
+                "Action": ["lambda:InvokeFunction"],
+                "Resource": {"Fn::GetAtt": [f"{name}Function", "Arn"]},
+            }
+        ]
+
+
+@pytest.mark.promise("least-privilege")
+@EVERY_FUNCTION
+def test_a_role_is_made_of_named_actions_and_resources(function: str) -> None:
     assert statements(function)
     for statement in statements(function):
         assert statement["Effect"] == "Allow"
@@ -356,7 +495,7 @@ def test_kept_events_are_added_by_many_read_by_one_and_changed_by_no_one(functio
 @pytest.mark.promise("least-privilege")
 @EVERY_FUNCTION
 def test_only_the_mail_function_reads_what_mail_is_asked_for(function: str) -> None:
-    """Its event source does; no role needs to receive by itself, and the others only send."""
+    """Its event source does; its code does not, and the others only send."""
     assert allowed_on(function, "MailQueue") <= {"sqs:SendMessage"}
     sources = [
         event["Properties"]["Queue"]["Fn::GetAtt"][0]

@@ -73,8 +73,8 @@ def test_a_function_traces_as_the_parameter_says(function: str) -> None:
 def test_tracing_is_off_unless_it_is_asked_for() -> None:
     parameter = aws.DOCUMENT["Parameters"]["Tracing"]
     assert (parameter["Default"], parameter["AllowedValues"]) == (
-        "Disabled",
-        ["Disabled", "Active"],
+        "PassThrough",
+        ["PassThrough", "Active"],
     )
 
 
@@ -169,6 +169,15 @@ def test_the_access_log_holds_no_header_query_or_body() -> None:
         "$context.routeKey",
         "$context.status",
         "$context.responseLatency",
+        "$context.integration.latency",
+        "$context.error.message",
+        "$context.integrationErrorMessage",
+    }
+
+
+def test_api_gateway_needs_no_entry_of_its_own_in_the_accounts_log_policy() -> None:
+    assert RESOURCES["ApiLogs"]["Properties"]["LogGroupName"] == {
+        "Fn::Sub": "/aws/vendedlogs/apis/${AWS::StackName}"
     }
 
 

@@ -80,7 +80,7 @@ def run(tracing: str, how: str = "works") -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-@pytest.mark.parametrize("tracing", ["Disabled", ""])
+@pytest.mark.parametrize("tracing", ["PassThrough", ""])
 def test_without_tracing_a_handler_answers_and_loads_nothing_of_x_ray(tracing: str) -> None:
     seen = run(tracing)
     assert seen["answer"] == {"answer": "a secret"}
