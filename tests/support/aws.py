@@ -28,6 +28,7 @@ from tests.support import direct_dynamodb
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 PARAMETERS = {
+    "AWS::StackName": "imagelayer-test",
     "Stage": "local",
     "BaseUrl": "http://front.invalid",
     "MailFrom": "no-reply@imagelayer.local",

@@ -265,37 +265,28 @@ def test_an_old_signing_key_outlives_every_token_that_it_signed() -> None:
 ALARMS = aws.resources("AWS::CloudWatch::Alarm")
 
 
-@pytest.mark.parametrize("alarm", ALARMS)
-def test_an_alarm_reaches_the_topic_that_the_operator_names_and_fires_at_the_first(
-    alarm: str,
-) -> None:
-    to = {"Ref": "AlarmTopicArn"}
-    assert RESOURCES[alarm]["Properties"]["AlarmActions"] == {
-        "Fn::If": ["HasAlarmTopic", [to], {"Ref": "AWS::NoValue"}]
+def test_every_metric_of_ours_is_a_series_of_the_stack_alone_and_fires_at_the_first() -> None:
+    own = {name: each for name, each in ALARMS.items() if each["Namespace"] == "ImageLayer"}
+    assert {each["MetricName"] for each in own.values()} == {
+        "CaptchaMisconfigured",
+        "LimiterUnavailable",
+        "MailNotAskedFor",
+        "ModelShutdownNear",
+        "ProviderNeedsAttention",
+        "ProviderWorkUnpaid",
+        "Refused500",
+        "SecurityEventNotKept",
     }
-    properties = ALARMS[alarm]
-    assert (properties["Threshold"], properties["EvaluationPeriods"]) == (0, 1)
-    assert properties["ComparisonOperator"] == "GreaterThanThreshold"
-    assert properties["TreatMissingData"] == "notBreaching"
-
-
-@pytest.mark.parametrize(
-    ("alarm", "metric", "service"),
-    [
-        ("CaptchaAlarm", "CaptchaMisconfigured", "registration"),
-        ("ModelShutdownAlarm", "ModelShutdownNear", "model_probe"),
-        ("ProviderAlarm", "ProviderNeedsAttention", "generation_worker"),
-    ],
-)
-def test_an_alarm_reports_what_the_functions_count(alarm: str, metric: str, service: str) -> None:
-    assert ALARMS[alarm]["Namespace"] == "ImageLayer"
-    assert ALARMS[alarm]["MetricName"] == metric
-    assert ALARMS[alarm]["Dimensions"] == [{"Name": "service", "Value": service}]
-
-
-def test_every_alarm_on_our_own_metrics_is_named_with_what_it_counts() -> None:
-    own = {name for name, each in ALARMS.items() if each["Namespace"] == "ImageLayer"}
-    assert own == {"CaptchaAlarm", "ModelShutdownAlarm", "ProviderAlarm"}
+    for name, each in own.items():
+        assert RESOURCES[name]["Properties"]["Dimensions"] == [
+            {"Name": "stack", "Value": {"Ref": "AWS::StackName"}}
+        ]
+        assert (each["Threshold"], each["EvaluationPeriods"]) == (
+            10 if name == "UnpaidWorkAlarm" else 0,
+            1,
+        )
+    variables = aws.DOCUMENT["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables["STACK"] == {"Ref": "AWS::StackName"}
 
 
 @pytest.mark.parametrize(

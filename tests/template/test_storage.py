@@ -198,7 +198,7 @@ def test_a_dead_letter_raises_an_alarm(queue: str) -> None:
     watched = [
         alarm
         for alarm in alarms
-        if alarm["Dimensions"]
+        if alarm.get("Dimensions")
         == [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}]
     ]
     assert [alarm["MetricName"] for alarm in watched] == ["ApproximateNumberOfMessagesVisible"]
@@ -237,6 +237,7 @@ def test_what_a_mail_is_about_is_kept_longer_than_its_message() -> None:
 
 
 TOPICS = aws.resources("AWS::SNS::Topic")
+PUBLISHERS = {"MailFeedbackTopic": "ses.amazonaws.com", "AlarmTopic": "cloudwatch.amazonaws.com"}
 
 
 @pytest.mark.promise("encrypted-at-rest")
@@ -247,19 +248,26 @@ def test_a_topic_is_encrypted_with_a_key_of_ours_that_rotates(topic: str) -> Non
 
 
 @pytest.mark.parametrize("key", aws.resources("AWS::KMS::Key"))
-def test_a_key_is_used_by_this_account_and_by_ses_on_its_behalf_alone(key: str) -> None:
-    own, ses = aws.resources("AWS::KMS::Key")[key]["KeyPolicy"]["Statement"]
+def test_a_key_is_used_by_this_account_and_on_its_behalf_by_those_who_publish_alone(
+    key: str,
+) -> None:
+    own, *services = aws.resources("AWS::KMS::Key")[key]["KeyPolicy"]["Statement"]
     assert own["Principal"] == {
         "AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}
     }
-    assert ses["Principal"] == {"Service": "ses.amazonaws.com"}
-    assert set(ses["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}
-    assert ses["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    assert [each["Principal"] for each in services] == [
+        {"Service": each} for each in PUBLISHERS.values()
+    ]
+    for statement in services:
+        assert set(statement["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+        }
 
 
 @pytest.mark.promise("tls-only")
 @pytest.mark.parametrize("topic", TOPICS)
-def test_a_topic_refuses_plain_transport_and_takes_from_ses_of_this_account_alone(
+def test_a_topic_refuses_plain_transport_and_takes_from_one_service_of_this_account_alone(
     topic: str,
 ) -> None:
     (policy,) = [
@@ -269,7 +277,7 @@ def test_a_topic_refuses_plain_transport_and_takes_from_ses_of_this_account_alon
     ]
     allowed, denied = policy["PolicyDocument"]["Statement"]
     assert (allowed["Effect"], denied["Effect"]) == ("Allow", "Deny")
-    assert allowed["Principal"] == {"Service": "ses.amazonaws.com"}
+    assert allowed["Principal"] == {"Service": PUBLISHERS[topic]}
     assert allowed["Action"] == denied["Action"] == "sns:Publish"
     assert allowed["Condition"] == {
         "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}

@@ -104,3 +104,17 @@ def test_when_the_limiter_cannot_answer_an_unknown_path_is_refused_too(product: 
     with product.broken("dynamodb", "UpdateItem"):
         answer = product.call("GET", "/v1/nope")
     assert (answer.status, answer.json["code"]) == (503, "limiter_unavailable")
+
+
+def test_what_a_caller_causes_is_in_the_log_alone_and_what_we_cause_is_a_metric_too(
+    product: Product,
+) -> None:
+    def metrics() -> list[str]:
+        found = [line["_aws"]["CloudWatchMetrics"] for line in product.logs() if "_aws" in line]
+        return [str(metric["Metrics"][0]["Name"]) for (metric,) in found]
+
+    assert product.call("GET", "/v1/nope").status == 404
+    assert metrics() == []
+    with product.broken("dynamodb", "UpdateItem"):
+        assert product.call("GET", "/v1/nope").status == 503
+    assert metrics() == ["LimiterUnavailable", "Refused503"]

@@ -175,7 +175,9 @@ class App[W: Part]:
             reason=refusal.reason or "",
             request_id=request_id,
         )
-        platform.count(f"Refused{refusal.status}")
+        # What callers cause is in the log alone: each status would be a metric of its own.
+        if refusal.status >= 500:
+            platform.count(f"Refused{refusal.status}")
         answer, extra = problems.render(refusal, request_id=request_id)
         reply = Reply(answer, cookies=self._forgotten(event, refusal))
         sent = headers | extra
