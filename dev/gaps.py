@@ -67,6 +67,7 @@ def close_all(stack: Stack, *, mail_from: str) -> str:
     api_id = create_routes(stack)
     apply_table_settings(stack)
     apply_lifecycles(stack)
+    apply_concurrency(stack)
     adjust_roles(stack)
     verify_sender(stack, mail_from)
     return api_id
@@ -189,6 +190,17 @@ def _lifecycle_rule(rule: template.Document) -> template.Document:
     if days is not None:
         made["NoncurrentVersionExpiration"] = {"NoncurrentDays": int(days)}
     return made
+
+
+def apply_concurrency(stack: Stack) -> None:
+    """Make numbers of the mappings' concurrency, which `!Ref` of a parameter leaves a text."""
+    functions = stack.client("lambda")
+    for logical, properties in stack.of_type("AWS::Lambda::EventSourceMapping").items():
+        most = (properties.get("ScalingConfig") or {}).get("MaximumConcurrency")
+        if most is not None:
+            functions.update_event_source_mapping(
+                UUID=stack.physical[logical], ScalingConfig={"MaximumConcurrency": int(most)}
+            )
 
 
 def _only(body: template.Document, *names: str) -> template.Document:

@@ -96,6 +96,7 @@ def test_the_types_that_can_have_names_are_known(expanded: dict[str, dict[str, A
         "AWS::ApiGatewayV2::Api",
         "AWS::ApiGatewayV2::Stage",
         "AWS::KMS::Key",
+        "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::LayerVersion",
         "AWS::Lambda::Permission",

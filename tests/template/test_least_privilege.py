@@ -35,7 +35,8 @@ TRACES = {
 
 
 def runtime_statements(function: str) -> list[Statement]:
-    """What Lambda itself does in a function's name: it logs, traces and reads the one queue."""
+    """What Lambda itself does in a function's name: it logs, traces, reads the one
+    queue, and keeps the events that failed."""
     logs = function.removesuffix("Function") + "Logs"
     needed: list[Statement] = [
         {
@@ -51,6 +52,14 @@ def runtime_statements(function: str) -> list[Statement]:
                 "Effect": "Allow",
                 "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
                 "Resource": {"Fn::GetAtt": [CONSUMERS[function], "Arn"]},
+            }
+        )
+    if "EventInvokeConfig" in FUNCTIONS[function]:
+        needed.append(
+            {
+                "Effect": "Allow",
+                "Action": ["sqs:SendMessage"],
+                "Resource": {"Fn::GetAtt": ["FailedEvents", "Arn"]},
             }
         )
     return needed

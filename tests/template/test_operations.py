@@ -181,10 +181,15 @@ def test_api_gateway_needs_no_entry_of_its_own_in_the_accounts_log_policy() -> N
     }
 
 
-def test_the_api_is_throttled_as_a_whole() -> None:
+def test_the_api_is_throttled_as_a_whole_within_what_an_account_may() -> None:
     throttle = RESOURCES["Api"]["Properties"]["DefaultRouteSettings"]
-    assert 0 < throttle["ThrottlingBurstLimit"] <= 1000
-    assert 0 < throttle["ThrottlingRateLimit"] <= 5000
+    for name, setting, default, quota in (
+        ("ApiBurstLimit", "ThrottlingBurstLimit", 500, 5000),
+        ("ApiRateLimit", "ThrottlingRateLimit", 1000, 10_000),  # of API Gateway, by region
+    ):
+        assert throttle[setting] == {"Ref": name}
+        parameter = aws.DOCUMENT["Parameters"][name]
+        assert (parameter["Default"], parameter["MaxValue"]) == (default, quota)
 
 
 def test_the_sweep_runs_often_enough_to_keep_72_hours() -> None:
@@ -395,7 +400,59 @@ def test_what_no_route_serves_is_throttled_far_below_the_routes() -> None:
     api = RESOURCES["Api"]["Properties"]
     (settings,) = api["RouteSettings"].values()
     assert set(api["RouteSettings"]) == {"$default"}
-    for name, most in api["DefaultRouteSettings"].items():
-        assert 10 * settings[name] <= most
+    for name, limit in api["DefaultRouteSettings"].items():
+        assert 10 * settings[name] <= aws.DOCUMENT["Parameters"][limit["Ref"]]["MinValue"]
     events = RESOURCES["FallbackFunction"]["Properties"]["Events"].values()
     assert [event["Properties"] for event in events] == [{"ApiId": {"Ref": "Api"}}]
+
+
+@pytest.mark.parametrize(
+    ("function", "parameter", "default"),
+    [
+        ("GenerationWorkerFunction", "WorkerMaximumConcurrency", 20),
+        ("WebhookDeliveryFunction", "WebhookMaximumConcurrency", 50),
+        ("MailFunction", "MailMaximumConcurrency", 2),
+    ],
+)
+def test_how_many_messages_are_worked_on_at_once_is_a_parameter_and_documented(
+    function: str, parameter: str, default: int
+) -> None:
+    (source,) = (
+        event["Properties"]
+        for event in RESOURCES[function]["Properties"]["Events"].values()
+        if event["Type"] == "SQS"
+    )
+    assert source["ScalingConfig"] == {"MaximumConcurrency": {"Ref": parameter}}
+    declared = aws.DOCUMENT["Parameters"][parameter]
+    assert (declared["Default"], declared["MinValue"]) == (default, 2)  # Lambda takes 2 to 1000
+    assert declared["MaxValue"] <= 1000
+    scaling = (ROOT / "docs" / "scaling.md").read_text("utf-8")
+    assert re.search(rf"^\| `{parameter}` \| {default} \|", scaling, re.MULTILINE)
+
+
+def is_asynchronous(function: str) -> bool:
+    events = RESOURCES[function]["Properties"].get("Events", {}).values()
+    return any(event["Type"] in ("S3", "SNS", "ScheduleV2") for event in events)
+
+
+@EVERY_FUNCTION
+def test_an_event_that_a_function_failed_is_kept_where_no_caller_and_no_queue_keeps_it(
+    function: str,
+) -> None:
+    """S3, SNS and Scheduler invoke asynchronously: Lambda drops an event after three attempts."""
+    configured = RESOURCES[function]["Properties"].get("EventInvokeConfig")
+    destination = {"Fn::GetAtt": ["FailedEvents", "Arn"]}
+    expected = {"DestinationConfig": {"OnFailure": {"Type": "SQS", "Destination": destination}}}
+    assert configured == (expected if is_asynchronous(function) else None)
+    role = RESOURCES[f"{function}Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    may_send = {"Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": destination}
+    assert (may_send in role) is is_asynchronous(function)
+
+
+def test_every_parameter_is_documented() -> None:
+    pages = "".join(
+        (ROOT / "docs" / f"{n}.md").read_text("utf-8") for n in ("operations", "models")
+    )
+    local = {"TurnstileUrl", "SecretScanningUrl", "WebhookLoopback"}  # stand-ins
+    missing = {name for name in aws.DOCUMENT["Parameters"] if f"`{name}`" not in pages}
+    assert missing == local

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dev.template import Resolver
+from imagelayer.generations.worker import LEASE_SECONDS as JOB_LEASE_SECONDS
 from imagelayer.identity.link_tokens import SIGN_UP_SECONDS
 from imagelayer.webhooks.delivery import LEASE_SECONDS
 from imagelayer.webhooks.sender import TIMEOUT_SECONDS
@@ -133,6 +134,18 @@ def test_a_queue_refuses_plain_transport(queue: str) -> None:
 
 
 @EVERY_BUCKET
+def test_a_bucket_outlives_the_stack_with_its_policy_and_no_deleted_object_stays(
+    bucket: str,
+) -> None:
+    for name in (bucket, f"{bucket}Policy"):
+        resource = aws.DOCUMENT["Resources"][name]
+        assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert resource["UpdateReplacePolicy"] == "Retain"
+    # A version would keep what was deleted: media for its 72 hours, a logo with its brand.
+    assert "VersioningConfiguration" not in BUCKETS[bucket]
+
+
+@EVERY_BUCKET
 def test_incomplete_uploads_are_dropped_after_a_day(bucket: str) -> None:
     rules = BUCKETS[bucket]["LifecycleConfiguration"]["Rules"]
     assert any(
@@ -180,7 +193,8 @@ def test_a_job_gets_time_and_attempts_before_it_is_a_dead_letter() -> None:
     worker = aws.DOCUMENT["Resources"]["GenerationWorkerFunction"]["Properties"]
     source = worker["Events"]["Queued"]["Properties"]
     queue = QUEUES[source["Queue"]["Fn::GetAtt"][0]]
-    assert queue["VisibilityTimeout"] >= 6 * worker["Timeout"]
+    # Lambda takes no less than the timeout. No longer than a job's deadline, or the retry is late.
+    assert worker["Timeout"] < queue["VisibilityTimeout"] <= JOB_LEASE_SECONDS
     assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
     dead = QUEUES[queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]]
     assert dead["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
@@ -208,7 +222,7 @@ def test_a_mail_gets_time_and_attempts_before_it_is_a_dead_letter() -> None:
     sender = aws.DOCUMENT["Resources"]["MailFunction"]["Properties"]
     source = sender["Events"]["Asked"]["Properties"]
     queue = QUEUES[source["Queue"]["Fn::GetAtt"][0]]
-    assert queue["VisibilityTimeout"] >= 6 * sender["Timeout"]
+    assert 2 * sender["Timeout"] <= queue["VisibilityTimeout"] <= 60  # a person waits
     assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
     dead = QUEUES[queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]]
     assert dead["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
@@ -220,12 +234,17 @@ def test_a_webhook_gets_time_and_attempts_before_it_is_a_dead_letter() -> None:
     sender = aws.DOCUMENT["Resources"]["WebhookDeliveryFunction"]["Properties"]
     source = sender["Events"]["Queued"]["Properties"]
     queue = QUEUES[source["Queue"]["Fn::GetAtt"][0]]
-    assert queue["VisibilityTimeout"] >= 6 * sender["Timeout"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     # One slow receiver holds no one else's message up, and a lease outlives its worker.
     assert source["BatchSize"] == 1
     assert TIMEOUT_SECONDS * 2 < sender["Timeout"] < LEASE_SECONDS < queue["VisibilityTimeout"]
+
+
+@EVERY_QUEUE
+def test_an_outage_of_a_quarter_of_an_hour_makes_no_dead_letter(queue: str) -> None:
+    if redrive := QUEUES[queue].get("RedrivePolicy"):
+        assert redrive["maxReceiveCount"] * QUEUES[queue]["VisibilityTimeout"] >= 900
 
 
 def test_a_message_to_an_endpoint_outlives_no_message_of_the_queue() -> None:
