@@ -18,6 +18,7 @@ from tests.support import aws, sam
 # Names that are unique in an account and region, or in the world.
 PHYSICAL_NAMES = {
     "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Events::Rule": "Name",
     "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
@@ -95,11 +96,13 @@ def test_the_types_that_can_have_names_are_known(expanded: dict[str, dict[str, A
     unnamed = {
         "AWS::ApiGatewayV2::Api",
         "AWS::ApiGatewayV2::Stage",
+        "AWS::Budgets::Budget",
         "AWS::KMS::Key",
         "AWS::Lambda::EventInvokeConfig",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::LayerVersion",
         "AWS::Lambda::Permission",
+        "AWS::Logs::QueryDefinition",  # named, by the stack: tests/template/test_dashboard.py
         "AWS::S3::BucketPolicy",
         "AWS::SES::ConfigurationSetEventDestination",
         "AWS::SNS::Subscription",
