@@ -348,7 +348,7 @@ def sweep(cloud: LocalCloud) -> Attempt:
     # Due at last, all at once: the scheduled sweep may come at any moment.
     shop.edit(lost, sweep_shard="0", sweep_at=now() - 1)
     shop.edit(dead, sweep_shard="1", sweep_at=now() - 1, requeues=MAX_REQUEUES)
-    shop.edit(shop.job(old["id"]), sweep_shard="2", sweep_at=now() - 1, expires_at=now() - 1)
+    shop.edit(shop.job(old["id"]), sweep_shard="done-2", sweep_at=now() - 1, expires_at=now() - 1)
 
     def send(trace: str) -> None:
         invoke(cloud, "CleanupFunction", {}, trace)

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
+from copy import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from imagelayer.generations.sweep import MAX_REQUEUES
+from imagelayer.generations.sweep import MAX_REQUEUES, SWEEP_SECONDS
 from imagelayer.generations.wiring import GenerationsWiring
 from tests.support import accounts
 from tests.support.api import Account
 from tests.support.ledger import held
 from tests.support.product import Product
 
+BODY = {"prompt": "waves", "size": "256x256"}
+
 
 def ask(product: Product, owner: Account, **body: Any) -> dict[str, Any]:
-    sent = {"prompt": "waves", "size": "256x256", **body}
+    sent = {**BODY, **body}
     product.call("POST", "/v1/generations", headers=owner.headers, body=sent)
     return product.item("GenerationsTable", "GEN#")
 
@@ -158,9 +161,53 @@ def test_a_job_stuck_at_72_hours_is_ended_first_and_removed_next(
 ) -> None:
     ask(product, owner)
     overdue(product, status=status, lease="dead", expires_at=int(time.time()) - 1)
-    assert sweep(product) == {"released": 1}
+    assert sweep(product) == {"released": 1, "deleted": 1}
     assert held(product) == (0, 0)
-    assert sweep(product) == {"deleted": 1}
+    assert product.items("GenerationsTable") == []
+
+
+def one_small_shard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of two items, so that a few jobs are a backlog."""
+    for module in ("imagelayer.platform.table", "imagelayer.platform.sweeping"):
+        monkeypatch.setattr(f"{module}.SWEEP_SHARDS", 1)
+    for module in ("imagelayer.platform.table", "imagelayer.generations.sweep"):
+        monkeypatch.setattr(f"{module}.SWEEP_PAGE", 2)
+
+
+def old_jobs(product: Product, owner: Account, count: int) -> None:
+    """Finished jobs that expired hours ago."""
+    for _ in range(count):
+        product.call("POST", "/v1/generations", headers=owner.headers, body=BODY)
+    product.work_queue()
+    ago = int(time.time()) - 7200
+    for item in product.items("GenerationsTable"):
+        if item["sk"].startswith("GEN#"):
+            product.edit("GenerationsTable", item, sweep_at=ago, expires_at=ago)
+
+
+def test_a_stuck_job_does_not_wait_behind_the_removal_of_old_ones(
+    product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_small_shard(monkeypatch)
+    old_jobs(product, owner, 3)
+    with product.broken("sqs"):
+        product.call("POST", "/v1/generations", headers=owner.headers, body=BODY)
+    (stuck,) = [
+        each for each in product.items("GenerationsTable") if each.get("status") == "queued"
+    ]
+    product.edit("GenerationsTable", stuck, sweep_at=int(time.time()) - 1)
+    wiring = product.part("cleanup", GenerationsWiring)
+    late = replace(wiring.sweep, clock=lambda: time.time() + SWEEP_SECONDS)
+    swept = late.sweep(time.time())
+    assert (swept["requeued"], swept["deleted"]) == (1, 2)
+
+
+def test_a_run_goes_on_while_more_is_due_and_it_has_time(
+    product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_small_shard(monkeypatch)
+    old_jobs(product, owner, 5)
+    assert sweep(product) == {"deleted": 5}
     assert product.items("GenerationsTable") == []
 
 

@@ -12,8 +12,10 @@ A job's states, and the conditional write behind each arrow:
        └──close─────────────┴──▶ failed, canceled
 
 `sweep_at` is the time at which the sweep should look at the job next: the deadline of a state that
-must not last, and `expires_at` once the job is done. `purge_at` is the table's TTL attribute, days
-later, so that DynamoDB cannot forget a record before the sweep has removed its media.
+must not last, and `expires_at` once the job is done. Then `sweep_shard` moves it to partitions of
+the index that hold nothing else, so that stuck jobs do not wait behind the removal of old ones.
+`purge_at` is the table's TTL attribute, days later, so that DynamoDB cannot forget a record before
+the sweep has removed its media.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from imagelayer.generations.records import AssetRecord, ImageFailure, Job
 
 PURGE_AFTER_SECONDS = 4 * 86_400
+DONE = "done-"  # the partitions of the sweep's index with jobs that are only to be removed
 
 
 class GenerationStore:
@@ -191,7 +194,9 @@ class GenerationStore:
         finish = self._table.update_action(
             **_job_key(job["org_id"], job["id"]),
             expression="SET #status = :succeeded, #asset_ids = :asset_ids, #failures = :failures, "
-            "#credits = :credits, #completed = :made, #finished_at = :now, #sweep_at = #expires_at",
+            "#credits = :credits, #completed = :made, #finished_at = :now, "
+            "#sweep_at = #expires_at, #sweep_shard = :done",
+            done=sweep_shard(job["id"], kind=DONE),
             condition="#status = :running AND #lease = :lease",
             succeeded="succeeded",
             running="running",
@@ -251,7 +256,8 @@ class GenerationStore:
         finish = self._table.update_action(
             **_job_key(job["org_id"], job["id"]),
             expression="SET #status = :status, #error = :error, #finished_at = :now, "
-            "#sweep_at = #expires_at, #credits = :charge",
+            "#sweep_at = #expires_at, #sweep_shard = :done, #credits = :charge",
+            done=sweep_shard(job["id"], kind=DONE),
             condition=" AND ".join(["#status = :seen", *same]),
             status=status,
             error=error,
@@ -292,8 +298,12 @@ class GenerationStore:
         return True
 
     def due(self, shard: int, now: int) -> list[Job]:
-        """Jobs of one shard that the sweep should look at."""
+        """Jobs of one shard that are stuck."""
         return cast("list[Job]", self._table.due(shard, now))
+
+    def expired(self, shard: int, now: int) -> list[Job]:
+        """Finished jobs of one shard that are to be removed."""
+        return cast("list[Job]", self._table.due(shard, now, kind=DONE))
 
     def delete_generation(self, job: Job) -> None:
         """Remove a job and its images' records, the job last, so that a sweep that dies half way

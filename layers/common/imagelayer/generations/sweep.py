@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from imagelayer.platform.frozen import frozen
 from imagelayer.platform.objects import ObjectStore
 from imagelayer.platform.queue import Queue
 from imagelayer.platform.sweeping import sweep_due
+from imagelayer.platform.table import SWEEP_PAGE
 from imagelayer.webhooks.outbox import WebhookOutbox
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 # after two minutes. Sending one twice is harmless, because workers lease their jobs.
 MAX_REQUEUES = 6
 REQUEUE_SECONDS = 120
+# How long a run goes on while a page is full. With the round that it began last it stays below the
+# function's timeout; one that is ended anywhere leaves the rest to the next run.
+SWEEP_SECONDS = 200
 
 
 @frozen
@@ -37,11 +42,24 @@ class GenerationSweep:
     webhooks: WebhookOutbox
     security: SecurityLog
     warn: Callable[[str], None]
+    clock: Callable[[], float]
 
     def sweep(self, now: float) -> dict[str, int]:
-        """Deal with every job that is due: requeue, fail or delete it."""
+        """Deal with every job that is due: requeue, fail or delete it.
+
+        In each round the stuck jobs come first, because their callers wait. A removal can be late:
+        what has expired cannot be read.
+        """
         outcomes = ("requeued", "released", "deleted")
-        return sweep_due(self.store.due, self._job, now, outcomes=outcomes, warn=self.warn)
+        total: Counter[str] = Counter()
+        while True:
+            dealt = 0
+            for due in (self.store.due, self.store.expired):
+                swept = sweep_due(due, self._job, now, outcomes=outcomes, warn=self.warn)
+                total.update(swept)
+                dealt = max(dealt, sum(swept[outcome] for outcome in outcomes))
+            if dealt < SWEEP_PAGE or self.clock() >= now + SWEEP_SECONDS:
+                return dict(total)
 
     def _job(self, job: Job, now: int) -> str | None:
         if job["status"] in ("queued", "running"):

@@ -145,4 +145,5 @@ class GenerationsWiring(Part):
             webhooks=self.part(WebhooksWiring).webhook_outbox,
             security=self.part(AuditWiring).security,
             warn=self.platform.warn,
+            clock=self.platform.clock,
         )

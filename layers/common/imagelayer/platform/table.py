@@ -61,9 +61,10 @@ class ConditionFailed(Exception):
         self.item = item
 
 
-def sweep_shard(item_id: str) -> str:
-    """The index partition of an item; the last character of an id is random."""
-    return str(ord(item_id[-1]) % SWEEP_SHARDS)
+def sweep_shard(item_id: str, *, kind: str = "") -> str:
+    """The index partition of an item; the last character of an id is random. Items of another kind
+    have partitions of their own, so that neither kind waits behind the other."""
+    return f"{kind}{ord(item_id[-1]) % SWEEP_SHARDS}"
 
 
 class Table:
@@ -177,12 +178,12 @@ class Table:
             limit=SWEEP_PAGE,
         )
 
-    def due(self, shard: int, now: int) -> list[Item]:
+    def due(self, shard: int, now: int, *, kind: str = "") -> list[Item]:
         """Items of one index partition that the sweep should look at, read afresh.
 
         The index lags, so each hit is read again from the table before anything is decided.
         """
-        hits = self.query_index(SWEEP_INDEX, "sweep_shard", str(shard), ("sweep_at", now))
+        hits = self.query_index(SWEEP_INDEX, "sweep_shard", f"{kind}{shard}", ("sweep_at", now))
         fresh = (self.get(hit["pk"], hit["sk"]) for hit in hits)
         return [item for item in fresh if item is not None and item.get("sweep_at", now + 1) <= now]
 
