@@ -124,7 +124,8 @@ TABLES: dict[str, dict[str, set[str]]] = {
         "EventsTable": {W},
     },
     "AdministrationFunction": {
-        "AccountsTable": READS_PEOPLE,
+        # It invites owners: a sign-up, and its mail.
+        "AccountsTable": READS_PEOPLE | at("SIGNUP#", actions=[U]),
         "GenerationsTable": {R},
         "KeysTable": at("SECRET#", "ORG#", actions=[R, W, U, Q]),
         "CreditsTable": {R, W, U, Q},
@@ -251,6 +252,7 @@ SENDERS = {
     },
     "GenerationQueue": {"GenerationFunction", "ImagesFunction", "CleanupFunction"},
     "MailQueue": {
+        "AdministrationFunction",
         "RegistrationFunction",
         "LoginFunction",
         "PasswordFunction",
