@@ -41,10 +41,9 @@ def cloud() -> Iterator[LocalCloud]:
     """The real template, deployed once for the whole session, with IAM enforced; LOCAL_CLOUD_URL
     attaches to one that already runs."""
     from dev.local_cloud import LocalCloud
+    from tests.support.cloud_clients import close_all
 
-    if url := os.environ.get("LOCAL_CLOUD_URL"):
-        with LocalCloud.attach(url) as attached:
-            yield attached
-        return
-    with LocalCloud(env={"BCRYPT_COST": "10"}) as started:
-        yield started
+    url = os.environ.get("LOCAL_CLOUD_URL")
+    with LocalCloud.attach(url) if url else LocalCloud(env={"BCRYPT_COST": "10"}) as running:
+        yield running
+        close_all()

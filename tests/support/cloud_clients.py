@@ -29,6 +29,12 @@ def new_visitor(cloud: LocalCloud) -> Visitor:
     return visitor
 
 
+def close_all() -> None:
+    """Close the connections of everyone who was ever here."""
+    for visitor in ALL:
+        visitor.http.close()
+
+
 def new_owner(cloud: LocalCloud) -> Visitor:
     """Signed up, verified, logged in, with a brand and a key."""
     visitor = new_visitor(cloud).sign_up()

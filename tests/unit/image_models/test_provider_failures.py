@@ -95,7 +95,7 @@ def test_an_sdk_left_to_its_own_retries_would_pay_twice(providers: ProviderStubs
 
 
 def test_every_failure_the_providers_can_play_is_in_the_table() -> None:
-    elsewhere = {"slow", "slow_body", "link", "draft"}
+    elsewhere = {"slow", "slow_body", "link", "draft", "noise"}
     assert {failure for _, failure, *_ in TABLE} == set(SCRIPTED) - elsewhere
 
 
