@@ -90,7 +90,6 @@ CEILINGS = ["KeysTable", "CreditsTable", "CountersTable"]
     [
         ("0", None),
         ("4000", {"MaxWriteRequestUnits": "4000"}),
-        ("-1", {"MaxWriteRequestUnits": "-1"}),
     ],
 )
 def test_what_every_call_writes_has_a_ceiling_where_the_operator_sets_one(
