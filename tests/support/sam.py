@@ -42,13 +42,14 @@ json.dump([parsed(each) for each in json.load(sys.stdin)], sys.stdout)
 _SETTINGS = """
 import json, sys
 from pathlib import Path
-from samcli.cli.types import CfnParameterOverridesType
+from samcli.cli.types import CfnParameterOverridesType, CfnTags
 from samcli.lib.config.samconfig import SamConfig
 
 path, environment = Path(sys.argv[1]), sys.argv[2]
 settings = SamConfig(path.parent, path.name).get_all(["deploy"], "parameters", environment)
 overrides = settings.pop("parameter_overrides", "")
 settings["parameter_overrides"] = CfnParameterOverridesType().convert(overrides, None, None)
+settings["tags"] = CfnTags().convert(settings["tags"], None, None) if "tags" in settings else {}
 json.dump(settings, sys.stdout)
 """
 

@@ -269,3 +269,5 @@ def test_an_update_changes_no_parameter_that_the_operator_has_set(environment: s
     assert settings["stack_name"] == f"imagelayer-{stage}"
     expected = {} if environment == "default" else {"Stage": stage}
     assert settings["parameter_overrides"] == expected
+    # Costs are grouped by them.
+    assert settings["tags"] == ({"Project": "ImageLayer", **expected} if expected else {})
