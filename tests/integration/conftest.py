@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support import role_calls
 from tests.support.api import Account
 from tests.support.paid_calls import PaidCalls
 from tests.support.product import Product
@@ -17,6 +18,14 @@ def paid_calls() -> Iterator[PaidCalls]:
     checked = PaidCalls()
     yield checked
     print(f"\n{checked}")
+
+
+@pytest.fixture(autouse=True)
+def role_calls_are_allowed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A call that the function's role refuses fails the test that made it."""
+    role_calls.begin()
+    yield
+    role_calls.end(request.node.nodeid)
 
 
 @pytest.fixture

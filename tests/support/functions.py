@@ -24,7 +24,7 @@ from imagelayer.identity.turnstile import Turnstile
 from imagelayer.platform.settings import Settings
 from imagelayer.platform.wiring import Part, Platform
 from imagelayer.routes import ROUTES
-from tests.support import aws, contract
+from tests.support import aws, contract, role_calls
 from tests.support.api import Account, Answer
 from tests.support.events import function_of, http_event, route_of
 
@@ -70,6 +70,18 @@ def empty() -> Beginning:
 @cache
 def _clients(function: str) -> aws.Clients:
     return aws.Clients()
+
+
+@dataclass(frozen=True)
+class _Session:
+    """The session of one function, whose calls are compared with its role."""
+
+    function: str
+
+    def client(self, service: str, **options: Any) -> Any:
+        client = aws.SESSION.client(service, **options)
+        role_calls.watch(client, self.function)
+        return client
 
 
 @dataclass
@@ -127,6 +139,7 @@ class Functions:
         """Be as it was then, with no process of any function running yet."""
         beginning.snapshot.restore()
         self.names = dict(beginning.names)
+        role_calls.use_names(self.names)
         self.output.seek(0)
         self.output.truncate()
         self.output.write(beginning.output)
@@ -143,7 +156,7 @@ class Functions:
                 name: value for name, value in self.parameters.items() if name in environment
             }
             platform = Platform(Settings.read(environment | overrides))
-            vars(platform)["session"] = aws.SESSION
+            vars(platform)["session"] = _Session(function)
             vars(platform)["_clients"] = _clients(function)
             vars(platform)["clock"] = lambda: time.time() + self._waited
             vars(platform)["sleep"] = self._pause

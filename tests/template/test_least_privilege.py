@@ -10,7 +10,7 @@ import pytest
 
 import prune
 from dev.settings import ROOT
-from tests.support import aws, sam
+from tests.support import aws, role_calls, sam
 
 FUNCTIONS = {
     name: resource["Properties"]
@@ -551,3 +551,18 @@ def test_mail_is_sent_from_the_configured_address_only() -> None:
     assert senders["MailFunction"]["Condition"] == {
         "StringEquals": {"ses:FromAddress": {"Ref": "MailFrom"}}
     }
+
+
+@pytest.mark.promise("least-privilege")
+def test_each_permission_is_one_that_a_test_shows_the_function_to_need() -> None:
+    """And each call in an integration test is one that the role permits: see `role_calls`."""
+    print(role_calls.table(role_calls.witnesses()))
+    assert role_calls.witnesses().keys() == role_calls.grants()
+
+
+@pytest.mark.promise("least-privilege")
+def test_the_tests_that_show_permissions_to_be_needed_are_there() -> None:
+    for test in set(role_calls.witnesses().values()):
+        path, _, name = test.partition("[")[0].partition("::")
+        assert path.startswith("tests/integration/")
+        assert f"\ndef {name}(" in (ROOT / path).read_text("utf-8"), test

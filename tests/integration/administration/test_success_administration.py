@@ -377,3 +377,25 @@ def test_an_audit_leaves_out_what_was_purged(
     assert audit(product, owner) == [name]
     monkeypatch.setattr(time, "time", lambda: float(allowance["purge_at"]))
     assert audit(product, owner) == []
+
+
+@pytest.mark.promise("limits-fail-closed", "least-privilege")
+def test_limits_reach_a_key_that_is_changed_while_they_are_set(
+    product: Product, owner: Account
+) -> None:
+    key = product.key(owner, "assets:read")
+    limits = {"key-read": {"quota": 10, "window": 3600, "burst": 5}}
+    renamed: list[int] = []
+
+    def rename(params: dict[str, Any], **_: object) -> None:
+        if b"state_hash" in params["body"] and not renamed:
+            renamed.append(0)
+            path, body = f"/v1/keys/{key['id']}", {"name": "renamed"}
+            renamed[0] = product.call("PATCH", path, headers=owner.headers, body=body).status
+
+    events = product.platform("administration").client("dynamodb").meta.events
+    events.register("before-call.dynamodb.TransactWriteItems", rename)
+    assert set_plan(product, owner, shards=1, limits=limits)["keys"] == 1
+    assert renamed == [200]
+    (stored,) = (each for each in product.items("KeysTable") if each.get("id") == key["id"])
+    assert (stored["name"], stored["limits"]) == ("renamed", limits)

@@ -200,6 +200,19 @@ def test_out_of_credits_is_402_that_must_not_be_retried(product: Product, owner:
     assert product.items("GenerationsTable") == []
 
 
+@pytest.mark.promise("quota-org")
+def test_a_request_beyond_the_credits_alerts_those_who_subscribed(
+    product: Product, owner: Account
+) -> None:
+    product.parameters["MONTHLY_CREDITS"] = "1"
+    product.webhook(owner, events=["quota.alert"])
+    assert generate(product, owner.headers, n=2).status == 402
+    (message,) = [
+        each for each in product.items("WebhooksTable") if each.get("type") == "quota.alert"
+    ]
+    assert message["pk"] == f"ORG#{owner.org_id}"
+
+
 @pytest.mark.promise("keys-scoped")
 @pytest.mark.parametrize(
     ("method", "path", "body"),
