@@ -1,4 +1,4 @@
-"""Who asks for an image without a valid credential."""
+"""Requests for an image without a valid credential."""
 
 from __future__ import annotations
 
