@@ -207,7 +207,7 @@ def test_a_misconfigured_captcha_stops_sign_ups_and_raises_an_alarm(
     assert (answer.status, answer.json["code"]) == (503, "dependency_unavailable")
     assert nothing_happened(product)
     alarms = [line for line in product.logs() if "CaptchaMisconfigured" in line]
-    assert [line["CaptchaMisconfigured"] for line in alarms] == [1]
+    assert [line["CaptchaMisconfigured"] for line in alarms] == [[1.0]]
     assert code not in answer.text
 
 

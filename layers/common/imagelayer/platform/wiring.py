@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from imagelayer.platform.settings import Settings
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
+    from aws_lambda_powertools import Logger, Metrics
     from boto3.session import Session
     from urllib3 import PoolManager
 
@@ -55,27 +55,25 @@ class Platform:
         """Log a warning as the caller's."""
         self.log.warning(message, stacklevel=3)
 
+    @cached_property
+    def _metrics(self) -> Metrics:
+        from aws_lambda_powertools import Metrics
+
+        # Without a service, which would be a second dimension.
+        return Metrics(namespace="ImageLayer")
+
     def count(self, name: str) -> None:
-        """Count one occurrence in CloudWatch's embedded metric format
-        (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
+        """Count one occurrence in CloudWatch's embedded metric format.
 
         The stack is the only dimension: an alarm watches one series, whichever function counts,
         and each series is paid for. The function is a field of the line.
         """
-        import json
+        from aws_lambda_powertools.metrics import MetricUnit
 
-        directive = {
-            "Namespace": "ImageLayer",
-            "Dimensions": [["stack"]],
-            "Metrics": [{"Name": name, "Unit": "Count"}],
-        }
-        line = {
-            "_aws": {"Timestamp": int(self.clock() * 1000), "CloudWatchMetrics": [directive]},
-            "stack": self.settings.need("STACK"),
-            "service": self.settings.need("FUNCTION"),
-            name: 1,
-        }
-        print(json.dumps(line))  # noqa: T201 - standard output is the function's log
+        self._metrics.add_dimension("stack", self.settings.need("STACK"))
+        self._metrics.add_metadata("service", self.settings.need("FUNCTION"))
+        self._metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+        self._metrics.flush_metrics()
 
     @cached_property
     def session(self) -> Session:
