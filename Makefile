@@ -58,7 +58,7 @@ test: ## Everything CI runs: lint, then every test and the promises they prove
 	  "local cloud: faults" "$(PY) -m pytest -s -p no:cacheprovider $(FAULTS) $(LAST)" \
 	  "browser and local cloud" \
 	  "$(PY) -m pytest -p no:cacheprovider tests/browser tests/local_cloud $(FAULTS:%=--ignore=%)" \
-	  "fast tests" "nice -n 10 $(PY) -m pytest -n auto --dist worksteal $(FAST)"
+	  "fast tests" "nice -n 5 $(PY) -m pytest -n auto --dist worksteal $(FAST)"
 	@$(LAYER_PATH) dev/stage.sh "promises" $(PY) -m dev.promises check
 	@echo; cat .stages.log
 

@@ -81,7 +81,7 @@ def test_with_grace_both_secrets_work_until_it_ends(product: Product, owner: Acc
     assert own(product, key).status == own(product, rotated).status == 200
     assert rotated["previous_expires_at"] <= rfc3339(time.time() + 3601)
     old = product.secret(key["key"])
-    assert abs(old["valid_until"] - time.time() - 3600) < 60
+    assert abs(old["valid_until"] - time.time() - 3600) < 600
     product.edit_secret(old, valid_until=int(time.time()))
     assert own(product, key).status == 401
     assert own(product, rotated).status == 200

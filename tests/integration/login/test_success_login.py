@@ -200,7 +200,7 @@ def test_a_session_idles_for_a_week_and_lives_for_a_month_however_often_it_is_us
     product.edit("SessionsTable", session, **aged, idle_until=int(time.time()) + 2 * 86_400)
     answer = refresh(product, owner.cookie)
     (session,) = sessions_of(product, owner.user_id)
-    assert abs(session["idle_until"] - time.time() - week) < 60
+    assert abs(session["idle_until"] - time.time() - week) < 600
     assert session["expires_at"] == aged["expires_at"]
     assert session["created_at"] == aged["created_at"]
     max_age = re.search(r"Max-Age=(\d+);", answer.cookies[0])
@@ -338,7 +338,7 @@ def test_a_place_is_kept_in_a_form_that_tells_no_address(product: Product, owner
     place = product.item("AccountsTable", "PLACE#")
     assert set(place) == {"pk", "sk", "expires_at"}
     assert "198.51" not in str(place)
-    assert abs(place["expires_at"] - time.time() - 90 * 86_400) < 60
+    assert abs(place["expires_at"] - time.time() - 90 * 86_400) < 600
 
 
 def test_a_place_that_was_not_seen_for_three_months_is_new_again(

@@ -16,6 +16,7 @@ from tests.support import accounts, mail_triggers, sent_mail
 from tests.support.api import Account, Answer
 from tests.support.mail_triggers import CAUSES, FRIEND
 from tests.support.product import Product
+from tests.support.role_calls import NO_TABLE
 
 # Who can cause which mail: strangers these, and only someone who is logged in the rest.
 BY_STRANGERS = {"sign_up", "verification", "reset", "invitation"}
@@ -182,7 +183,7 @@ def test_when_the_count_cannot_be_kept_the_mail_waits(
     accounts.forgot(product, owner.email)
     (message,) = product.asked_mails()
     with monkeypatch.context() as patch:
-        patch.setattr(product.part("mail", LimitsWiring).counters._table, "_name", "NoSuchTable")
+        patch.setattr(product.part("mail", LimitsWiring).counters._table, "_name", NO_TABLE)
         assert mail_triggers.deliver(product, mail_triggers.record(message)) == ["m-1"]
     sent = sent_mail.watch(product)
     assert mail_triggers.deliver(product, mail_triggers.record(message, received=2)) == []

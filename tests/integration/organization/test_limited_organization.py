@@ -11,6 +11,7 @@ from imagelayer.limits.wiring import LimitsWiring
 from tests.support import accounts, organizations
 from tests.support.api import Account
 from tests.support.product import Product
+from tests.support.role_calls import NO_TABLE
 
 POLICY = POLICIES["invite"]
 
@@ -72,7 +73,7 @@ def test_when_the_count_cannot_be_kept_no_one_is_invited(
     product: Product, owner: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counters = product.part("organization", LimitsWiring).counters
-    monkeypatch.setattr(counters._table, "_name", "NoSuchTable")
+    monkeypatch.setattr(counters._table, "_name", NO_TABLE)
     before = product.counts()
     answer = organizations.invite(product, owner, "friend@example.com")
     assert answer.status == 503

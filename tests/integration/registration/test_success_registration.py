@@ -312,7 +312,7 @@ def test_a_link_that_is_past_its_day_is_dead(product: Product) -> None:
     product.register(EMAIL)
     token = product.newest_token()
     sign_up = product.item("AccountsTable", "SIGNUP")
-    assert abs(sign_up["link"]["expires_at"] - time.time() - 24 * 3600) < 60
+    assert abs(sign_up["link"]["expires_at"] - time.time() - 24 * 3600) < 600
     expired = {**sign_up["link"], "expires_at": int(time.time())}
     product.edit("AccountsTable", sign_up, link=expired)
     assert confirm(product, token).status == 400
@@ -367,7 +367,7 @@ def test_a_sign_up_waits_two_days_from_its_newest_mail(product: Product) -> None
         ask(EMAIL)
         product.mails()
         waiting = product.item("AccountsTable", "SIGNUP")
-        assert abs(waiting["expires_at"] - time.time() - 2 * 86_400) < 60
+        assert abs(waiting["expires_at"] - time.time() - 2 * 86_400) < 600
         product.edit("AccountsTable", waiting, expires_at=int(time.time()) + 60)
 
 

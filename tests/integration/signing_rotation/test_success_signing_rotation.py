@@ -77,7 +77,7 @@ def test_tokens_of_the_old_key_are_good_until_its_time_runs_out_and_not_after(
     secret_rotation.rotate(product, SECRET)
     assert accounts.is_logged_in(product, owner.token)
     assert end_users.is_good(product, session)
-    assert abs(record(product, old)["expires_at"] - time.time() - OVERLAP_SECONDS) < 60
+    assert abs(record(product, old)["expires_at"] - time.time() - OVERLAP_SECONDS) < 600
     end(product, old)
     assert not accounts.is_logged_in(product, owner.token)
     assert not end_users.is_good(product, session)
@@ -133,7 +133,7 @@ def test_a_second_rotation_prolongs_the_first_key_by_nothing(
     product.edit("SigningKeysTable", record(product, old), expires_at=sooner)
     secret_rotation.rotate(product, SECRET)
     assert record(product, old)["expires_at"] == sooner
-    assert abs(record(product, middle)["expires_at"] - time.time() - OVERLAP_SECONDS) < 60
+    assert abs(record(product, middle)["expires_at"] - time.time() - OVERLAP_SECONDS) < 600
     assert "expires_at" not in record(product, current_kid(product))
     assert len(published(product)) == 3
 

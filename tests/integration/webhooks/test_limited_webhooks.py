@@ -11,6 +11,7 @@ from imagelayer.limits.rate_limits import POLICIES
 from imagelayer.limits.wiring import LimitsWiring
 from tests.support.api import Account, Answer, bearer
 from tests.support.product import Product
+from tests.support.role_calls import NO_TABLE
 from tests.support.webhook_requests import PATH
 
 POLICY = POLICIES["webhook-send"]
@@ -80,7 +81,7 @@ def test_when_the_count_cannot_be_kept_no_message_goes_out(
 ) -> None:
     webhook = product.webhook(owner)
     counters = product.part("webhooks", LimitsWiring).counters
-    monkeypatch.setattr(counters._table, "_name", "NoSuchTable")
+    monkeypatch.setattr(counters._table, "_name", NO_TABLE)
     before = product.counts()
     assert send(product, webhook, owner.headers).status == 503
     assert product.counts() == before

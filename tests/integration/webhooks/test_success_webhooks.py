@@ -138,7 +138,7 @@ def test_by_default_the_old_secret_signs_for_another_day(product: Product, owner
     rotated = call(product, owner, "POST", f"/{webhook['id']}/rotate", body={}).json
     ends = parse_rfc3339(rotated["previous_expires_at"])
     assert ends is not None
-    assert abs(ends - time.time() - 86_400) < 60
+    assert abs(ends - time.time() - 86_400) < 600
 
 
 def test_an_endpoint_made_under_an_earlier_root_key_keeps_its_secret(

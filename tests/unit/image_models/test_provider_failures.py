@@ -126,7 +126,7 @@ def test_a_provider_that_is_too_slow_is_left_at_the_deadline_and_not_asked_again
     with pytest.raises(GenerationRefused) as refused:
         providers.adapter(provider).generate(order(LIVING[provider], deadline=began + 0.6))
     assert refused.value.code == "provider_timeout"
-    assert time.time() - began < 9
+    assert time.time() - began < 11.5  # the answer comes after 12
     assert len(providers.calls) == 1
 
 
