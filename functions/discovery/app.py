@@ -41,7 +41,8 @@ def list_presets(call: Call[IdentityWiring]) -> Reply:
 
 @app.route("GET /security")
 def get_security_page(call: Call[IdentityWiring]) -> Reply:
-    return Reply(discovery.security_page(), headers=discovery.PAGE_HEADERS)
+    text, headers = discovery.security_page()
+    return Reply(text, headers=headers)
 
 
 handler = app.handler

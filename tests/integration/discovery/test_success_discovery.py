@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import json
+import re
 import time
 
 import pytest
@@ -83,7 +86,12 @@ def test_the_security_page_is_a_page_that_loads_nothing(product: Product) -> Non
     answer = product.call("GET", "/security")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.text.lstrip().lower().startswith("<!doctype html>")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    (style,) = re.findall("<style>(.*?)</style>", answer.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}';" in policy
+    assert "unsafe" not in policy
     assert "<script" not in answer.text
     for header in ("strict-transport-security", "x-content-type-options", "x-frame-options"):
         assert header in answer.headers

@@ -7,17 +7,12 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from imagelayer.platform.content_security import hashes
 from imagelayer.platform.settings import Settings
 from imagelayer.platform.times import rfc3339
 
 SECURITY_TXT_SECONDS = 180 * 86_400  # RFC 9116 recommends less than a year
 CACHEABLE = {"Cache-Control": "public, max-age=300"}
-PAGE_HEADERS = {
-    **CACHEABLE,
-    # The page brings its styles in one element and nothing else.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-    "frame-ancestors 'none'; base-uri 'none'",
-}
 
 
 @cache
@@ -30,9 +25,15 @@ def openapi_text(base_url: str) -> str:
 
 
 @cache
-def security_page() -> str:
-    """The security page, generated from the promise registry by `python -m dev.promises page`."""
-    return _static("security.html")
+def security_page() -> tuple[str, dict[str, str]]:
+    """The security page and its headers, generated from the promise registry by
+    `python -m dev.promises page`. It brings its styles in one element and nothing else."""
+    text = _static("security.html")
+    policy = f"default-src 'none'; style-src {hashes(text, 'style')}; "
+    return text, {
+        **CACHEABLE,
+        "Content-Security-Policy": f"{policy}frame-ancestors 'none'; base-uri 'none'",
+    }
 
 
 def fonts() -> list[dict[str, Any]]:

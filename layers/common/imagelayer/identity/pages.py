@@ -7,12 +7,11 @@ one shell, with the style and common scripts, around a fragment of their own.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+
+from imagelayer.platform.content_security import hashes
 
 _TITLES: Mapping[str, str] = {
     "verify-email": "Create your account",
@@ -36,17 +35,10 @@ def page(name: str) -> tuple[str, dict[str, str]]:
     ):
         text = text.replace(slot, content)
     return text, {
-        "Content-Security-Policy": f"default-src 'none'; script-src {_hashes(text, 'script')}; "
-        f"style-src {_hashes(text, 'style')}; connect-src 'self'; frame-ancestors 'none'; "
+        "Content-Security-Policy": f"default-src 'none'; script-src {hashes(text, 'script')}; "
+        f"style-src {hashes(text, 'style')}; connect-src 'self'; frame-ancestors 'none'; "
         "base-uri 'none'; form-action 'none'"
     }
-
-
-def _hashes(text: str, element: str) -> str:
-    """CSP sources that allow exactly the inline elements of this kind."""
-    contents = re.findall(f"<{element}>(.*?)</{element}>", text, re.DOTALL)
-    digests = (base64.b64encode(hashlib.sha256(each.encode()).digest()) for each in contents)
-    return " ".join(f"'sha256-{digest.decode()}'" for digest in digests)
 
 
 def _part(name: str) -> str:
